@@ -1,0 +1,1 @@
+"""affectd for people who want to look: record, see, understand."""

@@ -1,0 +1,1 @@
+"""From a PyTorch checkpoint to a model bundle that a device accepts."""

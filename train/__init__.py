@@ -1,0 +1,1 @@
+"""affectd on the workstation: corpora, splits, augmentation, the network, fitting and evaluation."""

@@ -1,0 +1,62 @@
+"""The network: CNN -> BiLSTM -> attention -> dense, over frames of acoustic features."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Sizes of the network; everything else about it is fixed.
+
+    ``channels`` and ``strides`` hold one entry per convolution. The product of the strides is what the time axis
+    shrinks by before the recurrent layer, and so most of what an utterance and its explanation cost.
+    """
+
+    inputs: int = 105
+    classes: int = 7
+    channels: tuple[int, ...] = (64, 64, 96)
+    strides: tuple[int, ...] = (2, 2, 2)
+    kernel: int = 5
+    hidden: int = 64
+    dropout: float = 0.3
+
+
+class EmotionNetwork(nn.Module):
+    """Frames float32 [batch, time, inputs] -> logits [batch, classes] and attention [batch, time'].
+
+    The first convolution is kept apart and without a nonlinearity before it: it is linear in the features, so an
+    explanation can compute each feature's share of it once and add shares up per coalition (``front`` and ``tail``).
+    """
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        kernel, padding = settings.kernel, settings.kernel // 2
+        first, *rest = settings.channels
+        self.front = nn.Conv1d(settings.inputs, first, kernel, settings.strides[0], padding)
+        self.first_norm = nn.BatchNorm1d(first)
+        self.convolutions = nn.ModuleList(
+            nn.Sequential(nn.Conv1d(before, after, kernel, stride, padding, bias=False), nn.BatchNorm1d(after), nn.ReLU())
+            for before, after, stride in zip(settings.channels, rest, settings.strides[1:], strict=False)
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+        self.recurrent = nn.LSTM(settings.channels[-1], settings.hidden, batch_first=True, bidirectional=True)
+        self.attention = nn.Sequential(nn.Linear(2 * settings.hidden, settings.hidden), nn.Tanh(), nn.Linear(settings.hidden, 1))
+        self.dense = nn.Linear(4 * settings.hidden, settings.classes)
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        return self.tail(self.front(frames.transpose(1, 2)))
+
+    def tail(self, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Everything behind the first convolution: its output [batch, channels, time'] -> logits, attention."""
+        hidden = torch.relu(self.first_norm(shares))
+        for convolution in self.convolutions:
+            hidden = convolution(hidden)
+        states, _ = self.recurrent(self.dropout(hidden).transpose(1, 2))
+        weights = torch.softmax(self.attention(states).squeeze(-1), dim=1)
+        mean = torch.einsum("bt,bth->bh", weights, states)
+        variance = torch.einsum("bt,bth->bh", weights, (states - mean.unsqueeze(1)).square())
+        pooled = torch.cat([mean, torch.sqrt(variance + 1e-5)], dim=1)
+        return self.dense(self.dropout(pooled)), weights

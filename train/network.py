@@ -1,5 +1,6 @@
 """The network: CNN -> BiLSTM -> attention -> dense, over frames of acoustic features."""
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -10,16 +11,27 @@ from torch import Tensor, nn
 class NetworkSettings:
     """Sizes of the network; everything else about it is fixed.
 
-    ``channels`` and ``strides`` hold one entry per convolution. The product of the strides is what the time axis
-    shrinks by before the recurrent layer, and so most of what an utterance and its explanation cost.
+    ``channels``, ``strides`` and ``kernels`` hold one entry per convolution. The product of the strides is what the
+    time axis shrinks by before the recurrent layer. An explanation pays for the first convolution once and for all
+    behind it once per coalition, so width belongs in front (benchmarks/explanations/network_sizes.py).
     """
 
     inputs: int = 105
     classes: int = 7
-    channels: tuple[int, ...] = (64, 64, 96)
-    strides: tuple[int, ...] = (2, 2, 2)
-    kernel: int = 5
+    channels: tuple[int, ...] = (128, 96, 96)
+    strides: tuple[int, ...] = (2, 3, 2)
+    kernels: tuple[int, ...] = (7, 3, 3)
     hidden: int = 64
+    dropout: float = 0.3
+
+
+@dataclass(frozen=True)
+class PooledSettings:
+    """Sizes of the network over one vector of statistics per utterance."""
+
+    inputs: int = 180
+    classes: int = 7
+    widths: tuple[int, ...] = (128, 64)
     dropout: float = 0.3
 
 
@@ -33,17 +45,21 @@ class EmotionNetwork(nn.Module):
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
-        kernel, padding = settings.kernel, settings.kernel // 2
-        first, *rest = settings.channels
-        self.front = nn.Conv1d(settings.inputs, first, kernel, settings.strides[0], padding)
+        layers = list(zip(settings.channels, settings.strides, settings.kernels, strict=True))
+        first, stride, kernel = layers[0]
+        self.front = nn.Conv1d(settings.inputs, first, kernel, stride, kernel // 2)
         self.first_norm = nn.BatchNorm1d(first)
         self.convolutions = nn.ModuleList(
-            nn.Sequential(nn.Conv1d(before, after, kernel, stride, padding, bias=False), nn.BatchNorm1d(after), nn.ReLU())
-            for before, after, stride in zip(settings.channels, rest, settings.strides[1:], strict=False)
+            nn.Sequential(
+                nn.Conv1d(before, after, kernel, stride, kernel // 2, bias=False), nn.BatchNorm1d(after), nn.ReLU()
+            )
+            for before, (after, stride, kernel) in zip(settings.channels, layers[1:], strict=False)
         )
         self.dropout = nn.Dropout(settings.dropout)
         self.recurrent = nn.LSTM(settings.channels[-1], settings.hidden, batch_first=True, bidirectional=True)
-        self.attention = nn.Sequential(nn.Linear(2 * settings.hidden, settings.hidden), nn.Tanh(), nn.Linear(settings.hidden, 1))
+        self.attention = nn.Sequential(
+            nn.Linear(2 * settings.hidden, settings.hidden), nn.Tanh(), nn.Linear(settings.hidden, 1)
+        )
         self.dense = nn.Linear(4 * settings.hidden, settings.classes)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,3 +76,19 @@ class EmotionNetwork(nn.Module):
         variance = torch.einsum("bt,bth->bh", weights, (states - mean.unsqueeze(1)).square())
         pooled = torch.cat([mean, torch.sqrt(variance + 1e-5)], dim=1)
         return self.dense(self.dropout(pooled)), weights
+
+
+class PooledNetwork(nn.Module):
+    """Pooled statistics float32 [batch, inputs] -> logits [batch, classes]: dense layers, no time, no attention."""
+
+    def __init__(self, settings: PooledSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise((settings.inputs, *settings.widths)):
+            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU(), nn.Dropout(settings.dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear((settings.inputs, *settings.widths)[-1], settings.classes))
+
+    def forward(self, statistics: Tensor) -> Tensor:
+        logits: Tensor = self.layers(statistics)
+        return logits

@@ -1,0 +1,138 @@
+"""The daemon's configuration: one schema with defaults, units, ranges and help; YAML in, every error at once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge import schema
+from edge.errors import ConfigError
+from edge.gate import GateSettings
+
+DEFAULT_PATH = Path("/etc/affectd/config.yaml")
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the sound comes from."""
+
+    kind: Annotated[
+        Literal["microphone", "command", "file", "stdin"],
+        Meta(description="a microphone, a program that writes raw PCM, an audio file, or raw PCM on standard input"),
+    ] = "microphone"
+    device: Annotated[
+        str | None,
+        Meta(description="microphone: part of its name as `affectd devices` prints it; null is the default one"),
+    ] = None
+    command: Annotated[
+        list[str], Meta(description="command: the program and its arguments; it writes signed 16-bit little-endian PCM")
+    ] = []
+    path: Annotated[str | None, Meta(description="file: anything libsndfile reads (WAV, FLAC, OGG, MP3)")] = None
+    paced: Annotated[bool, Meta(description="file: in real time (true) or as fast as possible (false)")] = True
+    rate: Annotated[int, Meta(ge=8000, le=192_000, description="command, stdin: samples per second of the PCM, Hz")] = (
+        16_000
+    )
+    channels: Annotated[int, Meta(ge=1, le=32, description="command, stdin: interleaved channels of the PCM")] = 1
+    silence_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=3600,
+            description="digital silence (every sample zero) or no sound at all for this long is a fault, s",
+        ),
+    ] = 10.0
+
+
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What names the emotion."""
+
+    bundle: Annotated[
+        str | None, Meta(description="folder of the model bundle; null is the one that affectd ships")
+    ] = None
+    threshold: Annotated[
+        float | None,
+        Meta(ge=0, le=1, description="confidence below which the emotion is `uncertain`; null is the bundle's own"),
+    ] = None
+    explain: Annotated[
+        Literal["families", "none"], Meta(description="whether each event says which family of features spoke for it")
+    ] = "families"
+
+
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """TLS to the broker. There is no fallback to plain."""
+
+    ca_file: Annotated[str | None, Meta(description="PEM file of the authority; null trusts the system's")] = None
+    certificate_file: Annotated[str | None, Meta(description="PEM file of this client's certificate")] = None
+    key_file: Annotated[str | None, Meta(description="PEM file of this client's key")] = None
+
+
+class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker."""
+
+    host: Annotated[str, Meta(min_length=1, description="name or address of the broker")] = "localhost"
+    port: Annotated[Port, Meta(description="1883 plain, 8883 TLS by custom")] = 1883
+    base: Annotated[
+        str, Meta(pattern=r"^[^#+/]+(/[^#+/]+)*$", description="first levels of every topic; the node follows")
+    ] = "affectd"
+    username: Annotated[str | None, Meta(description="name to log in with")] = None
+    password_file: Annotated[
+        str | None,
+        Meta(description="file that holds the password; a systemd credential `mqtt-password` is found without it"),
+    ] = None
+    keepalive_s: Annotated[
+        int, Meta(ge=5, le=3600, description="seconds after which a silent connection is dead, s")
+    ] = 30
+    hold_s: Annotated[
+        float, Meta(ge=1, le=3600, description="how long `state` keeps an emotion before it is `none`, s")
+    ] = 20.0
+    tls: Annotated[TlsSettings | None, Meta(description="present: the connection is encrypted")] = None
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the daemon can be told."""
+
+    node: Annotated[
+        str | None,
+        Meta(
+            pattern="^[a-z0-9_-]{1,40}$",
+            description="name of this microphone in topics: a-z, 0-9, _ and -; null derives one from the machine",
+        ),
+    ] = None
+    source: SourceSettings = SourceSettings()
+    gate: GateSettings = GateSettings()
+    model: ModelSettings = ModelSettings()
+    mqtt: MqttSettings = MqttSettings()
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")] = (
+        "info"
+    )
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises ConfigError with one sentence for every error in it: path in the file, what was found, what is allowed.
+    """
+    config = schema.read(path, Config)
+    problems = _beyond_types(config)
+    if problems:
+        raise ConfigError([f"{path}: {problem}" for problem in problems])
+    return config
+
+
+def _beyond_types(config: Config) -> list[str]:
+    """What no single field's type can say."""
+    problems = []
+    source = config.source
+    if source.kind == "command" and not source.command:
+        problems.append(
+            "source.command is empty: name the program to run, for example [arecord, -q, -t, raw, -f, S16_LE, -r, '16000']"
+        )
+    if source.kind == "file" and source.path is None:
+        problems.append("source.path is missing: name the audio file to listen to")
+    if config.mqtt.tls and bool(config.mqtt.tls.certificate_file) != bool(config.mqtt.tls.key_file):
+        problems.append("mqtt.tls.certificate_file and mqtt.tls.key_file belong together: give both or neither")
+    if config.mqtt.password_file and config.mqtt.username is None:
+        problems.append("mqtt.username is missing: a password_file needs the name that goes with it")
+    return problems

@@ -1,0 +1,66 @@
+"""What is published about one utterance, and the clock that stamps it."""
+
+import ctypes
+import datetime
+
+import msgspec
+
+SCHEMA = 1
+
+
+class EventExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why: signed contributions to the log-odds of ``target``; they add up to ``value - base_value``."""
+
+    method: str
+    target: str
+    families: dict[str, float]
+    base_value: float
+    value: float
+    residual: float
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One utterance. Times are UTC RFC 3339, confidence and probabilities 0-1, ``snr_db`` in dB over the noise floor."""
+
+    schema: int = SCHEMA
+    id: str
+    node: str
+    boot: str
+    seq: int
+    event_type: str
+    emotion: str
+    confidence: float
+    probabilities: dict[str, float]
+    start: str
+    end: str
+    duration_s: float
+    snr_db: float
+    explanation: EventExplanation | None = None
+    adapted_on: int = 0
+    model: str
+    clock: str
+    replayed: bool = False
+
+
+def stamp(seconds: float) -> str:
+    """Seconds since the epoch as UTC RFC 3339 with milliseconds."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Timex(ctypes.Structure):
+    """``struct timex`` of adjtimex(2), as far as it is read here; the rest is room for the kernel to write to."""
+
+    _fields_ = (("modes", ctypes.c_uint), ("rest", ctypes.c_byte * 252))
+
+
+_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+
+
+def clock_state() -> str:
+    """``synced`` when the kernel says that the wall clock follows a reference, else ``unsynced`` (adjtimex(2))."""
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.byref(_Timex()))
+    except (OSError, AttributeError):  # a C library without adjtimex
+        return "unsynced"
+    return "unsynced" if state in (-1, _TIME_ERROR) else "synced"

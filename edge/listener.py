@@ -1,0 +1,74 @@
+"""From blocks of audio to explained utterances: gate, features, classifier, explainer. The one pipeline of affectd."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import features
+from edge.audio import SAMPLE_RATE
+from edge.classifier import Classifier, Verdict
+from edge.explain import Explainer, Explanation
+from edge.gate import Gate, GateSettings, SpeechEnded, SpeechStarted, Utterance
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One utterance, understood. ``start`` and ``end`` are samples from the beginning of the stream."""
+
+    start: int
+    end: int
+    snr_db: float
+    verdict: Verdict
+    explanation: Explanation | None
+
+    @property
+    def start_s(self) -> float:
+        return self.start / SAMPLE_RATE
+
+    @property
+    def end_s(self) -> float:
+        return self.end / SAMPLE_RATE
+
+
+class Analyst:
+    """Names the emotion of a piece of audio and says why."""
+
+    def __init__(self, classifier: Classifier, explainer: Explainer | None) -> None:
+        self._classifier = classifier
+        self._explainer = explainer
+
+    def analyse(self, utterance: Utterance) -> Analysis:
+        frames = features.frames(utterance.samples)
+        verdict = self._classifier.classify(frames)
+        explanation = self._explainer.families(frames) if self._explainer else None
+        return Analysis(
+            start=utterance.start,
+            end=utterance.start + len(utterance.samples),
+            snr_db=utterance.snr_db,
+            verdict=verdict,
+            explanation=explanation,
+        )
+
+
+class Listener:
+    """Blocks in; the start and end of speech, and the analysis of each utterance, out."""
+
+    def __init__(self, gate: GateSettings, analyst: Analyst) -> None:
+        self.gate = Gate(gate)
+        self._analyst = analyst
+
+    def push(self, block: NDArray[np.int16]) -> Iterator[SpeechStarted | SpeechEnded | Analysis]:
+        """Hear one block int16 [512] at 16 kHz."""
+        return self._understand(self.gate.push(block))
+
+    def finish(self) -> Iterator[SpeechStarted | SpeechEnded | Analysis]:
+        """The stream has ended: what is still in hand."""
+        return self._understand(self.gate.finish())
+
+    def _understand(
+        self, heard: "Iterator[SpeechStarted | SpeechEnded | Utterance]"
+    ) -> Iterator[SpeechStarted | SpeechEnded | Analysis]:
+        for item in heard:
+            yield self._analyst.analyse(item) if isinstance(item, Utterance) else item

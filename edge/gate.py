@@ -1,0 +1,207 @@
+"""The gate: from blocks of sound to utterances, at next to no cost while nobody speaks."""
+
+from dataclasses import dataclass
+from math import ceil, log10
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS
+from edge.segmenter import Closed, Decision, Opened, Segmenter, SegmenterSettings, Span
+from edge.voice import FULL_SCALE, CheapDetector, NeuralDetector
+
+_QUIETEST_DB = -90.0  # dBFS: the floor of int16 audio, and of the noise estimate
+_QUIETEST_POWER = 10 ** (_QUIETEST_DB / 10)
+_NOISE_RATE = 1 / 32  # of the noise estimate, a block: about one second
+_NOISE_STEP_DB = 12.0  # a slammed door moves the estimate no further than this much louder noise
+_NO_SPEECH = 0.1  # below this probability a block teaches the noise estimate, however loud it is
+_WARM_UP = 12  # blocks that the neural detector hears before the one that woke it
+_VIGIL = 8  # blocks that it goes on listening after the last suspicion
+
+
+def _seconds(low: float, high: float, description: str) -> msgspec.Meta:
+    return msgspec.Meta(ge=low, le=high, description=description, extra={"unit": "s"})
+
+
+class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When speech begins and ends, and how utterances are cut out of it."""
+
+    trigger_db: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0,
+            le=30,
+            description="how far above the noise a block must be before it is looked at, in dB",
+            extra={"unit": "dB"},
+        ),
+    ] = 2.0
+    aggressiveness: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=3, description="of the WebRTC detector, the cheap one: 0 misses least, 3 wakes least"),
+    ] = 0
+    open_probability: Annotated[
+        float, msgspec.Meta(gt=0, le=1, description="speech probability at which an utterance begins")
+    ] = 0.5
+    close_probability: Annotated[
+        float,
+        msgspec.Meta(gt=0, le=1, description="speech probability below which it ends; at most open_probability"),
+    ] = 0.35
+    confirm_s: Annotated[float, _seconds(0.032, 1, "speech needed before an utterance begins, in seconds")] = 0.128
+    hangover_s: Annotated[float, _seconds(0.1, 3, "pause that ends an utterance, in seconds")] = 0.6
+    pre_roll_s: Annotated[float, _seconds(0.5, 2, "sound kept from before the first speech, in seconds")] = 0.5
+    tail_s: Annotated[float, _seconds(0, 1, "sound kept after the last speech, in seconds; at most hangover_s")] = 0.25
+    min_utterance_s: Annotated[float, _seconds(0.032, 3, "shorter speech is dropped, in seconds")] = 0.3
+    max_utterance_s: Annotated[
+        float,
+        _seconds(10, 60, "longer speech is cut at its quietest point, in seconds; pre-roll and tail included"),
+    ] = 12.0
+
+    def __post_init__(self) -> None:
+        if self.close_probability > self.open_probability:
+            raise ValueError("close_probability is above open_probability")
+        if self.tail_s > self.hangover_s:
+            raise ValueError("tail_s is above hangover_s")
+        needed = 2 * (self.pre_roll_s + self.confirm_s + self.min_utterance_s + self.hangover_s + 5 * BLOCK_SECONDS)
+        if self.max_utterance_s < needed:
+            raise ValueError(f"max_utterance_s is below {needed:.1f}, which the other lengths need")
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Somebody speaks, since ``start_sample`` of the stream."""
+
+    start_sample: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Utterance:
+    """Speech from sample ``start`` of the stream to ``end``: ``samples`` int16 [end - start], 16 kHz.
+
+    ``snr_db`` is the level of its speech over that of the noise around it.
+    """
+
+    start: int
+    samples: NDArray[np.int16]
+    snr_db: float
+
+    @property
+    def end(self) -> int:
+        """The sample behind the last one."""
+        return self.start + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """Nobody speaks any more, since ``end_sample`` of the stream."""
+
+    end_sample: int
+
+
+GateItem = SpeechStarted | Utterance | SpeechEnded
+
+
+class Gate:
+    """Cuts utterances out of a stream of blocks; depends on the samples alone, never on a clock.
+
+    Diagnostics: ``blocks`` heard, ``neural_blocks`` among them that the neural detector was asked about, and
+    ``noise_db``, the estimated noise in dBFS.
+    """
+
+    def __init__(self, settings: GateSettings) -> None:
+        self._trigger_db = settings.trigger_db
+        segmenting = _in_blocks(settings)
+        self._segmenter = Segmenter(segmenting)
+        self._cheap = CheapDetector(settings.aggressiveness)
+        self._neural = NeuralDetector()
+        capacity = segmenting.longest + segmenting.hangover + _WARM_UP + 1
+        self._ring = np.zeros((capacity, BLOCK_SAMPLES), dtype=np.float32)
+        self._powers = [0.0] * capacity  # of each block in the ring, full scale 1
+        self._ones = np.ones(BLOCK_SAMPLES, dtype=np.float32)
+        self._listen_until = 0  # the block at which the neural detector may sleep again
+        self.noise_db = _QUIETEST_DB
+        self.blocks = 0
+        self.neural_blocks = 0
+
+    def push(self, block: NDArray[np.int16]) -> list[GateItem]:
+        """Take the next block, int16 [512]; return what it brings to light."""
+        if block.shape != (BLOCK_SAMPLES,) or block.dtype != np.int16:
+            raise ValueError(f"a block is int16 [{BLOCK_SAMPLES}], not {block.dtype} {list(block.shape)}")
+        index = self.blocks
+        self.blocks += 1
+        slot = index % len(self._powers)
+        row = self._ring[slot]
+        row[:] = block
+        # Variance: a microphone's constant offset is no sound.
+        mean = float(row.dot(self._ones)) / BLOCK_SAMPLES
+        power = (float(row.dot(row)) / BLOCK_SAMPLES - mean * mean) / FULL_SCALE**2
+        self._powers[slot] = power
+        level = 10 * log10(power) if power > _QUIETEST_POWER else _QUIETEST_DB
+        excess = level - self.noise_db
+        if excess > self._trigger_db and self._cheap.is_speech(block):
+            self._listen_until = index + _VIGIL
+        if index >= self._listen_until and self._segmenter.idle:
+            self.noise_db += _NOISE_RATE * min(excess, _NOISE_STEP_DB)
+            return []
+        return self._listen(excess)
+
+    def finish(self) -> list[GateItem]:
+        """End the stream: the utterance in hand, if there is one."""
+        self._listen_until = self.blocks
+        return [self._item(decision) for decision in self._segmenter.finish()]
+
+    def _listen(self, excess: float) -> list[GateItem]:
+        """Ask the neural detector about the newest block, after those before it that it has not heard."""
+        segmenter = self._segmenter
+        first = self.blocks - 1 - _WARM_UP
+        if segmenter.position < first:
+            self._neural.reset()
+            segmenter.skip_to(first)
+        items: list[GateItem] = []
+        probability = 0.0
+        for index in range(max(segmenter.position, 0), self.blocks):
+            slot = index % len(self._powers)
+            probability = self._neural.probability(self._ring[slot])
+            self.neural_blocks += 1
+            items += [self._item(decision) for decision in segmenter.push(probability, self._powers[slot])]
+        if excess < 0 or probability < _NO_SPEECH:
+            self.noise_db += _NOISE_RATE * min(excess, _NOISE_STEP_DB)
+        return items
+
+    def _item(self, decision: Decision) -> GateItem:
+        match decision:
+            case Opened(onset):
+                return SpeechStarted(onset * BLOCK_SAMPLES)
+            case Closed(offset):
+                return SpeechEnded(offset * BLOCK_SAMPLES)
+            case Span():
+                return self._utterance(decision)
+
+    def _utterance(self, span: Span) -> Utterance:
+        """Copy an utterance out of the ring."""
+        capacity = len(self._powers)
+        slots = np.arange(span.start, span.stop) % capacity
+        powers = [self._powers[block % capacity] for block in range(span.onset, span.offset)]
+        noise = 10 ** (self.noise_db / 10)
+        speech = max(sum(powers) / len(powers) - noise, _QUIETEST_POWER)
+        samples = self._ring[slots].astype(np.int16).reshape(-1)
+        return Utterance(span.start * BLOCK_SAMPLES, samples, 10 * log10(speech / noise))
+
+
+def _in_blocks(settings: GateSettings) -> SegmenterSettings:
+    """Every length rounded so that it is at least what was asked for; the maximum so that it is at most that."""
+
+    def at_least(seconds: float) -> int:
+        return max(ceil(seconds / BLOCK_SECONDS - 1e-9), 1)
+
+    return SegmenterSettings(
+        open_probability=settings.open_probability,
+        close_probability=settings.close_probability,
+        confirm=at_least(settings.confirm_s),
+        hangover=at_least(settings.hangover_s),
+        pre_roll=at_least(settings.pre_roll_s),
+        tail=min(at_least(settings.tail_s), at_least(settings.hangover_s)),
+        shortest=at_least(settings.min_utterance_s),
+        longest=int(settings.max_utterance_s / BLOCK_SECONDS + 1e-9),
+    )

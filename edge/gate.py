@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS
@@ -21,41 +22,32 @@ _WARM_UP = 12  # blocks that the neural detector hears before the one that woke 
 _VIGIL = 8  # blocks that it goes on listening after the last suspicion
 
 
-def _seconds(low: float, high: float, description: str) -> msgspec.Meta:
-    return msgspec.Meta(ge=low, le=high, description=description, extra={"unit": "s"})
-
-
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When speech begins and ends, and how utterances are cut out of it."""
 
     trigger_db: Annotated[
-        float,
-        msgspec.Meta(
-            ge=0,
-            le=30,
-            description="how far above the noise a block must be before it is looked at, in dB",
-            extra={"unit": "dB"},
-        ),
+        float, Meta(ge=0, le=30, description="how far above the noise a block must be before it is looked at, dB")
     ] = 2.0
     aggressiveness: Annotated[
-        int,
-        msgspec.Meta(ge=0, le=3, description="of the WebRTC detector, the cheap one: 0 misses least, 3 wakes least"),
+        int, Meta(ge=0, le=3, description="of the WebRTC detector, the cheap one: 0 misses least, 3 wakes least")
     ] = 0
     open_probability: Annotated[
-        float, msgspec.Meta(gt=0, le=1, description="speech probability at which an utterance begins")
+        float, Meta(gt=0, le=1, description="speech probability at which an utterance begins")
     ] = 0.5
     close_probability: Annotated[
-        float,
-        msgspec.Meta(gt=0, le=1, description="speech probability below which it ends; at most open_probability"),
+        float, Meta(gt=0, le=1, description="speech probability below which it ends; at most open_probability")
     ] = 0.35
-    confirm_s: Annotated[float, _seconds(0.032, 1, "speech needed before an utterance begins, in seconds")] = 0.128
-    hangover_s: Annotated[float, _seconds(0.1, 3, "pause that ends an utterance, in seconds")] = 0.6
-    pre_roll_s: Annotated[float, _seconds(0.5, 2, "sound kept from before the first speech, in seconds")] = 0.5
-    tail_s: Annotated[float, _seconds(0, 1, "sound kept after the last speech, in seconds; at most hangover_s")] = 0.25
-    min_utterance_s: Annotated[float, _seconds(0.032, 3, "shorter speech is dropped, in seconds")] = 0.3
+    confirm_s: Annotated[
+        float, Meta(ge=0.032, le=1, description="unbroken speech needed before an utterance begins, s")
+    ] = 0.128
+    hangover_s: Annotated[float, Meta(ge=0.1, le=3, description="pause that ends an utterance, s")] = 0.6
+    pre_roll_s: Annotated[float, Meta(ge=0.5, le=2, description="sound kept from before the first speech, s")] = 0.5
+    tail_s: Annotated[
+        float, Meta(ge=0, le=1, description="sound kept after the last speech, s; at most hangover_s")
+    ] = 0.25
+    min_utterance_s: Annotated[float, Meta(ge=0.032, le=3, description="shorter speech is dropped, s")] = 0.3
     max_utterance_s: Annotated[
-        float,
-        _seconds(10, 60, "longer speech is cut at its quietest point, in seconds; pre-roll and tail included"),
+        float, Meta(ge=5, le=60, description="longer speech is cut at its quietest point, s; pre-roll included")
     ] = 12.0
 
     def __post_init__(self) -> None:
@@ -201,7 +193,7 @@ def _in_blocks(settings: GateSettings) -> SegmenterSettings:
         confirm=at_least(settings.confirm_s),
         hangover=at_least(settings.hangover_s),
         pre_roll=at_least(settings.pre_roll_s),
-        tail=min(at_least(settings.tail_s), at_least(settings.hangover_s)),
+        tail=min(int(settings.tail_s / BLOCK_SECONDS), at_least(settings.hangover_s)),
         shortest=at_least(settings.min_utterance_s),
         longest=int(settings.max_utterance_s / BLOCK_SECONDS + 1e-9),
     )

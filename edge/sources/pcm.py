@@ -1,0 +1,54 @@
+"""Raw PCM, signed 16-bit little-endian, as programs write it to each other."""
+
+import os
+import select
+import threading
+from collections.abc import Iterable, Iterator
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.audio import SAMPLE_RATE, Converter, into_blocks
+from edge.errors import SourceError
+
+_SAMPLE_BYTES = 2
+_FULL_SCALE = 32768.0
+_READ_BYTES = 65_536
+_LOOK_UP_S = 0.2  # how often a reader without data looks whether it has been closed
+
+
+def pcm_blocks(pieces: Iterable[bytes], rate: int, channels: int) -> Iterator[NDArray[np.int16]]:
+    """Turn PCM that comes in pieces of any size into blocks int16 [512], mono 16 kHz."""
+    return into_blocks(_convert(pieces, rate, channels))
+
+
+def read_descriptor(descriptor: int, closed: threading.Event, stall_s: float | None) -> Iterator[bytes]:
+    """Read what a pipe brings as it comes, until its end or ``closed``; SourceError after ``stall_s`` of nothing."""
+    latest = monotonic()
+    while not closed.is_set():
+        readable, _, _ = select.select([descriptor], [], [], _LOOK_UP_S)
+        if readable:
+            piece = os.read(descriptor, _READ_BYTES)
+            if not piece:
+                return
+            latest = monotonic()
+            yield piece
+        elif stall_s is not None and monotonic() - latest > stall_s:
+            raise SourceError(f"no sound for {stall_s:g} s")
+
+
+def _convert(pieces: Iterable[bytes], rate: int, channels: int) -> Iterator[NDArray[np.int16]]:
+    converter = Converter(rate)
+    frame_bytes = channels * _SAMPLE_BYTES
+    rest = b""
+    for piece in pieces:
+        data = rest + piece
+        whole = len(data) // frame_bytes * frame_bytes
+        rest = data[whole:]
+        samples = np.frombuffer(data, dtype="<i2", count=whole // _SAMPLE_BYTES).astype(np.int16, copy=False)
+        if rate == SAMPLE_RATE and channels == 1:
+            yield samples
+        else:
+            yield converter.push(samples.astype(np.float32).reshape(-1, channels) / np.float32(_FULL_SCALE))
+    yield converter.finish()

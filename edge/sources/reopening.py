@@ -1,0 +1,63 @@
+"""A source that is opened again whenever it is lost."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.audio import BLOCK_SECONDS
+from edge.errors import SourceError
+from edge.sources.source import Source
+
+_FIRST_DELAY_S = 0.5
+_LONGEST_DELAY_S = 30.0
+_STEADY_BLOCKS = int(10 / BLOCK_SECONDS)  # a source that has played for so long starts over with short delays
+
+
+class Reopening:
+    """Wraps an endless source: opens it for ever, with exponential backoff, and says when it comes and goes.
+
+    ``on_state(online, reason)`` is called from the reading thread whenever either changes.
+    """
+
+    endless = True
+
+    def __init__(
+        self, source: Source, on_state: Callable[[bool, str], None], first_delay_s: float = _FIRST_DELAY_S
+    ) -> None:
+        self.name = source.name
+        self._source = source
+        self._on_state = on_state
+        self._first_delay_s = first_delay_s
+        self._closed = threading.Event()
+        self._state: tuple[bool, str] | None = None
+
+    def blocks(self) -> Iterator[NDArray[np.int16]]:
+        """Blocks as the source yields them, without end until ``close``; raises nothing of the source's."""
+        delay = self._first_delay_s
+        while not self._closed.is_set():
+            count = 0
+            try:
+                for block in self._source.blocks():
+                    count += 1
+                    self._tell(True, self.name)
+                    yield block
+                reason = f"{self.name} has ended"
+            except SourceError as error:
+                reason = str(error)
+            if self._closed.is_set():
+                return
+            self._tell(False, reason)
+            delay = self._first_delay_s if count >= _STEADY_BLOCKS else delay
+            self._closed.wait(delay)
+            delay = min(2 * delay, _LONGEST_DELAY_S)
+
+    def close(self) -> None:
+        self._closed.set()
+        self._source.close()
+
+    def _tell(self, online: bool, reason: str) -> None:
+        if self._state != (online, reason):
+            self._state = (online, reason)
+            self._on_state(online, reason)

@@ -1,0 +1,31 @@
+"""Raw PCM on standard input."""
+
+import sys
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.audio import SAMPLE_RATE
+from edge.sources.pcm import pcm_blocks, read_descriptor
+
+
+class StdinSource:
+    """Signed 16-bit little-endian PCM from standard input, or from another open ``descriptor``."""
+
+    name = "standard input"
+    endless = False
+
+    def __init__(self, rate: int = SAMPLE_RATE, channels: int = 1, descriptor: int | None = None) -> None:
+        self._rate = rate
+        self._channels = channels
+        self._descriptor = descriptor
+        self._closed = threading.Event()
+
+    def blocks(self) -> Iterator[NDArray[np.int16]]:
+        descriptor = sys.stdin.fileno() if self._descriptor is None else self._descriptor
+        return pcm_blocks(read_descriptor(descriptor, self._closed, stall_s=None), self._rate, self._channels)
+
+    def close(self) -> None:
+        self._closed.set()

@@ -1,0 +1,83 @@
+"""Checkpoints: what the export turns into a bundle, written whole or not at all."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+
+from edge import features
+from edge.errors import AffectdError
+from train.bank import Scaler
+from train.network import EmotionNetwork, NetworkSettings
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """A trained network with everything that a device needs beside it; ``card`` is plain JSON for people."""
+
+    settings: NetworkSettings
+    state: dict[str, torch.Tensor]
+    scaler: Scaler
+    classes: list[str]
+    temperature: float = 1.0
+    threshold: float = 0.0
+    card: dict[str, object] = {}
+    profile: str = "frames"
+
+    def network(self) -> EmotionNetwork:
+        """The network with its weights, ready to infer."""
+        network = EmotionNetwork(self.settings)
+        network.load_state_dict(self.state)
+        return network.eval()
+
+    def save(self, path: Path) -> None:
+        """Writes the checkpoint; an earlier one stays intact until the new one is whole."""
+        content = {
+            "settings": asdict(self.settings),
+            "state": self.state,
+            "scaler": {
+                "names": list(features.NAMES),
+                "mean": self.scaler.mean.astype(float).tolist(),
+                "scale": self.scaler.scale.astype(float).tolist(),
+            },
+            "classes": self.classes,
+            "profile": self.profile,
+            "feature_specification": features.SPECIFICATION,
+            "temperature": self.temperature,
+            "threshold": self.threshold,
+            "card": self.card,
+        }
+        write_whole(content, path)
+
+
+def write_whole(content: object, path: Path) -> None:
+    """``torch.save`` beside ``path``, then a rename; a full disk leaves the earlier file as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    try:
+        torch.save(content, partial)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise AffectdError(
+            f"{path}: the checkpoint could not be written ({error}); free some space and resume."
+        ) from error
+    partial.replace(path)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Loads a checkpoint; only tensors and plain values are unpickled."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return Checkpoint(
+            settings=NetworkSettings(**content["settings"]),
+            state=content["state"],
+            scaler=Scaler(*(np.asarray(content["scaler"][key], np.float32) for key in ("mean", "scale"))),
+            classes=content["classes"],
+            temperature=content["temperature"],
+            threshold=content["threshold"],
+            card=content["card"],
+            profile=content["profile"],
+        )
+    except Exception as error:  # torch raises whatever its unpickler met
+        raise AffectdError(f"{path}: is no checkpoint of affectd ({error}); name one that fit has written.") from error

@@ -1,0 +1,73 @@
+"""Reports: every score of every protocol as JSON, and its pictures."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from train import metrics, plots
+from train.corpora import Clip
+from train.listen import Heard
+
+HEARD = ((0, 0), (1, 5), (6, 20), (21, 50), (51, 10**9))
+"""Utterances heard before, from and to, that results are told apart by."""
+
+
+def rounded(value: object) -> object:
+    """The same JSON value with four decimals."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list) else value
+
+
+def describe(
+    clips: Sequence[Clip], heard: Heard, classes: Sequence[str], temperature: float, adapt: str
+) -> dict[str, object]:
+    """All scores of one protocol; the probabilities are the tempered softmax of the logits."""
+    probabilities = softmax(heard.logits.astype(np.float64) / temperature, axis=1)
+    meant = np.array([list(classes).index(clip.emotion) for clip in clips])
+    whole = metrics.score(probabilities, meant, classes)
+    per = {key: _by([getattr(clip, key) for clip in clips], probabilities, meant, classes) for key in ("corpus", "sex")}
+    ranges = {f"{low}-{high}" if high < 10**9 else f"{low}+": (low, high) for low, high in HEARD}
+    names = [next(name for name, (low, high) in ranges.items() if low <= count <= high) for count in heard.before]
+    described = {
+        **asdict(whole),
+        "accuracy_at_75": metrics.accuracy_at(probabilities, meant, 0.75),
+        "per_corpus": per["corpus"],
+        "per_sex": per["sex"],
+        "per_heard": _by(names, probabilities, meant, classes) if adapt != "none" else {},
+        "labels": list(classes),
+        "adapt": adapt,
+    }
+    return {key: rounded(value) for key, value in described.items()}
+
+
+def _by(
+    names: Sequence[str], probabilities: NDArray[np.float64], meant: NDArray[np.int64], classes: Sequence[str]
+) -> dict[str, object]:
+    rows: dict[str, object] = {}
+    for name in sorted(set(names) - {""}):
+        chosen = np.array([other == name for other in names])
+        scores = metrics.score(probabilities[chosen], meant[chosen], classes)
+        rows[name] = {"n": scores.n, "wa": scores.wa, "uar": scores.uar}
+    return rows
+
+
+def draw(clips: Sequence[Clip], heard: Heard, classes: Sequence[str], temperature: float, folder: Path) -> None:
+    """Confusion matrix and reliability diagram."""
+    probabilities = softmax(heard.logits.astype(np.float64) / temperature, axis=1)
+    meant = np.array([list(classes).index(clip.emotion) for clip in clips])
+    plots.confusion(metrics.score(probabilities, meant, classes).confusion, classes, folder / "confusion.png")
+    plots.reliability(probabilities, meant, folder / "reliability.png")
+
+
+def write(report: dict[str, object], path: Path) -> None:
+    """Writes a report as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,143 @@
+"""A training run from configuration to checkpoint: split, scale, fit, calibrate, evaluate, report."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from train import listen, report
+from train.augmentation import CHANGES
+from train.bank import Bank, Scaler
+from train.calibration import fit_temperature, threshold_for
+from train.checkpoint import Checkpoint, read_checkpoint
+from train.corpora import Clip, classes_of, read_manifest, relabel
+from train.fit import fit, infer
+from train.recordings import features_of
+from train.settings import Settings
+from train.splits import Split, at_random, by_speaker
+
+Floats = NDArray[np.float32]
+
+LICENCES = {
+    "ravdess": "CC BY-NC-SA 4.0",
+    "tess": "CC BY-NC-ND 4.0",
+    "emodb": "freely available for research",
+    "emovo": "research",
+    "nemo": "CC BY-NC-SA 4.0",
+    "ased": "none stated; cite the authors",
+}
+"""What the official corpora say; a corpus that is not here says nothing."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Where recordings lie and where their features are kept."""
+
+    root: Path
+    cache: Path
+    jobs: int = 1
+
+    def frames(self, clips: Sequence[Clip], change: str = "") -> list[Floats]:
+        """Frames of every clip, or of its augmented copy."""
+        return features_of(clips, self.root, self.cache, self.jobs, (change, CHANGES[change]) if change else None)
+
+
+def read_split(settings: Settings, root: Path) -> Split:
+    """The clips that the configuration names, relabelled and split."""
+    clips = relabel(read_manifest(root / settings.manifest), settings.labels)
+    if settings.corpora:
+        clips = [clip for clip in clips if clip.corpus in settings.corpora]
+    if settings.split.random:
+        return at_random(clips, settings.split.random, settings.seed)
+    return by_speaker(clips, settings.split.test, settings.split.calibration)
+
+
+def run(settings: Settings, material: Material, folder: Path, start: Path | None = None) -> Checkpoint:
+    """Trains, calibrates and evaluates; leaves checkpoint.pt, report.json and pictures in ``folder``."""
+    split = read_split(settings, material.root)
+    checkpoint = train(settings, split, material, folder, start)
+    reports: dict[str, object] = {}
+    if split.test:
+        clips = [clip for clip in split.test if clip.emotion in checkpoint.classes]
+        frames = material.frames(clips)
+        for protocol in listen.PROTOCOLS:
+            heard = hear(checkpoint, clips, frames, protocol, settings)
+            reports[protocol] = report.describe(clips, heard, checkpoint.classes, checkpoint.temperature, protocol)
+            report.draw(clips, heard, checkpoint.classes, checkpoint.temperature, folder / protocol)
+    checkpoint = msgspec.structs.replace(checkpoint, card={**checkpoint.card, "scores": reports})
+    checkpoint.save(folder / "checkpoint.pt")
+    report.write({"protocol": split.protocol, "card": checkpoint.card}, folder / "report.json")
+    return checkpoint
+
+
+def train(settings: Settings, split: Split, material: Material, folder: Path, start: Path | None = None) -> Checkpoint:
+    """Fits and calibrates; the test side is not looked at. ``start`` names a checkpoint to go on from."""
+    classes = read_checkpoint(start).classes if start else classes_of(split.train)
+    frames = material.frames(split.train)
+    scaler = read_checkpoint(start).scaler if start else Scaler.fit(frames)
+    banks = [Bank.build(split.train, frames, scaler, classes)]
+    banks += [
+        Bank.build(split.train, material.frames(split.train, change), scaler, classes)
+        for change in settings.augmentation.copies
+    ]
+    aside = [clip for clip in split.calibration if clip.emotion in classes]
+    aside_frames = material.frames(aside)
+    calibration = Bank.build(aside, aside_frames, scaler, classes) if aside else None
+    network = fit(settings, banks, calibration, classes, folder, read_checkpoint(start).state if start else None)
+    checkpoint = Checkpoint(
+        settings=network.settings,
+        state=network.state_dict(),
+        scaler=scaler,
+        classes=classes,
+        card=card(settings, split),
+    )
+    return calibrate(checkpoint, aside, aside_frames, settings) if aside else checkpoint
+
+
+def hear(
+    checkpoint: Checkpoint, clips: Sequence[Clip], frames: Sequence[Floats], protocol: str, settings: Settings
+) -> listen.Heard:
+    """The logits of the clips under one protocol of adaptation."""
+    predict = partial(infer, checkpoint.network())
+    return listen.listen(clips, frames, checkpoint.scaler, predict, protocol, settings.adapter, settings.seed)
+
+
+def calibrate(
+    checkpoint: Checkpoint, clips: Sequence[Clip], frames: Sequence[Floats], settings: Settings
+) -> Checkpoint:
+    """Temperature and threshold on the calibration clips, cold and adapted, every corpus weighing alike."""
+    heard = [hear(checkpoint, clips, frames, protocol, settings).logits for protocol in ("none", "speaker")]
+    logits = np.concatenate(heard)
+    meant = np.array([checkpoint.classes.index(clip.emotion) for clip in clips] * len(heard))
+    counts = Counter(clip.corpus for clip in clips)
+    weights = np.array([1 / counts[clip.corpus] for clip in clips] * len(heard))
+    temperature = fit_temperature(logits, meant, weights)
+    confidences = softmax(logits.astype(np.float64) / temperature, axis=1).max(axis=1)
+    threshold = threshold_for(confidences, settings.coverage)
+    return msgspec.structs.replace(checkpoint, temperature=temperature, threshold=threshold)
+
+
+def card(settings: Settings, split: Split) -> dict[str, object]:
+    """What a reader of the bundle must know about its making."""
+
+    def counted(clips: Sequence[Clip]) -> dict[str, object]:
+        return {
+            "clips": len(clips),
+            "speakers": len({clip.who for clip in clips}),
+            "corpora": dict(sorted(Counter(clip.corpus for clip in clips).items())),
+        }
+
+    corpora = sorted({clip.corpus for clip in split.train})
+    return {
+        "corpora": {name: LICENCES.get(name, "not stated") for name in corpora},
+        "protocol": split.protocol,
+        "splits": {name: counted(getattr(split, name)) for name in ("train", "calibration", "test")},
+        "training": msgspec.to_builtins(settings),
+        "coverage": settings.coverage,
+    }

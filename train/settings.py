@@ -1,0 +1,113 @@
+"""The configuration of a training run: one schema, decoded from YAML; an unknown key is an error."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import msgspec.yaml
+
+from edge.adapt import AdapterSettings
+from edge.errors import ConfigError
+from train.network import NetworkSettings
+
+Positive = msgspec.Meta(gt=0)
+
+
+class SplitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who evaluates and who calibrates, as patterns on ``corpus/speaker``; or a random share, speakers mixed."""
+
+    test: tuple[str, ...] = ()
+    calibration: tuple[str, ...] = ()
+    random: float = 0.0
+
+
+class HistorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the adapter has heard before each training clip, in shares of the clips."""
+
+    none: float = 0.3
+    """No history: a device just switched on."""
+    mixed: float = 0.3
+    """Several people at one microphone; the rest is the clip's own speaker."""
+    skewed: float = 0.3
+    """Of the histories: mostly one emotion, neutral in every second."""
+
+
+class AugmentationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is changed on the training side; 0 switches each off."""
+
+    copies: tuple[str, ...] = ()
+    """Augmented copies of the waveform (train.augmentation), drawn in place of the original, kept with it."""
+    tempo: float = 0.15
+    """Frames are read up to this share faster or slower."""
+    gain: float = 3.0
+    """Standard deviation of another microphone's level, dB."""
+    equaliser: float = 3.0
+    """Standard deviation of each of four waves of another microphone's response, dB."""
+    mixup: float = 0.3
+    """Alpha of the beta distribution that mixes clips pairwise."""
+    time_masks: int = 2
+    feature_masks: int = 2
+    family_mask: float = 0.1
+    """Chance that one whole family is silenced, so that an explanation's coalitions are familiar ground."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A training run."""
+
+    name: str
+    seed: int = 1
+    manifest: str = "manifest.csv"
+    """Relative to the data folder."""
+    corpora: tuple[str, ...] = ()
+    """Only these; empty: all."""
+    labels: dict[str, str | None] = {}
+    """Renamed emotions; null leaves the clips out."""
+    split: SplitSettings = SplitSettings()
+    network: dict[str, int | float | tuple[int, ...]] = {}
+    """Sizes of train.network.NetworkSettings that differ from its defaults."""
+    adapter: AdapterSettings = AdapterSettings()
+    history: HistorySettings | None = HistorySettings()
+    """Null: the network never meets an adapter."""
+    augmentation: AugmentationSettings = AugmentationSettings()
+    optimiser: str = "adamw"
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    schedule: str = "cosine"
+    epochs: int = 30
+    batch: int = 64
+    seconds: float = 3.0
+    """Length of a training crop; shorter clips are repeated."""
+    label_smoothing: float = 0.1
+    averaging: float = 0.998
+    """Decay of the averaged weights; 0: off."""
+    balance: float = 0.7
+    """0 draws every clip alike, 1 every corpus and emotion alike."""
+    coverage: float = 0.9
+    """Share of the calibration speakers' clips that the confidence threshold lets through."""
+    patience: int = 0
+    """Epochs without a better validation loss before fitting stops; 0: off."""
+
+    def network_settings(self, inputs: int, classes: int) -> NetworkSettings:
+        """The network's sizes for this many inputs and classes."""
+        return NetworkSettings(**{**self.network, "inputs": inputs, "classes": classes})  # type: ignore[arg-type]
+
+
+def read_settings(path: Path) -> Settings:
+    """A training configuration from a YAML file."""
+    try:
+        settings = msgspec.yaml.decode(path.read_bytes(), type=Settings)
+    except OSError as error:
+        raise ConfigError(
+            [f"{path}: cannot be read ({error.strerror}); name a file such as configs/train.yaml."]
+        ) from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError([f"{path}: {error}."]) from error
+    unknown = sorted(set(settings.network) - set(NetworkSettings.__dataclass_fields__))
+    if unknown:
+        raise ConfigError([f"{path}: network has no size called {unknown[0]} - at `$.network`."])
+    return settings
+
+
+def data_folder() -> Path:
+    """Where the recordings lie: ``$AFFECTD_DATA``, else ``../shared/data``."""
+    return Path(os.environ.get("AFFECTD_DATA", "../shared/data"))

@@ -1,0 +1,81 @@
+"""Splits: which clips train, which calibrate, and which evaluate; no speaker on two sides unless asked for."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from edge.errors import UsageError
+from train.corpora import Clip
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three disjoint lists of clips; ``protocol`` is ``speaker`` or ``random``."""
+
+    protocol: str
+    train: list[Clip]
+    calibration: list[Clip]
+    test: list[Clip]
+
+    def __post_init__(self) -> None:
+        refuse_leaks(self)
+
+
+def refuse_leaks(split: Split) -> None:
+    """Raises where two sides share a recording, by path or by content, or a speaker that the protocol keeps apart."""
+    sides = {"train": split.train, "calibration": split.calibration, "test": split.test}
+    for noun, key in (("recording", "path"), ("content", "sha256"), ("speaker", "who")):
+        if noun == "speaker" and split.protocol == "random":
+            continue
+        seen: dict[str, str] = {}
+        for side, clips in sides.items():
+            for value in {getattr(clip, key) for clip in clips} - {""}:
+                if value in seen:
+                    raise UsageError(f"The split leaks: the {noun} {value} stands in {seen[value]} and in {side}.")
+                seen[value] = side
+
+
+def by_speaker(clips: Sequence[Clip], test: Sequence[str], calibration: Sequence[str]) -> Split:
+    """The speakers that match a pattern of ``test`` (``ravdess/*_17``, ``tess/*``) evaluate, then ``calibration``'s."""
+    for pattern in (*test, *calibration):
+        if not any(fnmatchcase(clip.who, pattern) for clip in clips):
+            raise UsageError(f"The split names {pattern}, which matches no speaker; speakers are named corpus/speaker.")
+    sides: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        matches = [side for side, names in (("test", test), ("calibration", calibration)) if _any(clip.who, names)]
+        sides[matches[0] if matches else "train"].append(clip)
+    if not sides["train"]:
+        raise UsageError("The split leaves no speaker to train on; name fewer speakers for test and calibration.")
+    return Split("speaker", sides["train"], sides["calibration"], sides["test"])
+
+
+def _any(who: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(who, pattern) for pattern in patterns)
+
+
+def at_random(clips: Sequence[Clip], fraction: float, seed: int) -> Split:
+    """A random ``fraction`` of each corpus and emotion evaluates; speakers are mixed, and one tenth calibrates."""
+    groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
+    for clip in clips:
+        groups[clip.corpus, clip.emotion].append(clip)
+    generator = np.random.default_rng(seed)
+    sides: tuple[list[Clip], list[Clip], list[Clip]] = ([], [], [])
+    for key in sorted(groups):
+        members = [groups[key][i] for i in generator.permutation(len(groups[key]))]
+        first, second = round(len(members) * fraction), round(len(members) * (fraction + 0.1 * (1 - fraction)))
+        sides[2].extend(members[:first])
+        sides[1].extend(members[first:second])
+        sides[0].extend(members[second:])
+    return Split("random", *sides)
+
+
+def speaker_folds(clips: Sequence[Clip], folds: int) -> list[list[str]]:
+    """The speakers in ``folds`` groups that are balanced by sex and by number of clips."""
+    counts = Counter((clip.sex, clip.who) for clip in clips)
+    if len(counts) < folds:
+        raise UsageError(f"{len(counts)} speakers cannot be split into {folds} folds; ask for fewer folds.")
+    ordered = sorted(counts, key=lambda key: (key[0], -counts[key], key[1]))
+    return [[who for _, who in ordered[fold::folds]] for fold in range(folds)]

@@ -8,7 +8,7 @@ from edge.sources.command import CommandSource
 from edge.sources.file import FileSource
 from edge.sources.microphone import Microphone, MicrophoneSource, list_microphones
 from edge.sources.reopening import Reopening
-from edge.sources.silence import Silence
+from edge.sources.silence import DigitalSilence
 from edge.sources.source import Source
 from edge.sources.stdin import StdinSource
 
@@ -18,7 +18,7 @@ __all__ = [
     "Microphone",
     "MicrophoneSource",
     "Reopening",
-    "Silence",
+    "DigitalSilence",
     "Source",
     "SourceChoice",
     "StdinSource",

@@ -16,17 +16,17 @@ _STEADY_BLOCKS = int(10 / BLOCK_SECONDS)  # a source that has played for so long
 
 
 class Reopening:
-    """Wraps an endless source: opens it for ever, with exponential backoff, and says when it comes and goes.
+    """Wraps a source and opens it for ever, with exponential backoff, where its end is a fault.
 
-    ``on_state(online, reason)`` is called from the reading thread whenever either changes.
+    ``on_state(online, reason)`` is called from the reading thread whenever either changes; the reason for being
+    online is the source's name.
     """
-
-    endless = True
 
     def __init__(
         self, source: Source, on_state: Callable[[bool, str], None], first_delay_s: float = _FIRST_DELAY_S
     ) -> None:
         self.name = source.name
+        self.endless = source.endless
         self._source = source
         self._on_state = on_state
         self._first_delay_s = first_delay_s
@@ -34,19 +34,21 @@ class Reopening:
         self._state: tuple[bool, str] | None = None
 
     def blocks(self) -> Iterator[NDArray[np.int16]]:
-        """Blocks as the source yields them, without end until ``close``; raises nothing of the source's."""
+        """Blocks as the source yields them; an endless one goes on until ``close``, and raises nothing."""
         delay = self._first_delay_s
         while not self._closed.is_set():
             count = 0
             try:
                 for block in self._source.blocks():
                     count += 1
-                    self._tell(True, self.name)
+                    self._tell(True, self._source.name)
                     yield block
-                reason = f"{self.name} has ended"
+                reason = f"{self._source.name} has ended"
             except SourceError as error:
+                if not self.endless:
+                    raise
                 reason = str(error)
-            if self._closed.is_set():
+            if self._closed.is_set() or not self.endless:
                 return
             self._tell(False, reason)
             delay = self._first_delay_s if count >= _STEADY_BLOCKS else delay

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from edge.audio import BLOCK_SECONDS
 
 
-class Silence:
+class DigitalSilence:
     """Counts blocks in which every sample is zero; real microphones never deliver any."""
 
     def __init__(self, seconds: float = 10.0) -> None:

@@ -1,7 +1,7 @@
 """The 105 acoustic features of a frame, as librosa defines them, from numpy alone: docs/features.md says what and why.
 
-Everything before the last rounding is double precision: in single precision the FFT's own noise, 140 dB below the
-loudest bin, would fill the valleys of the spectrum that contrast and MFCC measure.
+All is double precision up to the last rounding, so that a frame comes out the same whatever its neighbours in a product
+of matrices are: a clip in pieces has the features of the whole.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,22 @@ from numpy.typing import NDArray
 
 from edge import filters
 from edge.audio import SAMPLE_RATE
+from edge.spectrum import HOP_SAMPLES, WINDOW_SAMPLES, Array, Samples, full_scale, power_spectra
 
-Samples = NDArray[np.floating] | NDArray[np.int16]
+__all__ = [
+    "COUNT",
+    "FAMILIES",
+    "FRAME_RATE",
+    "HOP_SAMPLES",
+    "NAMES",
+    "POOLED_NAMES",
+    "SPECIFICATION",
+    "WINDOW_SAMPLES",
+    "FrameStream",
+    "frames",
+    "pooled",
+]
 
-WINDOW_SAMPLES = 1024  # 64 ms: bins 15.6 Hz apart, so that semitones are apart from about 260 Hz on
-HOP_SAMPLES = 256  # 16 ms: four windows over every sample
 FRAME_RATE = SAMPLE_RATE / HOP_SAMPLES  # frames a second
 PADDING = WINDOW_SAMPLES // 2  # zeros before and after a clip: frame i is centred on sample i * HOP_SAMPLES
 
@@ -27,80 +38,77 @@ MEL_FMIN, MEL_FMAX = 0.0, 8000.0  # Hz
 AMIN = 1e-10  # the power, or for contrast the magnitude, that counts as silence: -100 dB
 CONTRAST_FMIN, CONTRAST_OCTAVES, CONTRAST_QUANTILE = 200.0, 6, 0.02
 
-BLOCK_FRAMES = 32  # frames computed at a time: their spectra stay in the second-level cache
-FULL_SCALE = 32768  # of int16
 DECIBELS = 10 / np.log(10)
 SMALLEST = float(np.finfo(np.float32).tiny)  # below this a frame has no chroma to normalise
-
-WINDOW = 0.5 - 0.5 * np.cos(2 * np.pi / WINDOW_SAMPLES * np.arange(WINDOW_SAMPLES))  # periodic Hann
 MEL_BANK = filters.mel_bank(SAMPLE_RATE, WINDOW_SAMPLES, MELS, MEL_FMIN, MEL_FMAX)
 BANKS = np.concatenate([MEL_BANK, filters.chroma_bank(SAMPLE_RATE, WINDOW_SAMPLES)], axis=1)  # one product for both
 DCT = filters.dct(MELS)
 TONNETZ = filters.tonnetz_projection()
 CONTRAST_BANDS = filters.contrast_bands(SAMPLE_RATE, WINDOW_SAMPLES, CONTRAST_FMIN, CONTRAST_OCTAVES, CONTRAST_QUANTILE)
+_VALLEYS = [np.arange(band.start, band.start + count) for band, count in CONTRAST_BANDS]
+_PEAKS = [np.arange(band.stop - count, band.stop) for band, count in CONTRAST_BANDS]
+_EXTREMES = np.concatenate(_VALLEYS + _PEAKS)  # where they lie once each band is sorted
+_COUNTS = np.array([len(bins) for bins in _VALLEYS + _PEAKS])
+_STARTS = np.cumsum(_COUNTS) - _COUNTS
 
 
-def decibels(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """10 log10 of a power, no lower than that of ``AMIN``; no reference, no maximum of the clip."""
-    level: NDArray[np.float64] = DECIBELS * np.log(np.maximum(power, AMIN))
-    return level
-
-
+@dataclass(frozen=True)
 class Spectrum:
-    """The power spectra of some frames, float64 [frames, 513], and what more than one family needs of them."""
+    """The power spectra of some frames, float64 [frames, BINS], and what more than one family needs of them."""
 
-    def __init__(self, power: NDArray[np.float64]) -> None:
-        self.power = power
+    power: Array
 
     @cached_property
-    def _filtered(self) -> NDArray[np.float64]:
-        filtered: NDArray[np.float64] = self.power @ BANKS
+    def _filtered(self) -> Array:
+        filtered: Array = self.power @ BANKS
         return filtered
 
     @cached_property
-    def log_mel(self) -> NDArray[np.float64]:
+    def log_mel(self) -> Array:
         """Decibels in 40 mel bands."""
         return decibels(self._filtered[:, :MELS])
 
     @cached_property
-    def chroma(self) -> NDArray[np.float64]:
+    def chroma(self) -> Array:
         """Power in 12 pitch classes, the strongest being 1; silence has none."""
-        chroma = self._filtered[:, MELS:].copy()
-        strongest = chroma.max(axis=1, keepdims=True)
-        strongest[strongest < SMALLEST] = 1
-        chroma /= strongest
-        return chroma
+        power = self._filtered[:, MELS:]
+        return power / _length(power.max(axis=1, keepdims=True))
 
 
-def mfcc(spectrum: Spectrum) -> NDArray[np.float64]:
+def decibels(power: Array) -> Array:
+    """10 log10 of a power, no lower than that of ``AMIN``; no reference, no maximum of the clip."""
+    level: Array = DECIBELS * np.log(np.maximum(power, AMIN))
+    return level
+
+
+def mfcc(spectrum: Spectrum) -> Array:
     """All 40 coefficients of the log-mel spectrum's DCT."""
-    return spectrum.log_mel @ DCT
+    coefficients: Array = spectrum.log_mel @ DCT
+    return coefficients
 
 
-def contrast(spectrum: Spectrum) -> NDArray[np.float64]:
-    """Decibels between the strongest and the weakest bins of each octave band."""
-    return decibels(_extremes(spectrum.power, strongest=True)) - decibels(_extremes(spectrum.power, strongest=False))
+def contrast(spectrum: Spectrum) -> Array:
+    """Decibels between the mean magnitudes of the strongest and of the weakest few bins of each octave band."""
+    ordered = spectrum.power.astype(np.float32)  # sorts twice as fast
+    for band, _ in CONTRAST_BANDS:
+        ordered[:, band].sort(axis=1)
+    magnitudes = np.sqrt(ordered.take(_EXTREMES, axis=1), dtype=np.float64)
+    level = decibels(np.add.reduceat(magnitudes, _STARTS, axis=1) / _COUNTS)
+    bands = len(CONTRAST_BANDS)
+    return level[:, bands:] - level[:, :bands]
 
 
-def _extremes(power: NDArray[np.float64], *, strongest: bool) -> NDArray[np.float64]:
-    """Mean magnitude of the strongest, or weakest, few bins of each band: [frames, 7]."""
-    means = np.empty((len(power), len(CONTRAST_BANDS)))
-    for index, (bins, count) in enumerate(CONTRAST_BANDS):
-        band = power[:, bins]
-        if strongest:
-            chosen = np.partition(band, -count, axis=1)[:, -count:]
-        else:
-            chosen = np.partition(band, count - 1, axis=1)[:, :count]
-        means[:, index] = np.sqrt(chosen).mean(axis=1)
-    return means
-
-
-def tonnetz(spectrum: Spectrum) -> NDArray[np.float64]:
+def tonnetz(spectrum: Spectrum) -> Array:
     """Chroma, summing to 1, on the circles of fifths, minor and major thirds."""
-    total = spectrum.chroma.sum(axis=1, keepdims=True)
-    total[total < SMALLEST] = 1
-    positions: NDArray[np.float64] = (spectrum.chroma / total) @ TONNETZ
+    chroma = spectrum.chroma
+    positions: Array = chroma / _length(chroma.sum(axis=1, keepdims=True)) @ TONNETZ
     return positions
+
+
+def _length(norm: Array) -> Array:
+    """What to divide by: silence is left as it is."""
+    norm[norm < SMALLEST] = 1
+    return norm
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,7 @@ class Family:
     """
 
     names: tuple[str, ...]
-    compute: Callable[[Spectrum], NDArray[np.float64]]
+    compute: Callable[[Spectrum], Array]
     tonal: bool
 
 
@@ -167,34 +175,26 @@ def frames(samples: Samples) -> NDArray[np.float32]:
     ``samples`` are mono at 16 kHz: floating point in -1..1, or int16 [n]. Returns float32
     [1 + n // HOP_SAMPLES, COUNT]; frame i is centred on sample i * HOP_SAMPLES, and what lies outside the clip is zero.
     """
-    samples = _checked(samples)
-    silence = np.zeros(PADDING, samples.dtype)
-    return _analyse(np.concatenate([silence, samples, silence]))
+    return _analyse(_checked(samples), -PADDING, 1 + len(samples) // HOP_SAMPLES)
 
 
 class FrameStream:
-    """The same frames, from samples that come in pieces of any size.
-
-    All pieces must be of one type, floating point or int16.
-    """
+    """The same frames as of the whole clip, from pieces of any size."""
 
     def __init__(self) -> None:
-        self._pending: Samples | None = None
+        self._pending = np.zeros(PADDING)
 
     def push(self, samples: Samples) -> NDArray[np.float32]:
         """The frames whose last sample has now come: float32 [0 or more, COUNT]."""
-        samples = _checked(samples)
-        before = np.zeros(PADDING, samples.dtype) if self._pending is None else self._pending
-        pending = np.concatenate([before, samples])
-        result = _analyse(pending)
+        pending = np.concatenate([self._pending, _checked(samples) * full_scale(samples)])
+        result = _analyse(pending, 0, max(0, 1 + (len(pending) - WINDOW_SAMPLES) // HOP_SAMPLES))
         self._pending = pending[len(result) * HOP_SAMPLES :].copy()
         return result
 
     def finish(self) -> NDArray[np.float32]:
-        """The last frames, reaching past the end; the stream is then ready for the next clip."""
-        pending = self._pending if self._pending is not None else np.zeros(PADDING, np.float32)
-        self._pending = None
-        return _analyse(np.concatenate([pending, np.zeros(PADDING, pending.dtype)]))
+        """The last frames, which reach past the end; then the stream is ready for another clip."""
+        pending, self._pending = self._pending, np.zeros(PADDING)
+        return _analyse(pending, 0, 1 + (len(pending) - PADDING) // HOP_SAMPLES)
 
 
 def pooled(frames: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -215,24 +215,14 @@ def _checked(samples: Samples) -> Samples:
     return samples
 
 
-def _analyse(padded: Samples) -> NDArray[np.float32]:
-    """Every frame that lies whole within the samples."""
-    count = max(0, 1 + (len(padded) - WINDOW_SAMPLES) // HOP_SAMPLES)
+def _analyse(samples: Samples, begin: int, count: int) -> NDArray[np.float32]:
+    """``count`` frames, the first from sample ``begin`` on."""
     result = np.empty((count, COUNT), np.float32)
-    if count == 0:
-        return result
-    window = WINDOW / FULL_SCALE if padded.dtype == np.int16 else WINDOW
-    views = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::HOP_SAMPLES]
-    size = min(count, BLOCK_FRAMES)
-    windowed = np.empty((size, WINDOW_SAMPLES))
-    bins = np.empty((size, WINDOW_SAMPLES // 2 + 1), np.complex128)
-    for start in range(0, count, BLOCK_FRAMES):
-        block = views[start : start + BLOCK_FRAMES]
-        np.multiply(block, window, out=windowed[: len(block)])
-        np.fft.rfft(windowed[: len(block)], axis=1, out=bins[: len(block)])
-        squares = bins[: len(block)].view(np.float64)
-        np.square(squares, out=squares)
-        spectrum = Spectrum(squares[:, 0::2] + squares[:, 1::2])
+    start = 0
+    for power in power_spectra(samples, begin, count):
+        spectrum = Spectrum(power)
+        rows = result[start : start + len(power)]
         for name, family in _FAMILIES.items():
-            result[start : start + len(block), FAMILIES[name]] = family.compute(spectrum)
+            rows[:, FAMILIES[name]] = family.compute(spectrum)
+        start += len(power)
     return result

@@ -31,3 +31,7 @@ class SourceError(AffectdError):
 
 class BundleError(AffectdError):
     """A model bundle that this device refuses."""
+
+
+class ExplanationError(AffectdError):
+    """An utterance that cannot be explained, or a question about it that has no answer."""

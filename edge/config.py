@@ -7,12 +7,13 @@ import msgspec
 from msgspec import Meta
 
 from edge import schema
-from edge.errors import ConfigError
 from edge.gate import GateSettings
 
 DEFAULT_PATH = Path("/etc/affectd/config.yaml")
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+NodeName = Annotated[str, Meta(pattern="^[a-z0-9_-]{1,40}$")]
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,14 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 10.0
 
+    def __post_init__(self) -> None:
+        if self.kind == "command" and not self.command:
+            raise ValueError(
+                "command is empty: name the program, such as [arecord, -q, -t, raw, -f, S16_LE, -r, '16000']"
+            )
+        if self.kind == "file" and self.path is None:
+            raise ValueError("path is missing: name the audio file to listen to")
+
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What names the emotion."""
@@ -52,8 +61,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         str | None, Meta(description="folder of the model bundle; null is the one that affectd ships")
     ] = None
     threshold: Annotated[
-        float | None,
-        Meta(ge=0, le=1, description="confidence below which the emotion is `uncertain`; null is the bundle's own"),
+        Fraction | None,
+        Meta(description="confidence below which the emotion is `uncertain`; null is the bundle's own"),
     ] = None
     explain: Annotated[
         Literal["families", "none"], Meta(description="whether each event says which family of features spoke for it")
@@ -66,6 +75,10 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: Annotated[str | None, Meta(description="PEM file of the authority; null trusts the system's")] = None
     certificate_file: Annotated[str | None, Meta(description="PEM file of this client's certificate")] = None
     key_file: Annotated[str | None, Meta(description="PEM file of this client's key")] = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together: give both or neither")
 
 
 class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,16 +102,17 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 20.0
     tls: Annotated[TlsSettings | None, Meta(description="present: the connection is encrypted")] = None
 
+    def __post_init__(self) -> None:
+        if self.password_file is not None and self.username is None:
+            raise ValueError("username is missing: a password_file needs the name that goes with it")
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the daemon can be told."""
 
     node: Annotated[
-        str | None,
-        Meta(
-            pattern="^[a-z0-9_-]{1,40}$",
-            description="name of this microphone in topics: a-z, 0-9, _ and -; null derives one from the machine",
-        ),
+        NodeName | None,
+        Meta(description="name of this microphone in topics: a-z, 0-9, _ and -; null derives one from the machine"),
     ] = None
     source: SourceSettings = SourceSettings()
     gate: GateSettings = GateSettings()
@@ -110,29 +124,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(path: Path) -> Config:
-    """Read a configuration file.
-
-    Raises ConfigError with one sentence for every error in it: path in the file, what was found, what is allowed.
-    """
-    config = schema.read(path, Config)
-    problems = _beyond_types(config)
-    if problems:
-        raise ConfigError([f"{path}: {problem}" for problem in problems])
-    return config
-
-
-def _beyond_types(config: Config) -> list[str]:
-    """What no single field's type can say."""
-    problems = []
-    source = config.source
-    if source.kind == "command" and not source.command:
-        problems.append(
-            "source.command is empty: name the program to run, for example [arecord, -q, -t, raw, -f, S16_LE, -r, '16000']"
-        )
-    if source.kind == "file" and source.path is None:
-        problems.append("source.path is missing: name the audio file to listen to")
-    if config.mqtt.tls and bool(config.mqtt.tls.certificate_file) != bool(config.mqtt.tls.key_file):
-        problems.append("mqtt.tls.certificate_file and mqtt.tls.key_file belong together: give both or neither")
-    if config.mqtt.password_file and config.mqtt.username is None:
-        problems.append("mqtt.username is missing: a password_file needs the name that goes with it")
-    return problems
+    """Read a configuration file; ConfigError holds one sentence for every error in it."""
+    return schema.read(path, Config)

@@ -1,6 +1,7 @@
 """The connection to the broker: one thread that connects, publishes, and reconnects for ever."""
 
 import collections
+import contextlib
 import logging
 import os
 import random
@@ -23,7 +24,8 @@ from edge.config import MqttSettings, TlsSettings
 from edge.errors import AffectdError
 from edge.topics import Message
 
-CONNECT_TIMEOUT_S = 10.0  # TCP, TLS and CONNACK together
+CONNECT_TIMEOUT_S = 10.0  # for TCP and TLS, then again for CONNACK
+MQTT5_TIMEOUT_S = 3.0  # for CONNACK: some brokers of 3.1.1 do not answer MQTT 5 at all
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 4.0, 60.0  # full jitter: a delay is drawn from 0 to the bound, which doubles
 IN_FLIGHT = 16  # unacknowledged messages at a time; under paho's own limit, so that paho never queues
 FLUSH_S = 5.0  # how long a clean stop waits for acknowledgements
@@ -37,18 +39,25 @@ _logger = logging.getLogger("affectd")
 class Connection:
     """Keeps a session with the broker and publishes what it is given, in order.
 
-    ``greeting`` returns what every new connection starts with, ``status`` last: the retained topics as they are at
-    that moment, so that nothing retained needs to be queued through an outage. Every call of paho happens on the
-    thread that runs ``run``; ``publish`` and ``close`` may be called from any.
+    ``greeting`` returns what every new connection starts with: the retained topics as they are at that moment, so
+    that nothing retained needs to be queued through an outage; ``online``, what undoes the ``will``, is sent last.
+    Every call of paho happens on the thread that runs ``run``; ``publish`` and ``close`` may be called from any.
     """
 
     def __init__(
-        self, settings: MqttSettings, will: Message, client_id: str, greeting: Callable[[], Sequence[Message]]
+        self,
+        settings: MqttSettings,
+        client_id: str,
+        greeting: Callable[[], Sequence[Message]],
+        *,
+        will: Message,
+        online: Message,
     ) -> None:
         self._settings = settings
         self._will = will
         self._client_id = client_id
         self._greeting = greeting
+        self._online = online
         self._queue: collections.deque[tuple[Message, float, Callable[[], None] | None]] = collections.deque(
             maxlen=1000
         )
@@ -100,7 +109,7 @@ class Connection:
             self._repeats.clear()
             began = time.monotonic()
             client.subscribe(self._will.topic, qos=1)
-            for message in self._greeting():
+            for message in (*self._greeting(), self._online):
                 self._send(client, message, None)
             self.connected = True
             while self._lost is None and not self._stopping.is_set():
@@ -140,12 +149,12 @@ class Connection:
         return client
 
     def _await_connack(self, client: paho.Client) -> None:
-        deadline = time.monotonic() + CONNECT_TIMEOUT_S
         five = self._protocol == MQTTProtocolVersion.MQTTv5
+        deadline = time.monotonic() + (MQTT5_TIMEOUT_S if five else CONNECT_TIMEOUT_S)
         while self._connack is None:
-            if self._lost is not None and five:
-                raise _Unsupported  # a broker that knows only 3.1.1 may hang up without a word
             if self._lost is not None or time.monotonic() > deadline or self._stopping.is_set():
+                if five:  # a broker that knows only 3.1.1 may hang up, or say nothing
+                    raise _Unsupported
                 raise _Refused("no answer to CONNECT: is this port a broker's?")
             self._step(client, 0.5)
         if self._connack.is_failure:
@@ -214,10 +223,8 @@ class Connection:
         return f"{self._settings.host}:{self._settings.port}"
 
     def _wake(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):  # enough wake-ups are waiting already
             self._writer.send(b"\0", socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            pass  # enough wake-ups are waiting already
 
     def _on_connect(
         self, _client: paho.Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
@@ -242,8 +249,7 @@ class Connection:
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         """Our own status: an older session's will may have overwritten it, and then it is said again."""
         if message.topic == self._will.topic and message.payload == self._will.payload and not self._stopping.is_set():
-            online = [message for message in self._greeting() if message.topic == self._will.topic]
-            self._queue.extend((message, time.monotonic(), None) for message in online)
+            self.publish(self._online)
 
 
 class _Refused(Exception):  # noqa: N818 (an answer, not a failure of ours)

@@ -20,7 +20,7 @@ class EventExplanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One utterance. Times are UTC RFC 3339, confidence and probabilities 0-1, ``snr_db`` in dB over the noise floor."""
+    """One utterance. Times are UTC RFC 3339, confidence and probabilities 0-1, ``snr_db`` dB over the noise."""
 
     schema: int = SCHEMA
     id: str

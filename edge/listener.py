@@ -1,6 +1,6 @@
 """From blocks of audio to explained utterances: gate, features, classifier, explainer. The one pipeline of affectd."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,19 +9,24 @@ from numpy.typing import NDArray
 from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.classifier import Classifier, Verdict
+from edge.errors import ExplanationError
 from edge.explain import Explainer, Explanation
-from edge.gate import Gate, GateSettings, SpeechEnded, SpeechStarted, Utterance
+from edge.gate import Gate, GateItem, GateSettings, SpeechEnded, SpeechStarted, Utterance
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """One utterance, understood. ``start`` and ``end`` are samples from the beginning of the stream."""
+    """One utterance, understood. ``start`` and ``end`` are samples from the beginning of the stream.
+
+    Without an explanation, ``unexplained`` says why there is none, or is empty where none was asked for.
+    """
 
     start: int
     end: int
     snr_db: float
     verdict: Verdict
     explanation: Explanation | None
+    unexplained: str
 
     @property
     def start_s(self) -> float:
@@ -42,14 +47,13 @@ class Analyst:
     def analyse(self, utterance: Utterance) -> Analysis:
         frames = features.frames(utterance.samples)
         verdict = self._classifier.classify(frames)
-        explanation = self._explainer.families(frames) if self._explainer else None
-        return Analysis(
-            start=utterance.start,
-            end=utterance.start + len(utterance.samples),
-            snr_db=utterance.snr_db,
-            verdict=verdict,
-            explanation=explanation,
-        )
+        explanation, unexplained = None, ""
+        if self._explainer is not None:
+            try:
+                explanation = self._explainer.families(frames, verdict)
+            except ExplanationError as error:
+                unexplained = str(error)
+        return Analysis(utterance.start, utterance.end, utterance.snr_db, verdict, explanation, unexplained)
 
 
 class Listener:
@@ -67,8 +71,6 @@ class Listener:
         """The stream has ended: what is still in hand."""
         return self._understand(self.gate.finish())
 
-    def _understand(
-        self, heard: "Iterator[SpeechStarted | SpeechEnded | Utterance]"
-    ) -> Iterator[SpeechStarted | SpeechEnded | Analysis]:
+    def _understand(self, heard: Iterable[GateItem]) -> Iterator[SpeechStarted | SpeechEnded | Analysis]:
         for item in heard:
             yield self._analyst.analyse(item) if isinstance(item, Utterance) else item

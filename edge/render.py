@@ -9,8 +9,15 @@ SHARE_CELLS = 8  # width of the longest family bar to either side of its zero, c
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _COLOURS = {  # ANSI 256; hues that stay apart for colour-blind readers (Okabe and Ito, 2008)
-    "anger": 166, "disgust": 142, "fear": 175, "happy": 220, "neutral": 246, "sad": 74, "surprise": 36, "sarcastic": 180,
-}  # fmt: skip
+    "anger": 166,
+    "disgust": 142,
+    "fear": 175,
+    "happy": 220,
+    "neutral": 246,
+    "sad": 74,
+    "sarcastic": 180,
+    "surprise": 36,
+}
 _FOR, _AGAINST, _DIM = 36, 166, 244
 
 

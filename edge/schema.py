@@ -1,4 +1,4 @@
-"""YAML files checked against a tree of msgspec structs: every error at once, and the reference page from the same tree."""
+"""YAML files checked against a tree of msgspec structs: every error at once, and the reference page of that tree."""
 
 import difflib
 import json
@@ -65,10 +65,21 @@ def _problems(value: object, annotation: Any, path: str) -> Iterator[str]:
             yield f"{path} is {json.dumps(value, default=str)}: allowed is {_allowed(annotation)}"
         return
     if not isinstance(value, dict):
-        yield f"{path or 'the file'} is {json.dumps(value, default=str)}: allowed is a mapping with {_fields_of(struct)}"
+        found = json.dumps(value, default=str)
+        yield f"{path or 'the file'} is {found}: allowed is a mapping with {_fields_of(struct)}"
         return
+    within = list(_problems_within(value, struct, path))
+    yield from within
+    if not within:
+        try:
+            msgspec.convert(value, struct)
+        except msgspec.ValidationError as error:  # what the struct's own __post_init__ says
+            yield f"{path or 'the file'}: {str(error).split(' - at `$')[0]}"
+
+
+def _problems_within(mapping: dict[Any, Any], struct: type[msgspec.Struct], path: str) -> Iterator[str]:
     hints = get_type_hints(struct, include_extras=True)
-    for key, inner in value.items():
+    for key, inner in mapping.items():
         place = f"{path}.{key}".lstrip(".")
         if key in hints:
             yield from _problems(inner, hints[key], place)
@@ -78,7 +89,7 @@ def _problems(value: object, annotation: Any, path: str) -> Iterator[str]:
                 f"did you mean `{near[0]}`?" if near else f"allowed is {_fields_of(struct)}"
             )
     for field in msgspec.structs.fields(struct):
-        if field.required and field.name not in value:
+        if field.required and field.name not in mapping:
             yield f"{path}.{field.name}".lstrip(".") + f" is missing: allowed is {_allowed(hints[field.name])}"
 
 
@@ -152,8 +163,10 @@ def _allowed(annotation: Any) -> str:
 
 
 def _range(meta: msgspec.Meta) -> str:
-    if meta.ge is not None and meta.le is not None:
-        return f" from {meta.ge:g} to {meta.le:g}"
+    if meta.le is not None and (meta.ge is not None or meta.gt is not None):
+        return (
+            f" from {meta.ge:g} to {meta.le:g}" if meta.ge is not None else f" above {meta.gt:g}, at most {meta.le:g}"
+        )
     if meta.ge is not None:
         return f" of at least {meta.ge:g}"
     if meta.pattern is not None:

@@ -57,7 +57,7 @@ class Watcher:
         self, client: paho.Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
     ) -> None:
         if reason.is_failure:
-            print(f"affectd: the broker refuses: {reason}", file=sys.stderr)  # noqa: T201
+            print(f"affectd: the broker refuses: {reason}", file=sys.stderr)
             return
         client.subscribe([(f"{self._settings.base}/{self._node}/{topic}", 1) for topic in SHOWN])
 
@@ -73,6 +73,6 @@ class Watcher:
                 self._write(render.event(msgspec.json.decode(message.payload, type=Event), colour=self._colour))
             except msgspec.DecodeError as error:
                 self._write(f"{message.topic}: not an event of affectd ({error})")
-        else:
+        elif topic in ("status", "microphone"):  # speech and state are part of the event, as people read it
             self._write(render.change(f"{node} {topic}", text, colour=self._colour))
         self.events += topic == "event"

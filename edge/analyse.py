@@ -1,0 +1,84 @@
+"""The daemon's pipeline over files: one JSON object a line."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from edge.audio import decode, into_blocks, read_audio
+from edge.bundle import Bundle
+from edge.classifier import Classifier
+from edge.errors import AudioError
+from edge.explain import Explainer, Explanation
+from edge.gate import GateSettings, Utterance
+from edge.listener import Analysis, Analyst, Listener
+
+Explain = Literal["families", "none"]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One utterance of a file; times in seconds from its beginning."""
+
+    file: str
+    start_s: float
+    end_s: float
+    emotion: str
+    confidence: float
+    probabilities: dict[str, float]
+    explanation: Explanation | None
+    unexplained: str = ""
+
+
+def analyse_file(path: Path, analyst: Analyst, gate: GateSettings, *, whole: bool) -> Iterator[Analysis]:
+    """The analyses of one file; ``whole`` takes it as a single utterance, without the gate. Raises AudioError."""
+    if whole:
+        samples = read_audio(path)
+        yield analyst.analyse(Utterance(0, samples, float(np.nan)))
+        return
+    listener = Listener(gate, analyst)
+    for block in into_blocks(decode(path)):
+        yield from (item for item in listener.push(block) if isinstance(item, Analysis))
+    yield from (item for item in listener.finish() if isinstance(item, Analysis))
+
+
+def analyse_files(
+    paths: Sequence[Path],
+    *,
+    bundle: Path,
+    gate: GateSettings,
+    threshold: float | None,
+    whole: bool,
+    explain: Explain,
+) -> int:
+    """Print a finding a line on stdout; a file that cannot be read is named on stderr and does not stop the others.
+
+    Returns the exit code: 0, or 1 if any file failed.
+    """
+    classifier = Classifier(Bundle.load(bundle), threshold=threshold)
+    analyst = Analyst(classifier, None if explain == "none" else Explainer(classifier))
+    failed = 0
+    for path in paths:
+        try:
+            for analysis in analyse_file(path, analyst, gate, whole=whole):
+                print(msgspec.json.encode(_finding(path, analysis)).decode(), flush=True)
+        except AudioError as error:
+            print(f"affectd: {error}", file=sys.stderr)
+            failed += 1
+    return 1 if failed else 0
+
+
+def _finding(path: Path, analysis: Analysis) -> Finding:
+    verdict = analysis.verdict
+    return Finding(
+        file=str(path),
+        start_s=round(analysis.start_s, 3),
+        end_s=round(analysis.end_s, 3),
+        emotion=verdict.emotion,
+        confidence=verdict.confidence,
+        probabilities=verdict.probabilities,
+        explanation=analysis.explanation,
+        unexplained=analysis.unexplained,
+    )

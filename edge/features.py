@@ -41,7 +41,8 @@ CONTRAST_FMIN, CONTRAST_OCTAVES, CONTRAST_QUANTILE = 200.0, 6, 0.02
 DECIBELS = 10 / np.log(10)
 SMALLEST = float(np.finfo(np.float32).tiny)  # below this a frame has no chroma to normalise
 MEL_BANK = filters.mel_bank(SAMPLE_RATE, WINDOW_SAMPLES, MELS, MEL_FMIN, MEL_FMAX)
-BANKS = np.concatenate([MEL_BANK, filters.chroma_bank(SAMPLE_RATE, WINDOW_SAMPLES)], axis=1)  # one product for both
+_MEL_PARTS = [filters.trimmed(part) for part in np.hsplit(MEL_BANK, 4)]  # a triangle is zero nearly everywhere
+CHROMA_BANK = filters.chroma_bank(SAMPLE_RATE, WINDOW_SAMPLES)
 DCT = filters.dct(MELS)
 TONNETZ = filters.tonnetz_projection()
 CONTRAST_BANDS = filters.contrast_bands(SAMPLE_RATE, WINDOW_SAMPLES, CONTRAST_FMIN, CONTRAST_OCTAVES, CONTRAST_QUANTILE)
@@ -59,20 +60,16 @@ class Spectrum:
     power: Array
 
     @cached_property
-    def _filtered(self) -> Array:
-        filtered: Array = self.power @ BANKS
-        return filtered
-
-    @cached_property
     def log_mel(self) -> Array:
         """Decibels in 40 mel bands."""
-        return decibels(self._filtered[:, :MELS])
+        return decibels(np.concatenate([self.power[:, bins] @ bank for bins, bank in _MEL_PARTS], axis=1))
 
     @cached_property
     def chroma(self) -> Array:
         """Power in 12 pitch classes, the strongest being 1; silence has none."""
-        power = self._filtered[:, MELS:]
-        return power / _length(power.max(axis=1, keepdims=True))
+        power = self.power @ CHROMA_BANK
+        chroma: Array = power / _length(power.max(axis=1, keepdims=True))
+        return chroma
 
 
 def decibels(power: Array) -> Array:

@@ -40,6 +40,13 @@ def mel_bank(sample_rate: int, window: int, bands: int, fmin: float, fmax: float
     return triangles
 
 
+def trimmed(bank: NDArray[np.float64]) -> tuple[slice, NDArray[np.float64]]:
+    """The bins that a bank [bins, bands] listens to at all, and its weights for them."""
+    heard = np.flatnonzero(bank.any(axis=1))
+    bins = slice(int(heard[0]), int(heard[-1]) + 1)
+    return bins, np.ascontiguousarray(bank[bins])
+
+
 def dct(size: int) -> NDArray[np.float64]:
     """The orthonormal DCT-II as a matrix to multiply rows with: float64 [size, size], one column per coefficient."""
     position, order = np.arange(size)[:, None] + 0.5, np.arange(size)

@@ -227,7 +227,8 @@ def _scaler(content: bytes, path: Path, names: tuple[str, ...]) -> Scaler:
         raise BundleError(
             f"{path} does not hold this affectd's {len(names)} features in order: export the bundle again"
         )
-    mean, scale = np.array(stored.mean, np.float32), np.array(stored.scale, np.float32)  # null becomes NaN
+    with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, null becomes NaN
+        mean, scale = np.array(stored.mean, np.float32), np.array(stored.scale, np.float32)
     sound = np.isfinite(mean) & np.isfinite(scale) & (scale > 0)
     if not sound.all():
         raise BundleError(

@@ -62,7 +62,7 @@ class Classifier:
         """The verdict on raw frames float32 [time, 105] of one utterance."""
         outputs = self.bundle.model.run(None, {self.bundle.profile: self.inputs(frames)})
         logits = outputs[0][0]
-        probabilities = softmax(logits / self.bundle.temperature)
+        probabilities = softmax(logits.astype(np.float64) / self.bundle.temperature)
         best = int(np.argmax(probabilities))
         return Verdict(
             label=self.bundle.labels[best],

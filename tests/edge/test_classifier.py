@@ -1,0 +1,73 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from edge import features
+from edge.classifier import Classifier, softmax
+
+
+@pytest.fixture(params=["frames", "pooled"])
+def classifier(request, bundles) -> Classifier:
+    return Classifier(bundles[request.param])
+
+
+def test_probabilities_are_the_tempered_softmax_of_the_logits(classifier, voice):
+    verdict = classifier.classify(features.frames(voice))
+    expected = np.exp(verdict.logits.astype(float) / 1.5)
+    assert list(verdict.probabilities.values()) == pytest.approx(expected / expected.sum(), abs=1e-9)
+    assert verdict.confidence == max(verdict.probabilities.values())
+    assert verdict.probabilities[verdict.label] == verdict.confidence
+
+
+def test_attention_is_a_distribution_over_time(bundles, voice):
+    attention = Classifier(bundles["frames"]).classify(features.frames(voice)).attention
+    assert len(attention) > 5
+    assert attention.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_uncertain_below_the_threshold_of_the_moment(classifier, voice):
+    frames = features.frames(voice)
+    classifier.threshold = 0.0
+    assert classifier.classify(frames).emotion == classifier.classify(frames).label
+    classifier.threshold = 1.0
+    verdict = classifier.classify(frames)
+    assert verdict.uncertain
+    assert verdict.emotion == "uncertain"
+    assert verdict.label in classifier.bundle.labels
+
+
+def test_threshold_of_the_bundle_unless_given(bundles):
+    assert Classifier(bundles["frames"]).threshold == 0.4
+    assert Classifier(bundles["frames"], threshold=0.0).threshold == 0.0
+
+
+def test_scaler_is_applied_before_the_adapter(classifier, voice):
+    frames = features.frames(voice)
+    seen = []
+
+    def adapter(scaled: np.ndarray) -> np.ndarray:
+        seen.append(scaled)
+        return np.zeros_like(scaled)
+
+    plain = classifier.inputs(frames)
+    classifier.adapter = adapter
+    assert not classifier.inputs(frames).any()
+    np.testing.assert_array_equal(seen[0], plain[0] if plain.ndim == 3 else plain)
+    scaler = classifier.bundle.scaler
+    raw = frames if classifier.bundle.profile == "frames" else features.pooled(frames)
+    np.testing.assert_allclose(seen[0], np.atleast_2d((raw - scaler.mean) / scaler.scale), atol=1e-5)
+
+
+def test_one_frame_is_classified(classifier):
+    assert np.isfinite(classifier.classify(np.zeros((1, features.COUNT), np.float32)).logits).all()
+
+
+def test_softmax_survives_large_logits():
+    assert softmax(np.array([1000.0, 0.0])).tolist() == [1.0, 0.0]
+
+
+def test_runtime_is_imported_only_to_infer():
+    code = "import sys, edge.bundle, edge.classifier, edge.explain; sys.exit('onnxruntime' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,76 @@
+"""Bundles of untrained networks, exported once a run: real in every part but what they have learnt."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edge import features
+from edge.bundle import Bundle
+from export.__main__ import export
+from export.checkpoint import Checkpoint, read
+from train.network import EmotionNetwork, NetworkSettings, PooledNetwork, PooledSettings
+
+LABELS = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
+
+
+def untrained(profile: str, path: Path) -> Checkpoint:
+    """A checkpoint with random weights and random batch statistics, loud enough that its classes differ."""
+    torch.manual_seed(7)
+    network = EmotionNetwork(NetworkSettings()) if profile == "frames" else PooledNetwork(PooledSettings())
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+            module.weight.data.uniform_(0.5, 2)
+        if isinstance(module, torch.nn.Linear):
+            module.weight.data *= 4 if profile == "frames" else 2
+    names = features.NAMES if profile == "frames" else features.POOLED_NAMES
+    rng = np.random.default_rng(7)
+    torch.save(
+        {
+            "settings": asdict(network.settings),
+            "state": network.state_dict(),
+            "scaler": {
+                "names": list(names),
+                "mean": rng.normal(0, 1, len(names)).tolist(),
+                "scale": rng.uniform(5, 20, len(names)).tolist(),
+            },
+            "classes": LABELS,
+            "profile": profile,
+            "feature_specification": features.SPECIFICATION,
+            "temperature": 1.5,
+            "threshold": 0.4,
+            "card": {"scores": {"uar": 0.5, "labels": ["anger", "fear"], "confusion": [[3, 1], [0, 4]]}},
+        },
+        path,
+    )
+    return read(path)
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory) -> dict[str, Checkpoint]:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return {profile: untrained(profile, folder / f"{profile}.pt") for profile in ("frames", "pooled")}
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory, checkpoints) -> dict[str, Bundle]:
+    """A bundle for each profile."""
+    folder = tmp_path_factory.mktemp("bundles")
+    return {profile: export(checkpoint, folder / profile, profile) for profile, checkpoint in checkpoints.items()}
+
+
+@pytest.fixture(scope="session")
+def voice() -> np.ndarray:
+    """Two seconds that move like speech: a gliding pulse train through two resonances, in syllables, with breath."""
+    rng = np.random.default_rng(3)
+    time = np.arange(32_000) / 16_000
+    pitch = 140 + 40 * np.sin(2 * np.pi * 0.7 * time)
+    pulses = np.diff(np.floor(np.cumsum(pitch) / 16_000), prepend=0)
+    formants = sum(np.exp(-200 * time[:400]) * np.sin(2 * np.pi * hz * time[:400]) for hz in (600, 1700))
+    loudness = 0.55 + 0.45 * np.sin(2 * np.pi * 3 * time)
+    sound = np.convolve(pulses, formants)[: len(time)] * loudness + 0.003 * rng.standard_normal(len(time))
+    return (0.3 * sound / np.abs(sound).max()).astype(np.float32)

@@ -38,7 +38,7 @@ demo-recording: $(DEV)/ready ## make the demonstration recording again
 	$(DEV)/bin/python -m train.demonstration configs/demo-recording.yaml edge/demo.opus
 
 docs: $(DEV)/ready ## make the generated pages again
-	$(DEV)/bin/python -m edge.schema > docs/configuration.md
+	$(DEV)/bin/python -m edge.config > docs/configuration.md
 
 clean: ## remove environments and caches, not runs/
 	rm -rf $(DEV) $(DEVICE) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -126,3 +126,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 def load(path: Path) -> Config:
     """Read a configuration file; ConfigError holds one sentence for every error in it."""
     return schema.read(path, Config)
+
+
+_REFERENCE = """# Configuration
+
+One YAML file; every key is optional. `affectd check-config FILE` names every error in it at once, with its path. A key
+that is not in this table is an error. This page is made by `make docs`.
+
+"""
+
+if __name__ == "__main__":
+    print(_REFERENCE + schema.reference(Config), end="")

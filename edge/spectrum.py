@@ -17,7 +17,7 @@ HOP_SAMPLES = 256  # 16 ms: four windows over every sample
 BINS = WINDOW_SAMPLES // 2 + 1
 WINDOW = 0.5 - 0.5 * np.cos(2 * np.pi / WINDOW_SAMPLES * np.arange(WINDOW_SAMPLES))  # periodic Hann
 
-BLOCK_FRAMES = 32  # frames computed at a time: their buffers, 0.7 MB, stay in the second-level cache
+BLOCK_FRAMES = 64  # computed at a time: 1.4 MB, near the processor, and no product of matrices worth a second thread
 FULL_SCALE = 32768  # of int16
 
 

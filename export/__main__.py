@@ -29,12 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--checkpoint", type=Path, required=True, metavar="FILE", help="what `python -m train fit` wrote"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the bundle's folder, replaced whole")
-    parser.add_argument("--name", help="the bundle's name; by default that of its folder")
+    parser.add_argument("--name", help="the bundle's name; by default that of its training run")
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     options = parser.parse_args(arguments)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
-        written = export(checkpoint.read(options.checkpoint), options.out, options.name or options.out.resolve().name)
+        trained = checkpoint.read(options.checkpoint)
+        written = export(trained, options.out, options.name or _name(trained) or options.out.resolve().name)
     except AffectdError as error:
         if options.debug:
             raise
@@ -73,6 +74,12 @@ def export(trained: Checkpoint, out: Path, name: str) -> Bundle:
     files[bundle.ENCODER] = _json({"classes": record.classes})
     files[bundle.CARD] = card.text(manifest, record.classes, parameters).encode()
     return bundle.write(out, manifest, files)
+
+
+def _name(trained: Checkpoint) -> str:
+    """What the training run was called, if its card says so."""
+    training = trained.record.card.get("training")
+    return str(training.get("name", "")) if isinstance(training, dict) else ""
 
 
 def _report(name: str, graph: bytes, difference: float) -> None:

@@ -28,24 +28,39 @@ def text(manifest: Manifest, labels: Sequence[str], parameters: int) -> str:
 
 
 def _section(content: Mapping[str, object], level: int) -> Iterator[str]:
-    """Plain entries as a list, then tables of counts, then one heading for every mapping within."""
+    """Plain entries as a list, then tables, then a heading for every mapping that holds mappings."""
     labels = content.get("labels")
-    tables = {key for key, value in content.items() if isinstance(labels, list) and _is_square(value, len(labels))}
+    squares = {key for key, value in content.items() if isinstance(labels, list) and _is_square(value, len(labels))}
     inner = {key: value for key, value in content.items() if isinstance(value, dict) and value}
-    plain = {key: value for key, value in content.items() if key not in tables and key not in inner}
-    for key, value in plain.items():
-        yield f"- {_words(key)}: {_value(value)}"
-    if plain:
+    lists = [key for key, value in inner.items() if level > 2 and not _holds_mapping(value)]
+    for key, value in content.items():
+        if key in lists:
+            entries = (f"{_words(name)} {_value(entry)}" for name, entry in inner[key].items())
+            yield f"- {_words(key)}: {', '.join(entries)}"
+        elif key not in squares and key not in inner:
+            yield f"- {_words(key)}: {_value(value)}"
+    if len(squares) + len(inner) - len(lists) < len(content):
         yield ""
-    for key in sorted(tables):
-        yield from _table(_words(key), labels, content[key])  # type: ignore[arg-type]
+    for key in sorted(squares):
+        yield from _confusion(_words(key), labels, content[key])  # type: ignore[arg-type]
     for key, value in inner.items():
-        yield f"{'#' * min(level, 6)} {_words(key).capitalize()}"
-        yield ""
-        yield from _section(value, level + 1)
+        if key not in lists:
+            yield f"{'#' * min(level, 6)} {_words(key).capitalize()}"
+            yield ""
+            yield from _comparison(value) if _is_uniform(value) else _section(value, level + 1)
 
 
-def _table(title: str, labels: list[object], counts: list[list[object]]) -> Iterator[str]:
+def _comparison(rows: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+    """Mappings with the same keys as the rows of one table."""
+    keys = list(next(iter(rows.values())))
+    yield f"| | {' | '.join(map(_words, keys))} |"
+    yield "|---|" + "--:|" * len(keys)
+    for name, row in rows.items():
+        yield f"| {_words(name)} | {' | '.join(_value(row[key]) for key in keys)} |"
+    yield ""
+
+
+def _confusion(title: str, labels: list[object], counts: list[list[object]]) -> Iterator[str]:
     """A confusion matrix, one row for each true class."""
     yield f"| {title}: true \\ heard | {' | '.join(map(str, labels))} |"
     yield "|---|" + "--:|" * len(labels)
@@ -59,6 +74,16 @@ def _is_square(value: object, size: int) -> bool:
     return len(rows) == size > 1 and all(isinstance(row, list) and len(row) == size for row in rows)
 
 
+def _is_uniform(value: Mapping[str, object]) -> bool:
+    rows = list(value.values())
+    same = all(isinstance(row, dict) and row and not _holds_mapping(row) for row in rows)
+    return same and len({tuple(row) for row in rows if isinstance(row, dict)}) == 1
+
+
+def _holds_mapping(value: Mapping[str, object]) -> bool:
+    return any(isinstance(entry, dict) for entry in value.values())
+
+
 def _words(key: str) -> str:
     return key.replace("_", " ")
 
@@ -66,6 +91,6 @@ def _words(key: str) -> str:
 def _value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    if isinstance(value, list):
-        return ", ".join(map(_value, value))
-    return str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value)) or "none"
+    return "none" if value in (None, {}) else str(value)

@@ -1,6 +1,7 @@
 """What the command says and returns, above all when it is given nonsense."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def test_analyse_prints_one_json_object_per_utterance() -> None:
     assert done.returncode == 0, done.stderr
     findings = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(findings) == 7
-    for before, after in zip(findings, findings[1:], strict=False):
+    for before, after in pairwise(findings):
         assert before["end_s"] <= after["start_s"]
     for finding in findings:
         assert set(finding) == {"file", "start_s", "end_s", "emotion", "confidence", "probabilities", "explanation"}

@@ -1,12 +1,15 @@
 """``python -m train``: fit and evaluate."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 import torch
 
 from edge.errors import AffectdError
+from train import evaluate as evaluation
+from train.listen import PROTOCOLS
 from train.run import Material, run
 from train.settings import data_folder, read_settings
 
@@ -20,6 +23,19 @@ def fit(arguments: argparse.Namespace) -> None:
         (folder / "last.pt").unlink(missing_ok=True)
     run(settings, Material(arguments.root or data_folder(), arguments.cache, arguments.jobs), folder, arguments.start)
     sys.stdout.write(f"{folder / 'checkpoint.pt'}\n")
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Scores one bundle; a table for people, one JSON object for machines."""
+    options = {key: value for key, value in vars(arguments).items() if key not in ("command", "call", "json")}
+    scores = evaluation.evaluate(evaluation.Evaluation(**options))
+    sys.stdout.write(json.dumps(scores) + "\n" if arguments.json else table(scores))
+
+
+def table(scores: dict[str, object]) -> str:
+    """The headline figures, one a line."""
+    rows = [f"{name:10} {scores[name]:.1%}" for name in ("wa", "uar", "f1_macro", "ece", "accuracy_at_75")]
+    return "\n".join([f"n          {scores['n']}", *rows, f"left out   {scores['left_out'] or 'none'}", ""])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,6 +52,16 @@ def parser() -> argparse.ArgumentParser:
     fitting.add_argument("--threads", type=int, default=1, help="threads that train")
     fitting.add_argument("--resume", action="store_true", help="go on after the last epoch of a killed run")
     fitting.add_argument("--start", type=Path, help="a checkpoint to begin from instead of random weights")
+    evaluating = commands.add_parser("evaluate", help="score a bundle on the recordings of a manifest")
+    evaluating.set_defaults(call=evaluate)
+    evaluating.add_argument("--bundle", type=Path, required=True, help="a bundle folder")
+    evaluating.add_argument("--manifest", type=Path, required=True, help="CSV with path, corpus, speaker, emotion")
+    evaluating.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
+    evaluating.add_argument("--adapt", choices=PROTOCOLS, default="none", help="whose history the adapter has heard")
+    evaluating.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
+    evaluating.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
+    evaluating.add_argument("--jobs", type=int, default=1, help="processes that compute features")
+    evaluating.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     return top
 
 

@@ -8,30 +8,19 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from edge import adapt
+from edge.bundle import Scaler
 from train.corpora import Clip
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Scaler:
-    """scikit-learn's StandardScaler as two vectors [features]."""
-
-    mean: Floats
-    scale: Floats
-
-    @classmethod
-    def fit(cls, frames: Sequence[Floats]) -> "Scaler":
-        """Fits on the frames of the training side."""
-        fitted = StandardScaler()
-        for clip in frames:
-            fitted.partial_fit(clip)
-        return cls(fitted.mean_.astype(np.float32), fitted.scale_.astype(np.float32))
-
-    def apply(self, frames: Floats) -> Floats:
-        """Frames [time, features] in standard deviations from the training mean."""
-        return (frames - self.mean) / self.scale
+def fit_scaler(frames: Sequence[Floats]) -> Scaler:
+    """scikit-learn's StandardScaler over the frames [time, features] of the training side."""
+    fitted = StandardScaler()
+    for clip in frames:
+        fitted.partial_fit(clip)
+    return Scaler(fitted.mean_.astype(np.float32), fitted.scale_.astype(np.float32))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from edge import features
+from edge.bundle import Scaler
 from edge.errors import AffectdError
-from train.bank import Scaler
 from train.network import EmotionNetwork, NetworkSettings
 
 

@@ -107,7 +107,9 @@ class Trainer:
     def step(self, batch: batches.Batch) -> tuple[float, float]:
         """One step down the gradient; the loss and the accuracy on this batch."""
         self.network.train()
-        logits, _ = self.network(torch.from_numpy(batch.frames))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
+            logits, _ = self.network(torch.from_numpy(batch.frames))
+        logits = logits.float()
         first, second = (torch.from_numpy(emotions) for emotions in batch.emotions)
         shares = torch.from_numpy(batch.shares)
         loss = (shares * self.loss(logits, first) + (1 - shares) * self.loss(logits, second)).mean()

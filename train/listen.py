@@ -10,14 +10,20 @@ from tqdm import tqdm
 
 from edge.adapt import Adapter, AdapterSettings
 from edge.errors import UsageError
-from train.bank import Scaler
 from train.corpora import Clip
 
 Floats = NDArray[np.float32]
-Predict = Callable[[Floats], Floats]
-"""Adapted frames [time, features] -> logits [classes]."""
-
 PROTOCOLS = ("none", "source", "speaker")
+
+
+@dataclass(frozen=True)
+class Ear:
+    """A model on either side of its adapter."""
+
+    scale: Callable[[Floats], Floats]
+    """Frames [time, features] -> scaled features [time, features]; one row when pooled."""
+    predict: Callable[[Floats], Floats]
+    """Adapted features -> logits [classes]."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,7 @@ def source_of(clip: Clip, protocol: str) -> str:
 def listen(
     clips: Sequence[Clip],
     frames: Sequence[Floats],
-    scaler: Scaler,
-    predict: Predict,
+    ear: Ear,
     protocol: str = "none",
     settings: AdapterSettings | None = None,
     seed: int = 1,
@@ -52,10 +57,11 @@ def listen(
     before = np.zeros(len(clips), np.int64)
     bar = tqdm(total=len(clips), desc=f"evaluate ({protocol})", unit="clip", leave=False)
     for queue in queues.values():
-        adapter = Adapter(frames[0].shape[1], settings)
+        adapter: Adapter | None = None
         for index in queue:
-            scaled = scaler.apply(frames[index])
-            logits[index], before[index] = predict(adapter.apply(scaled)), adapter.utterances
+            scaled = ear.scale(frames[index])
+            adapter = adapter or Adapter(scaled.shape[1], settings)
+            logits[index], before[index] = ear.predict(adapter.apply(scaled)), adapter.utterances
             if protocol != "none":
                 adapter.observe(scaled)
             bar.update()

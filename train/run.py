@@ -13,7 +13,7 @@ from scipy.special import softmax
 
 from train import listen, report
 from train.augmentation import CHANGES
-from train.bank import Bank, Scaler
+from train.bank import Bank, fit_scaler
 from train.calibration import fit_temperature, threshold_for
 from train.checkpoint import Checkpoint, read_checkpoint
 from train.corpora import Clip, classes_of, read_manifest, relabel
@@ -80,7 +80,7 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     """Fits and calibrates; the test side is not looked at. ``start`` names a checkpoint to go on from."""
     classes = read_checkpoint(start).classes if start else classes_of(split.train)
     frames = material.frames(split.train)
-    scaler = read_checkpoint(start).scaler if start else Scaler.fit(frames)
+    scaler = read_checkpoint(start).scaler if start else fit_scaler(frames)
     banks = [Bank.build(split.train, frames, scaler, classes)]
     banks += [
         Bank.build(split.train, material.frames(split.train, change), scaler, classes)
@@ -104,8 +104,8 @@ def hear(
     checkpoint: Checkpoint, clips: Sequence[Clip], frames: Sequence[Floats], protocol: str, settings: Settings
 ) -> listen.Heard:
     """The logits of the clips under one protocol of adaptation."""
-    predict = partial(infer, checkpoint.network())
-    return listen.listen(clips, frames, checkpoint.scaler, predict, protocol, settings.adapter, settings.seed)
+    ear = listen.Ear(checkpoint.scaler.apply, partial(infer, checkpoint.network()))
+    return listen.listen(clips, frames, ear, protocol, settings.adapter, settings.seed)
 
 
 def calibrate(

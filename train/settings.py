@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import msgspec.yaml
@@ -9,8 +10,6 @@ import msgspec.yaml
 from edge.adapt import AdapterSettings
 from edge.errors import ConfigError
 from train.network import NetworkSettings
-
-Positive = msgspec.Meta(gt=0)
 
 
 class SplitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,16 +62,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: dict[str, str | None] = {}
     """Renamed emotions; null leaves the clips out."""
     split: SplitSettings = SplitSettings()
-    network: dict[str, int | float | tuple[int, ...]] = {}
+    network: dict[str, int | float | list[int]] = {}
     """Sizes of train.network.NetworkSettings that differ from its defaults."""
     adapter: AdapterSettings = AdapterSettings()
     history: HistorySettings | None = HistorySettings()
     """Null: the network never meets an adapter."""
     augmentation: AugmentationSettings = AugmentationSettings()
-    optimiser: str = "adamw"
+    optimiser: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
-    schedule: str = "cosine"
+    schedule: Literal["cosine", "constant"] = "cosine"
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """Of the products in the forward pass; weights and losses stay float32."""
     epochs: int = 30
     batch: int = 64
     seconds: float = 3.0
@@ -89,7 +90,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def network_settings(self, inputs: int, classes: int) -> NetworkSettings:
         """The network's sizes for this many inputs and classes."""
-        return NetworkSettings(**{**self.network, "inputs": inputs, "classes": classes})  # type: ignore[arg-type]
+        sizes = {name: tuple(size) if isinstance(size, list) else size for name, size in self.network.items()}
+        return NetworkSettings(**{**sizes, "inputs": inputs, "classes": classes})  # type: ignore[arg-type]
 
 
 def read_settings(path: Path) -> Settings:

@@ -14,11 +14,11 @@ from edge.sources.stdin import StdinSource
 
 __all__ = [
     "CommandSource",
+    "DigitalSilence",
     "FileSource",
     "Microphone",
     "MicrophoneSource",
     "Reopening",
-    "DigitalSilence",
     "Source",
     "SourceChoice",
     "StdinSource",

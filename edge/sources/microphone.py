@@ -126,7 +126,7 @@ def silenced_stderr() -> Iterator[None]:
 @contextlib.contextmanager
 def _port_audio() -> Iterator[tuple[ModuleType, Any]]:
     try:
-        import pyaudio  # noqa: PLC0415 - an extra: only a microphone needs it
+        import pyaudio
     except ImportError as error:
         raise SourceError("a microphone needs PyAudio: install affectd[mic]") from error
     with silenced_stderr():

@@ -74,6 +74,7 @@ def render(recording: Recording) -> NDArray[np.float32]:
 
 
 def main(arguments: list[str]) -> int:
+    """Render the recipe named first to the file named second."""
     if len(arguments) != 2:
         raise UsageError("usage: python -m train.demonstration RECIPE.yaml OUT.opus")
     if shutil.which("espeak-ng") is None:

@@ -4,29 +4,56 @@ The method, and what it is measured against: docs/explanations.md.
 """
 
 import time
+from collections.abc import Callable, Collection, Sequence
+from itertools import combinations
+from typing import Literal
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from edge import features, shapley
+from edge import features, occlusion, shapley
 from edge.audio import SAMPLE_RATE
 from edge.bundle import input_names
 from edge.classifier import Classifier, Verdict
-from edge.errors import ExplanationError
+from edge.errors import ExplanationError, UsageError
+from edge.wording import words
 
 Floats = NDArray[np.float32]
+Part = Literal["families", "features", "time"]
 
+PARTS: tuple[Part, ...] = ("families", "features", "time")
+FAMILIES_ALONE: tuple[Part, ...] = ("families",)
+METHODS: dict[Part, str] = {"families": "shapley-families", "features": "occlusion-features", "time": "occlusion-time"}
+TOP_FEATURES = 8
 TOLERANCE = 1e-3  # how far the parts may be from the whole, in log-odds
 SILENCE_DB = -99.0  # log-mel power below which a bin holds nothing but the floor of edge.features
 SHORTEST_FRAMES = 1 + features.WINDOW_SAMPLES // features.HOP_SAMPLES  # a clip of one analysis window
 
 
+class FeatureEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """What the target's log-odds lose when one feature is set to its baseline; ``rest`` is the sum over all others."""
+
+    feature: str
+    name: str
+    """The feature in words."""
+    effect: float
+
+
+class TimeEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """What the target's log-odds lose when a stretch of the utterance is replaced by its mean frame."""
+
+    start_s: float
+    end_s: float
+    effect: float
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Why: signed contributions to the log-odds of ``target``, which the families share out without rest.
 
-    ``value`` is the target's log-odds before the temperature, ``base_value`` that of the baseline.
+    ``value`` is the target's log-odds before the temperature (against one label, the difference of the two logits),
+    ``base_value`` that of the baseline.
     """
 
     method: str
@@ -37,10 +64,20 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     families: dict[str, float] = {}
     residual: float = 0.0
     """The families' sum, less ``value - base_value``: the rounding of the runtime."""
-    features: list[str] = []
-    time: list[str] = []
+    features: list[FeatureEffect] = []
+    """The largest first, then the rest."""
+    time: list[TimeEffect] = []
+    """Windows in order; they overlap."""
     evaluations: int
     milliseconds: float
+    against: str | UnsetType = UNSET
+    """The label that the target is explained against, where not all others."""
+    interactions: dict[str, float] | UnsetType = UNSET
+    """What two families, joined by ``&``, say only together (positive) or both alike (negative)."""
+    segment: TimeEffect | UnsetType = UNSET
+    """The stretch that speaks most for the target; its effect is the mean over it."""
+    attention: list[float] | UnsetType = UNSET
+    """The network's attention, one weight for each equal share of the utterance: where it looks, not what it finds."""
     uncertain: bool | UnsetType = UNSET
     """Present, and true, where the target is the best of an uncertain prediction."""
 
@@ -51,59 +88,118 @@ class Explainer:
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
         self._bundle = classifier.bundle
-        self._groups = membership(self._bundle.profile)
+        self._families = membership(self._bundle.profile)
 
     def families(self, frames: Floats, verdict: Verdict | None = None) -> Explanation:
-        """The exact Shapley value of every family for the verdict's best class, from one batch of all coalitions.
+        """The exact Shapley value of every family for the verdict's best class: ``explain`` with that part alone."""
+        return self.explain(frames, verdict, FAMILIES_ALONE)
 
-        ``frames`` are raw, float32 [time, 105]; ``verdict`` is the classifier's on them, computed here if not given.
-        Raises ExplanationError for silence, for too short a clip, and where the parts do not add up to the whole.
+    def explain(
+        self,
+        frames: Floats,
+        verdict: Verdict | None = None,
+        parts: Collection[Part] = PARTS,
+        against: str | None = None,
+    ) -> Explanation:
+        """Why the classifier's verdict on an utterance is what it is.
+
+        ``frames`` are raw, float32 [time, 105]; ``verdict`` is the classifier's on them, computed here if not given;
+        ``against`` is a label that the target is compared with, in place of all others. Raises ExplanationError for
+        silence, for too short a clip, and where the parts do not add up to the whole; UsageError for an unknown label.
         """
         begin = time.perf_counter()
-        baseline = self._baseline(frames)
+        self.require_label(against)
+        baseline = self._baseline(frames, parts)
         verdict = verdict or self._classifier.classify(frames)
-        target = self._bundle.labels.index(verdict.label)
-        masks = shapley.coalitions(len(self._groups))
-        worths = log_odds(self.logits(self._classifier.inputs(frames), masks))[:, target]
-        shares = shapley.values(worths)
-        value, base_value = float(log_odds(verdict.logits[None])[0, target]), float(worths[0])
-        residual = float(shares.sum()) - (value - base_value)
+        if verdict.label == against:
+            raise ExplanationError(f"The verdict is {against} itself: ask against another label")
+        worth = _question(self._bundle.labels, verdict.label, against)
+        value = float(worth(verdict.logits[None])[0])
+        inputs, count = self._classifier.inputs(frames), len(self._families)
+        masks = shapley.coalitions(count) if "families" in parts else np.zeros((1, count), np.float32)
+        worths = worth(self.logits(inputs, masks))
+        found: dict[str, object] = {}
+        evaluations = len(worths)
+        if "families" in parts:
+            found |= self._shared_out(worths, value)
+        if "features" in parts:
+            alone = worth(self._without_each(inputs))
+            found["features"] = _ranked(value - alone, input_names(self._bundle.profile))
+            evaluations += len(alone)
+        if "time" in parts:
+            windows = occlusion.windows(len(frames))
+            effects = value - worth(self._without_windows(frames, inputs, windows.weights))
+            found |= _over_time(windows, effects) | {"attention": [round(float(w), 6) for w in verdict.attention]}
+            evaluations += len(effects)
+        return Explanation(
+            method="+".join(METHODS[part] for part in PARTS if part in parts),
+            target=verdict.label,
+            baseline=baseline,
+            base_value=float(worths[0]),
+            value=value,
+            evaluations=evaluations,
+            milliseconds=(time.perf_counter() - begin) * 1e3,
+            against=against or UNSET,
+            uncertain=True if verdict.uncertain else UNSET,
+            **found,  # type: ignore[arg-type]
+        )
+
+    def require_label(self, label: str | None) -> None:
+        """UsageError, with those that there are, for a label that the bundle has not."""
+        if label is not None and label not in self._bundle.labels:
+            raise UsageError(f"No label is called {label}: choose one of {', '.join(self._bundle.labels)}")
+
+    def logits(self, inputs: Floats, masks: Floats, groups: Floats | None = None) -> Floats:
+        """Logits [rows, classes] of what the network is given, each group kept (1) or at its baseline (0) by a row.
+
+        ``inputs`` are float32 [1, time, features] (or [1, features] when pooled), ``masks`` float32 [rows, groups],
+        ``groups`` float32 [groups, features]: the families unless given.
+        """
+        bundle, groups = self._bundle, self._families if groups is None else groups
+        if bundle.coalitions:
+            return bundle.coalitions.run(["logits"], {"frames": inputs, "masks": masks, "groups": groups})[0]
+        kept = masks @ groups
+        rows = inputs * (kept[:, None] if inputs.ndim == 3 else kept)
+        return bundle.model.run(["logits"], {bundle.profile: rows})[0]
+
+    def _shared_out(self, worths: NDArray[np.float64], value: float) -> dict[str, object]:
+        """What the worths of all coalitions say of the families; ExplanationError where they miss the verdict."""
+        names, shares, pairs = list(features.FAMILIES), shapley.values(worths), shapley.interactions(worths)
+        residual = float(shares.sum()) - (value - float(worths[0]))
         if not abs(residual) < TOLERANCE:
             raise ExplanationError(
                 f"The families' shares miss the verdict by {residual:.2g}: "
                 f"run `affectd bundle verify` on {self._bundle.path}"
             )
-        return Explanation(
-            method="shapley-families",
-            target=verdict.label,
-            baseline=baseline,
-            base_value=base_value,
-            value=value,
-            families=dict(zip(features.FAMILIES, shares.tolist(), strict=True)),
-            residual=residual,
-            evaluations=len(masks),
-            milliseconds=(time.perf_counter() - begin) * 1e3,
-            uncertain=True if verdict.uncertain else UNSET,
-        )
+        return {
+            "families": dict(zip(names, shares.tolist(), strict=True)),
+            "residual": residual,
+            "interactions": {
+                f"{names[i]}&{names[j]}": float(pairs[i, j]) for i, j in combinations(range(len(names)), 2)
+            },
+        }
 
-    def logits(self, inputs: Floats, masks: Floats) -> Floats:
-        """Logits [rows, classes] of what the network is given, each family kept (1) or at its baseline (0) by a row.
+    def _without_each(self, inputs: Floats) -> Floats:
+        """Logits [features, classes], each row with one feature at its baseline."""
+        alone = np.eye(inputs.shape[-1], dtype=np.float32)
+        return self.logits(inputs, masks=alone, groups=1 - alone)
 
-        ``inputs`` are float32 [1, time, features] (or [1, features] when pooled), ``masks`` float32 [rows, families].
-        """
-        bundle = self._bundle
-        if bundle.coalitions:
-            feed = {"frames": inputs, "masks": masks, "groups": self._groups}
-            return bundle.coalitions.run(["logits"], feed)[0]
-        kept = masks @ self._groups
-        rows = inputs * (kept[:, None] if inputs.ndim == 3 else kept)
-        return bundle.model.run(["logits"], {bundle.profile: rows})[0]
+    def _without_windows(self, frames: Floats, inputs: Floats, weights: Floats) -> Floats:
+        """Logits [windows, classes], each row with one window of time faded to the mean frame."""
+        if self._bundle.profile == "frames":
+            rows = occlusion.hidden(inputs[0], weights)
+        else:
+            rows = np.concatenate([self._classifier.inputs(row) for row in occlusion.hidden(frames, weights)])
+        return self._bundle.model.run(["logits"], {self._bundle.profile: rows})[0]
 
-    def _baseline(self, frames: Floats) -> str:
+    def _baseline(self, frames: Floats, parts: Collection[Part]) -> str:
         """The baseline in words, or the reason why these frames have no explanation."""
-        if len(frames) < SHORTEST_FRAMES:
-            needed = features.WINDOW_SAMPLES * 1000 // SAMPLE_RATE
-            raise ExplanationError(f"The clip is shorter than one window of {needed} ms: give more of it to explain")
+        shortest = occlusion.WINDOW_FRAMES if "time" in parts else SHORTEST_FRAMES
+        if len(frames) < shortest:
+            needed = occlusion.WINDOW_SECONDS if "time" in parts else features.WINDOW_SAMPLES / SAMPLE_RATE
+            raise ExplanationError(
+                f"The clip is shorter than one window of {1000 * needed:.0f} ms: give more of it to explain"
+            )
         if not frames[:, features.FAMILIES["mel"]].max() > SILENCE_DB:
             raise ExplanationError(
                 "The clip is digital silence, in which nothing speaks for an emotion: give one with sound"
@@ -133,3 +229,40 @@ def membership(profile: str) -> Floats:
     names = input_names("frames" if profile == "frames" else "pooled")
     families = [own[name if profile == "frames" else name.rsplit("_", 1)[0]] for name in names]
     return np.array([[family == member for member in families] for family in features.FAMILIES], np.float32)
+
+
+def _question(
+    labels: Sequence[str], target: str, against: str | None
+) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
+    """What is explained: logits [rows, classes] to one number a row."""
+    chosen = labels.index(target)
+    if against is None:
+        return lambda logits: log_odds(logits)[:, chosen]
+    other = labels.index(against)
+    return lambda logits: logits[:, chosen].astype(np.float64) - logits[:, other].astype(np.float64)
+
+
+def _ranked(effects: NDArray[np.float64], names: Sequence[str]) -> list[FeatureEffect]:
+    """The features of the largest effects, either way, and the sum of the rest."""
+    order = np.argsort(-np.abs(effects), kind="stable")
+    top, rest = order[:TOP_FEATURES], order[TOP_FEATURES:]
+    largest = [FeatureEffect(feature=names[i], name=words(names[i]), effect=float(effects[i])) for i in top]
+    return [*largest, FeatureEffect(feature="rest", name=f"{len(rest)} others", effect=float(effects[rest].sum()))]
+
+
+def _over_time(windows: occlusion.Windows, effects: NDArray[np.float64]) -> dict[str, object]:
+    """The windows' effects, and the stretch that speaks most for the target."""
+    length = windows.weights.shape[1]
+    curve = occlusion.curve(windows.weights, effects)
+    start, end = occlusion.strongest(curve)
+    listed = [
+        _time_effect(int(begin), int(begin) + occlusion.WINDOW_FRAMES, effect, length)
+        for begin, effect in zip(windows.starts, effects.tolist(), strict=True)
+    ]
+    return {"time": listed, "segment": _time_effect(start, end, float(curve[start:end].mean()), length)}
+
+
+def _time_effect(start: int, end: int, effect: float, length: int) -> TimeEffect:
+    """Frames as seconds: a frame stands for one hop, the last for what is left."""
+    seconds = 1 / features.FRAME_RATE
+    return TimeEffect(start_s=round(start * seconds, 3), end_s=round(min(end, length) * seconds, 3), effect=effect)

@@ -1,6 +1,7 @@
 """Exact Shapley values and interactions of a few players, from the worth of every coalition. Pure mathematics."""
 
 from functools import cache
+from itertools import permutations
 from math import factorial
 
 import numpy as np
@@ -31,21 +32,7 @@ def interactions(worths: NDArray[np.floating]) -> NDArray[np.float64]:
     What a pair adds together beyond what each adds alone (Grabisch and Roubens 1999): negative where two say the same,
     positive where one needs the other.
     """
-    players = _players(worths)
-    worths = worths.astype(np.float64)
-    index = np.zeros((players, players, *worths.shape[1:]))
-    for i in range(players):
-        for j in range(i):
-            pair = 1 << i | 1 << j
-            for others in range(2**players):
-                if others & pair:
-                    continue
-                size = others.bit_count()
-                weight = factorial(size) * factorial(players - size - 2) / factorial(players - 1)
-                together = worths[others | pair] - worths[others | 1 << i] - worths[others | 1 << j] + worths[others]
-                index[i, j] += weight * together
-            index[j, i] = index[i, j]
-    return index
+    return np.tensordot(_pair_weights(_players(worths)), worths.astype(np.float64), axes=1)
 
 
 def _players(worths: NDArray[np.floating]) -> int:
@@ -68,3 +55,19 @@ def _weights(players: int) -> NDArray[np.float64]:
             else:
                 matrix[player, coalition] = -factorial(size) * factorial(players - size - 1) / factorial(players)
     return matrix
+
+
+@cache
+def _pair_weights(players: int) -> NDArray[np.float64]:
+    """The tensor [players, players, 2**players] that maps worths to interaction indices."""
+    tensor = np.zeros((players, players, 2**players))
+    for i, j in permutations(range(players), 2):
+        both = 1 << i | 1 << j
+        for others in range(2**players):
+            if others & both:
+                continue
+            size = others.bit_count()
+            weight = factorial(size) * factorial(players - size - 2) / factorial(players - 1)
+            tensor[i, j, [others | both, others]] = weight
+            tensor[i, j, [others | 1 << i, others | 1 << j]] = -weight
+    return tensor

@@ -2,15 +2,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge import features, shapley
+from edge import features, occlusion, shapley
 from edge.adapt import Adapter
+from edge.bundle import input_names
 from edge.classifier import Classifier
-from edge.errors import ExplanationError
-from edge.explain import Explainer, log_odds, membership
+from edge.errors import ExplanationError, UsageError
+from edge.explain import METHODS, TOP_FEATURES, Explainer, Explanation, log_odds, membership
 
 FIELDS = [
     "method", "target", "baseline", "base_value", "value", "families", "residual", "features", "time", "evaluations",
-    "milliseconds",
+    "milliseconds", "interactions",
 ]  # fmt: skip
 
 
@@ -31,12 +32,104 @@ def one_by_one(classifier: Classifier, inputs: np.ndarray, masks: np.ndarray) ->
     return np.concatenate([classifier.bundle.model.run(["logits"], {profile: row})[0] for row in rows])
 
 
+def as_json(explanation: Explanation) -> dict:
+    return msgspec.json.decode(msgspec.json.encode(explanation))
+
+
 def test_json_has_exactly_the_documented_fields(classifier, frames):
-    explanation = msgspec.json.decode(msgspec.json.encode(Explainer(classifier).families(frames)))
+    explanation = as_json(Explainer(classifier).families(frames))
     assert list(explanation) == FIELDS
     assert list(explanation["families"]) == list(features.FAMILIES)
     assert explanation["method"] == "shapley-families"
     assert explanation["evaluations"] == 2 ** len(features.FAMILIES)
+
+
+def test_json_of_all_parts(classifier, frames):
+    explanation = as_json(Explainer(classifier).explain(frames))
+    assert list(explanation) == [*FIELDS, "segment", "attention"]
+    assert explanation["method"] == "shapley-families+occlusion-features+occlusion-time"
+    inputs, windows = classifier.inputs(frames), len(explanation["time"])
+    assert explanation["evaluations"] == 2 ** len(features.FAMILIES) + inputs.shape[-1] + windows
+    assert [list(entry) for entry in explanation["features"]] == [["feature", "name", "effect"]] * (TOP_FEATURES + 1)
+    assert explanation["time"][0]["start_s"] == 0
+    assert explanation["time"][-1]["end_s"] == pytest.approx(len(frames) / features.FRAME_RATE, abs=1e-3)
+
+
+def test_parts_can_be_asked_for_alone(classifier, frames):
+    whole = Explainer(classifier).explain(frames)
+    for part, method in METHODS.items():
+        explanation = Explainer(classifier).explain(frames, parts=(part,))
+        assert explanation.method == method
+        assert explanation.base_value == pytest.approx(whole.base_value, abs=1e-5)
+        for other in METHODS:
+            expected = getattr(whole, other) if other == part else type(getattr(whole, other))()
+            assert bool(getattr(explanation, other)) == bool(expected)
+
+
+def test_features_are_ranked_by_size_and_sum_up_the_rest(classifier, frames):
+    explanation = Explainer(classifier).explain(frames, parts=("features",))
+    inputs = classifier.inputs(frames)
+    index = classifier.bundle.labels.index(explanation.target)
+    names = input_names(classifier.bundle.profile)
+    effects = {}
+    for feature, name in enumerate(names):
+        without = inputs.copy()
+        without[..., feature] = 0
+        logits = classifier.bundle.model.run(["logits"], {classifier.bundle.profile: without})[0]
+        effects[name] = explanation.value - log_odds(logits)[0, index]
+    expected = sorted(effects, key=lambda name: -abs(effects[name]))[:TOP_FEATURES]
+    *top, rest = explanation.features
+    assert [entry.feature for entry in top] == expected
+    for entry in top:
+        assert entry.effect == pytest.approx(effects[entry.feature], abs=1e-4)
+    assert rest.feature == "rest"
+    assert rest.effect == pytest.approx(sum(effects[name] for name in names if name not in expected), abs=1e-2)
+
+
+def test_time_effects_are_those_of_windows_replaced_by_the_mean_frame(bundles, frames):
+    classifier = Classifier(bundles["frames"])
+    explanation = Explainer(classifier).explain(frames, parts=("time",))
+    inputs, index = classifier.inputs(frames)[0], classifier.bundle.labels.index(explanation.target)
+    windows = occlusion.windows(len(frames))
+    assert len(explanation.time) == len(windows.starts)
+    for row, entry in zip(windows.weights, explanation.time, strict=True):
+        replaced = row[:, None] * inputs.mean(axis=0) + (1 - row[:, None]) * inputs
+        logits = classifier.bundle.model.run(["logits"], {"frames": replaced[None]})[0]
+        assert entry.effect == pytest.approx(explanation.value - log_odds(logits)[0, index], abs=1e-4)
+
+
+def test_against_a_label_explains_the_difference_of_two_logits(classifier, frames):
+    verdict = classifier.classify(frames)
+    other = next(label for label in classifier.bundle.labels if label != verdict.label)
+    explanation = Explainer(classifier).explain(frames, verdict, parts=("families",), against=other)
+    first, second = (verdict.logits[classifier.bundle.labels.index(label)] for label in (verdict.label, other))
+    assert explanation.against == other
+    assert explanation.value == pytest.approx(float(first) - float(second), abs=1e-6)
+    total = sum(explanation.families.values())
+    assert total == pytest.approx(explanation.value - explanation.base_value, abs=1e-3)
+
+
+def test_against_an_unknown_label_lists_the_labels(classifier, frames):
+    with pytest.raises(UsageError, match=r"boredom.*anger, disgust"):
+        Explainer(classifier).explain(frames, against="boredom")
+
+
+def test_against_the_verdict_itself(classifier, frames):
+    with pytest.raises(ExplanationError, match="another label"):
+        Explainer(classifier).explain(frames, against=classifier.classify(frames).label)
+
+
+def test_time_needs_one_window(classifier, frames):
+    with pytest.raises(ExplanationError, match="400 ms"):
+        Explainer(classifier).explain(frames[: occlusion.WINDOW_FRAMES - 1])
+    assert len(Explainer(classifier).explain(frames[: occlusion.WINDOW_FRAMES]).time) == 1
+
+
+def test_no_number_of_an_explanation_is_ever_nan(classifier, voice):
+    rng = np.random.default_rng(0)
+    for clip in (voice[:7000], voice * 1e-4, voice * 30, np.ones(9000, np.float32), rng.normal(size=9000)):
+        frames = features.frames(clip.astype(np.float32))
+        assert b"null" not in msgspec.json.encode(Explainer(classifier).explain(frames))  # JSON has no NaN
 
 
 def test_families_add_up_to_the_verdicts_log_odds(classifier, frames):

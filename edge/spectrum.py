@@ -22,7 +22,7 @@ FULL_SCALE = 32768  # of int16
 
 
 class _Buffers(threading.local):
-    """One set for each thread, kept: fresh memory would cost a page fault every 4 kB, a third of the time in all."""
+    """One set for each thread, kept: fresh memory would cost a page fault every 4 kB."""
 
     def __init__(self) -> None:
         self.samples = np.empty((BLOCK_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES)

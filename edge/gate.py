@@ -15,7 +15,7 @@ from edge.voice import FULL_SCALE, CheapDetector, NeuralDetector
 
 _QUIETEST_DB = -90.0  # dBFS: the floor of int16 audio, and of the noise estimate
 _QUIETEST_POWER = 10 ** (_QUIETEST_DB / 10)
-_NOISE_RATE = 1 / 32  # of the noise estimate, a block: about one second
+_NOISE_BLOCKS = 32  # that the noise estimate looks back: about one second
 _NOISE_STEP_DB = 12.0  # a slammed door moves the estimate no further than this much louder noise
 _NO_SPEECH = 0.1  # below this probability a block teaches the noise estimate, however loud it is
 _WARM_UP = 12  # blocks that the neural detector hears before the one that woke it
@@ -112,6 +112,7 @@ class Gate:
         self._powers = [0.0] * capacity  # of each block in the ring, full scale 1
         self._ones = np.ones(BLOCK_SAMPLES, dtype=np.float32)
         self._listen_until = 0  # the block at which the neural detector may sleep again
+        self._lessons = 1
         self.noise_db = _QUIETEST_DB
         self.blocks = 0
         self.neural_blocks = 0
@@ -134,7 +135,7 @@ class Gate:
         if excess > self._trigger_db and self._cheap.is_speech(block):
             self._listen_until = index + _VIGIL
         if index >= self._listen_until and self._segmenter.idle:
-            self.noise_db += _NOISE_RATE * min(excess, _NOISE_STEP_DB)
+            self._learn_noise(excess)
             return []
         return self._listen(excess)
 
@@ -158,8 +159,14 @@ class Gate:
             self.neural_blocks += 1
             items += [self._item(decision) for decision in segmenter.push(probability, self._powers[slot])]
         if excess < 0 or probability < _NO_SPEECH:
-            self.noise_db += _NOISE_RATE * min(excess, _NOISE_STEP_DB)
+            self._learn_noise(excess)
         return items
+
+    def _learn_noise(self, excess: float) -> None:
+        """Move the noise estimate towards a block ``excess`` dB above it: an average at first, then a running one."""
+        if self._lessons < _NOISE_BLOCKS:
+            self._lessons += 1
+        self.noise_db += min(excess, _NOISE_STEP_DB) / self._lessons
 
     def _item(self, decision: Decision) -> GateItem:
         match decision:

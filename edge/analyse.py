@@ -1,9 +1,8 @@
 """The daemon's pipeline over files: one JSON object a line."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -12,11 +11,9 @@ from edge.audio import decode, into_blocks, read_audio
 from edge.bundle import Bundle
 from edge.classifier import Classifier
 from edge.errors import AudioError
-from edge.explain import Explainer, Explanation
+from edge.explain import Explainer, Explanation, Part
 from edge.gate import GateSettings, Utterance
 from edge.listener import Analysis, Analyst, Listener
-
-Explain = Literal["families", "none"]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,14 +48,18 @@ def analyse_files(
     gate: GateSettings,
     threshold: float | None,
     whole: bool,
-    explain: Explain,
+    parts: Collection[Part],
+    against: str | None,
 ) -> int:
     """Print a finding a line on stdout; a file that cannot be read is named on stderr and does not stop the others.
 
+    ``parts`` are those of the explanations, none for no explanation; ``against`` is the label they compare with.
     Returns the exit code: 0, or 1 if any file failed.
     """
     classifier = Classifier(Bundle.load(bundle), threshold=threshold)
-    analyst = Analyst(classifier, None if explain == "none" else Explainer(classifier))
+    explainer = Explainer(classifier)
+    explainer.require_label(against)
+    analyst = Analyst(classifier, explainer if parts else None, parts, against)
     failed = 0
     for path in paths:
         try:

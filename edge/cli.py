@@ -45,6 +45,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _analyse(options: argparse.Namespace) -> int:
     from edge.analyse import analyse_files
+    from edge.explain import PARTS
 
     config = load(options.config) if options.config else Config()
     return analyse_files(
@@ -53,8 +54,28 @@ def _analyse(options: argparse.Namespace) -> int:
         gate=config.gate,
         threshold=config.model.threshold,
         whole=options.whole,
-        explain=options.explain,
+        parts=PARTS if options.explain == "all" else tuple(part for part in PARTS if part == options.explain),
+        against=options.against,
     )
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from edge import features, picture
+    from edge.audio import read_audio
+    from edge.bundle import Bundle
+    from edge.classifier import Classifier
+    from edge.explain import Explainer
+
+    classifier = Classifier(Bundle.load(_bundle(options.bundle)))
+    explainer = Explainer(classifier)
+    explainer.require_label(options.against)
+    samples = read_audio(options.file)
+    frames = features.frames(samples)
+    verdict = classifier.classify(frames)
+    explanation = explainer.explain(frames, verdict, against=options.against)
+    picture.save(picture.draw(samples, frames, verdict, explanation, options.file.name), options.png)
+    print(f"{options.png} shows why {options.file} sounds like {verdict.label}")
+    return 0
 
 
 def _check_config(options: argparse.Namespace) -> int:
@@ -164,9 +185,17 @@ def _parser() -> argparse.ArgumentParser:
         default="families",
         help="what to explain with",
     )
+    analyse.add_argument("--against", metavar="LABEL", help="why the verdict rather than this label")
     analyse.add_argument("--bundle", metavar="DIR", help="model bundle (default: the one that affectd ships)")
     analyse.add_argument("--config", type=Path, metavar="FILE", help="take gate and model from this configuration")
     analyse.set_defaults(run=_analyse)
+
+    explain = commands.add_parser("explain", help="a picture of why a file sounds as it does")
+    explain.add_argument("file", metavar="FILE", type=Path, help="audio of one utterance")
+    explain.add_argument("--png", metavar="OUT", type=Path, required=True, help="the picture to write")
+    explain.add_argument("--against", metavar="LABEL", help="why the verdict rather than this label")
+    explain.add_argument("--bundle", metavar="DIR", help="model bundle (default: the one that affectd ships)")
+    explain.set_defaults(run=_explain)
 
     check = commands.add_parser("check-config", help="every error of a configuration file at once")
     check.add_argument("file", type=Path, metavar="FILE")

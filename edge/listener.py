@@ -1,6 +1,6 @@
 """From blocks of audio to explained utterances: gate, features, classifier, explainer. The one pipeline of affectd."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.classifier import Classifier, Verdict
 from edge.errors import ExplanationError
-from edge.explain import Explainer, Explanation
+from edge.explain import FAMILIES_ALONE, Explainer, Explanation, Part
 from edge.gate import Gate, GateItem, GateSettings, SpeechEnded, SpeechStarted, Utterance
 
 
@@ -40,9 +40,17 @@ class Analysis:
 class Analyst:
     """Names the emotion of a piece of audio and says why."""
 
-    def __init__(self, classifier: Classifier, explainer: Explainer | None) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        explainer: Explainer | None,
+        parts: Collection[Part] = FAMILIES_ALONE,
+        against: str | None = None,
+    ) -> None:
         self._classifier = classifier
         self._explainer = explainer
+        self._parts = parts
+        self._against = against
 
     def analyse(self, utterance: Utterance) -> Analysis:
         frames = features.frames(utterance.samples)
@@ -50,7 +58,7 @@ class Analyst:
         explanation, unexplained = None, ""
         if self._explainer is not None:
             try:
-                explanation = self._explainer.families(frames, verdict)
+                explanation = self._explainer.explain(frames, verdict, self._parts, self._against)
             except ExplanationError as error:
                 unexplained = str(error)
         return Analysis(utterance.start, utterance.end, utterance.snr_db, verdict, explanation, unexplained)

@@ -46,8 +46,10 @@ def model(network: EmotionNetwork | PooledNetwork) -> bytes:
     """The network as an ONNX graph, batch and time free; batch normalisation folded into the convolutions."""
     inputs = network.settings.inputs
     if isinstance(network, PooledNetwork):
-        return _export(network, {"pooled": torch.zeros(2, inputs)}, {"pooled": {0: "batch"}}, {"logits": {0: "batch"}})
-    return _export(
+        return serialised(
+            network, {"pooled": torch.zeros(2, inputs)}, {"pooled": {0: "batch"}}, {"logits": {0: "batch"}}
+        )
+    return serialised(
         network,
         {"frames": torch.zeros(2, 64, inputs)},
         {"frames": {0: "batch", 1: "time"}},
@@ -60,13 +62,14 @@ def coalitions(network: EmotionNetwork) -> bytes:
     inputs = network.settings.inputs
     examples = {"frames": torch.zeros(1, 64, inputs), "masks": torch.ones(3, 2), "groups": torch.ones(2, inputs)}
     free = {"frames": {1: "time"}, "masks": {0: "rows", 1: "groups"}, "groups": {0: "groups"}}
-    return _export(Coalitions(network).eval(), examples, free, {"logits": {0: "rows"}})
+    return serialised(Coalitions(network).eval(), examples, free, {"logits": {0: "rows"}})
 
 
 Axes = dict[str, dict[int, str]]
 
 
-def _export(network: nn.Module, examples: dict[str, Tensor], free_inputs: Axes, free_outputs: Axes) -> bytes:
+def serialised(network: nn.Module, examples: dict[str, Tensor], free_inputs: Axes, free_outputs: Axes) -> bytes:
+    """A module as an ONNX graph: named example inputs, and names for the axes of inputs and outputs that are free."""
     graph = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter cannot know that several batch sizes are compared afterwards

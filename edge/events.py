@@ -42,6 +42,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     replayed: bool = False
 
 
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """Stands in the journal, in order, for the utterances from ``from_seq`` to ``to_seq`` that it could not keep."""
+
+    schema: int = SCHEMA
+    id: str
+    node: str
+    event_type: str = "gap"
+    from_seq: int
+    to_seq: int
+    reason: str
+
+
 def stamp(seconds: float) -> str:
     """Seconds since the epoch as UTC RFC 3339 with milliseconds."""
     moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)

@@ -1,0 +1,1 @@
+"""Puts affectd on a machine: what `make install`, `cross-install`, `wheelhouse` and `uninstall` call."""

@@ -1,0 +1,94 @@
+"""``python -m install``: the lock, payloads, and installing from a working copy, here or over ssh."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from install import lock, there, wheelhouse
+from install.device.errors import InstallError
+from install.device.machine import ARCHITECTURES, Machine, canonical, dotted, parse_python, refusal
+
+_ROOT = Path(__file__).resolve().parents[1]
+_DIST = _ROOT / "dist"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one action; 0 done, 1 not done and said why."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InstallError as error:
+        print(f"affectd: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _lock(_options: argparse.Namespace) -> None:
+    lock.write(_ROOT)
+    print(f"{lock.LOCK} is written")
+
+
+def _wheelhouse(options: argparse.Namespace) -> None:
+    machine = Machine(options.arch, 64, options.python)
+    reason = refusal(machine)
+    if reason:
+        raise InstallError(reason)
+    payload = wheelhouse.gather(_ROOT, options.arch, options.python, options.into)
+    size = sum(path.stat().st_size for path in payload.folder.rglob("*") if path.is_file())
+    print(f"{payload.folder}, {size >> 20} MB: copy it to the device, then there: sudo ./setup install")
+
+
+def _payload(options: argparse.Namespace) -> None:
+    """For this machine; prints the folder alone, for a Makefile."""
+    here = Machine.here()
+    reason = refusal(here)
+    if reason:
+        raise InstallError(reason)
+    print(wheelhouse.gather(_ROOT, canonical(here.architecture), here.python, options.into).folder)
+
+
+def _there(options: argparse.Namespace) -> None:
+    remote = there.Remote(options.host, options.ssh.split())
+    if options.uninstall:
+        there.uninstall(remote)
+    else:
+        there.install(remote, _ROOT, options.into)
+
+
+def _python(text: str) -> tuple[int, int]:
+    try:
+        return parse_python(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no Python version such as 3.11") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m install", description="Puts affectd on a machine.")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+
+    actions.add_parser("lock", help="write install/requirements.lock again").set_defaults(run=_lock)
+
+    gather = actions.add_parser("wheelhouse", help="a payload for a device without internet")
+    gather.add_argument("--arch", type=canonical, default=ARCHITECTURES[0], help="default: %(default)s")
+    gather.add_argument(
+        "--python", type=_python, default=(3, 11), help=f"version on the device (default: {dotted((3, 11))})"
+    )
+    gather.set_defaults(run=_wheelhouse)
+
+    payload = actions.add_parser("payload", help="a payload for this machine")
+    payload.set_defaults(run=_payload)
+
+    remote = actions.add_parser("there", help="install on another machine over ssh")
+    remote.add_argument("host", help="as ssh takes it: pi@kitchen")
+    remote.add_argument("--ssh", default="ssh", help="the ssh command with its options (default: %(default)s)")
+    remote.add_argument("--uninstall", action="store_true", help="remove affectd there instead")
+    remote.set_defaults(run=_there)
+
+    for action in (gather, payload, remote):
+        action.add_argument("--into", type=Path, default=_DIST, help="where payloads are made (default: dist/)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""The command line of the setup program."""
+
+import argparse
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from install.device import layout, machine, removal, upgrade
+from install.device.errors import InstallError
+from install.device.payload import load
+
+_PAYLOAD = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Install or uninstall; 0 done, 1 not done and said why."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a dropped ssh connection must not stop half-way
+    where = layout.Layout(options.destdir, options.prefix)
+    try:
+        if options.action == "install":
+            reason = machine.refusal(machine.Machine.here())
+            if reason:
+                raise InstallError(reason)
+            upgrade.install(load(options.payload), where, _say)
+        else:
+            removal.uninstall(where, _say)
+    except InstallError as error:
+        with contextlib.suppress(OSError):
+            print(f"affectd: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more; the work goes on
+        print(line, flush=True)
+
+
+def _absolute(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise argparse.ArgumentTypeError(f"{text} must be an absolute path")
+    return path
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="setup", description="Installs affectd from this folder, or removes it.")
+    parser.add_argument("action", choices=("install", "uninstall"))
+    parser.add_argument("--payload", type=Path, default=_PAYLOAD, help="folder to install from (default: this one)")
+    parser.add_argument(
+        "--destdir", type=_absolute, default=Path("/"), help="stage the files there and start nothing (default: /)"
+    )
+    parser.add_argument(
+        "--prefix", type=_absolute, default=layout.PREFIX, help="where the program lies (default: %(default)s)"
+    )
+    return parser

@@ -1,0 +1,72 @@
+"""The payload: a folder with everything that a device needs, and sums that tell a whole copy from a torn one.
+
+It holds ``payload.json`` (what it is, and the sum of ``SHA256SUMS``), ``SHA256SUMS`` (of every other file, as
+sha256sum(1) writes them), ``requirements.txt`` (pinned and hashed), ``wheels/``, ``systemd/``, ``affectd.yaml``,
+``guide.md``, ``install/`` (this program) and ``setup``, which starts it.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from install.device.errors import InstallError
+from install.device.machine import Version, dotted, parse_python
+
+_SUMS, _CARD = "SHA256SUMS", "payload.json"
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What a payload is for; ``digest`` is the SHA-256 of its sums, and so of all that it holds."""
+
+    folder: Path
+    version: str
+    architecture: str
+    python: Version
+    digest: str
+
+    @property
+    def release(self) -> str:
+        """Names what is installed from it: the version, and eight digits of the digest."""
+        return f"{self.version}-{self.digest[:8]}"
+
+
+def seal(folder: Path, version: str, architecture: str, python: Version) -> Payload:
+    """Write the sums and the card of a folder that is otherwise complete."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in {_SUMS, _CARD})
+    (folder / _SUMS).write_text("".join(f"{_sha256(path)}  {path.relative_to(folder)}\n" for path in files))
+    payload = Payload(folder, version, architecture, python, _sha256(folder / _SUMS))
+    card = {"version": version, "architecture": architecture, "python": dotted(python), "sums": payload.digest}
+    (folder / _CARD).write_text(json.dumps(card, indent=1) + "\n")
+    return payload
+
+
+def load(folder: Path) -> Payload:
+    """The payload in ``folder``, every file of it checked; InstallError if any is missing or damaged."""
+    try:
+        card = json.loads((folder / _CARD).read_text())
+        payload = Payload(
+            folder, str(card["version"]), str(card["architecture"]), parse_python(card["python"]), str(card["sums"])
+        )
+        sums = (folder / _SUMS).read_text()
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InstallError(
+            f"{folder} is no complete payload: copy it again, or make one with make wheelhouse"
+        ) from None
+    bad = [] if _sha256(folder / _SUMS) == payload.digest else [_SUMS]
+    for line in sums.splitlines():
+        expected, _, name = line.partition("  ")
+        if not (folder / name).is_file() or _sha256(folder / name) != expected:
+            bad.append(name)
+    if bad:
+        raise InstallError(
+            f"the payload {folder} is incomplete, {len(bad)} of its files being missing or damaged "
+            f"(such as {bad[0]}): copy it again"
+        )
+    return payload
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,131 @@
+"""Building a release: a folder with a virtual environment, complete or not there at all."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from install.device.errors import InstallError
+from install.device.layout import UNITS, Layout
+from install.device.payload import Payload
+
+_UNPACKED = 4.0  # installed and byte-compiled bytes per byte of wheel
+_MARGIN = 64 << 20  # bytes that an installation leaves free on the disk
+_MEMORY = "400M"
+_COMPLETE = "complete"
+_DISTRIBUTION_PACKAGES = "/usr/lib/python3/dist-packages"
+
+
+def build(payload: Payload, layout: Layout) -> Path:
+    """The release of ``payload``, built if it is not there yet; InstallError leaves nothing of it behind."""
+    release = layout.releases / payload.release
+    if (release / _COMPLETE).exists():
+        return release
+    remove(release)
+    _see_to_space(payload, layout.releases)
+    try:
+        release.mkdir(parents=True)
+        _environment(payload, release)
+        _link_pyaudio(release)
+        _copy(payload, layout, release)
+        _compile(release, layout)
+    except OSError as error:
+        remove(release)
+        raise InstallError(f"{error.filename or release} could not be written: {error.strerror}") from None
+    except InstallError:
+        remove(release)
+        raise
+    os.sync()  # everything is on the disk before anything says so
+    (release / _COMPLETE).touch()
+    os.sync()
+    return release
+
+
+def remove(release: Path) -> None:
+    """Take a release away, its mark of completeness first, so that half of one is never taken for a whole."""
+    (release / _COMPLETE).unlink(missing_ok=True)
+    if release.exists():
+        shutil.rmtree(release)
+
+
+def switch(layout: Layout, release: Path) -> None:
+    """Make ``release`` the current one, in one rename."""
+    target = Path("releases") / release.name
+    beside = layout.current.with_name("current.new")
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(target)
+    beside.replace(layout.current)
+    os.sync()
+
+
+def unit_of(layout: Layout, release: Path, unit: str) -> str:
+    """The text of a unit that starts this very release, whatever the current one is."""
+    program = f"{layout.prefix}/releases/{release.name}/"
+    return (release / "systemd" / unit).read_text().replace(f"{layout.prefix}/current/", program)
+
+
+def _see_to_space(payload: Payload, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    needed = int(_UNPACKED * sum(wheel.stat().st_size for wheel in (payload.folder / "wheels").iterdir())) + _MARGIN
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InstallError(
+            f"the disk is too full: {folder} has {free >> 20} MB left and affectd needs {needed >> 20} MB: free some"
+        )
+
+
+def _environment(payload: Payload, release: Path) -> None:
+    """A virtual environment filled from the payload alone, by the pip that it brings: no network, no compiler."""
+    _run([sys.executable, "-m", "venv", "--without-pip", str(release)], "the virtual environment could not be made")
+    pips = sorted((payload.folder / "wheels").glob("pip-*.whl"))
+    if not pips:
+        raise InstallError(f"{payload.folder}/wheels holds no pip: make the payload again with make wheelhouse")
+    # fmt: off
+    command = [str(release / "bin/python"), f"{pips[0]}/pip", "install", "--isolated", "--quiet", "--no-cache-dir",
+               "--no-index", "--find-links", str(payload.folder / "wheels"), "--only-binary", ":all:",
+               "--require-hashes", "--no-compile", "--requirement", str(payload.folder / "requirements.txt")]
+    # fmt: on
+    _run(command, "the wheels could not be installed")
+
+
+def _link_pyaudio(release: Path) -> None:
+    """PyAudio has no wheel, so the distribution's is used: one link, and nothing else of the system is visible."""
+    packages = next((release / "lib").glob("python3*/site-packages"))
+    (packages / "pyaudio").symlink_to(f"{_DISTRIBUTION_PACKAGES}/pyaudio")
+
+
+def _copy(payload: Payload, layout: Layout, release: Path) -> None:
+    shutil.copytree(payload.folder / "install", release / "install")
+    shutil.copytree(payload.folder / "systemd", release / "systemd")
+    for name in ("setup", "guide.md", "affectd.yaml"):
+        shutil.copy2(payload.folder / name, release / name)
+    for unit in UNITS:
+        path = release / "systemd" / unit
+        text = path.read_text().replace("@PREFIX@", str(layout.prefix)).replace("@MEMORY@", _MEMORY)
+        path.write_text(text)
+
+
+def _compile(release: Path, layout: Layout) -> None:
+    """Byte code now: the daemon may not write it. In a staging folder, paths are told as the device will see them."""
+    strip = ["-s", str(layout.destdir), "-p", "/"] if layout.staged else []
+    folders = [str(release / "lib"), str(release / "install")]
+    _run([sys.executable, "-m", "compileall", "-q", *strip, *folders], "byte-compiling failed")
+    if layout.staged:
+        here, there = str(release).encode(), str(Path("/") / release.relative_to(layout.destdir)).encode()
+        for script in (release / "bin").iterdir():
+            if not script.is_symlink():
+                script.write_bytes(script.read_bytes().replace(here, there))
+
+
+def _run(command: list[str], failure: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return
+    output = done.stderr + done.stdout
+    if "No space left on device" in output:
+        raise InstallError(f"{failure}: the disk is full")
+    if done.returncode < 0:
+        raise InstallError(f"{failure}: {Path(command[0]).name} died of signal {-done.returncode}")
+    lines = [line for line in output.splitlines() if line.strip()]
+    raise InstallError(f"{failure}: {lines[-1] if lines else f'exit code {done.returncode}'}")

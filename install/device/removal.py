@@ -1,0 +1,88 @@
+"""Uninstalling: what affectd brought and made goes, what the user wrote stays."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from install.device import service
+from install.device.errors import InstallError
+from install.device.layout import Layout
+
+_KEPT_FOLDERS = {
+    Path(path) for path in ("/", "/etc", "/opt", "/usr/local", "/usr/local/bin", "/usr/local/lib", "/var/lib")
+}
+
+
+def uninstall(layout: Layout, say: Callable[[str], None]) -> None:
+    """Remove affectd; a configuration that differs from the shipped one, and the password, are the user's."""
+    if not layout.staged and os.geteuid() != 0:
+        raise InstallError("uninstalling needs root: put sudo in front")
+    if not layout.staged:
+        _stop(layout)
+        _clear_topics(layout, say)
+    kept = _remove_files(layout)
+    if not layout.staged:
+        service.systemctl("daemon-reload")
+        _remove_user()
+    say("affectd is removed" + (f"; yours and still there: {', '.join(map(str, kept))}" if kept else ""))
+
+
+def _stop(layout: Layout) -> None:
+    units = service.instances()
+    if units:
+        service.systemctl("disable", "--now", "--quiet", *units, check=False)
+        service.systemctl("stop", *units)
+        service.systemctl("reset-failed", *units, check=False)
+    service.end_trial(layout)
+
+
+def _clear_topics(layout: Layout, say: Callable[[str], None]) -> None:
+    """What each node left on its broker; a broker that is away costs a sentence, not the uninstallation."""
+    affectd = layout.current / "bin/affectd"
+    if not affectd.exists():
+        return
+    for configuration in sorted(layout.configuration.parent.glob("*.yaml")):
+        command = [str(affectd), "withdraw", "--config", str(configuration)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            say(f"the retained topics of {configuration} were not cleared: {reason.removeprefix('affectd: ')}")
+
+
+def _remove_files(layout: Layout) -> list[Path]:
+    """Returns what was left because the user wrote it."""
+    shipped = layout.current / "affectd.yaml"
+    written = layout.configuration
+    if written.exists() and shipped.exists() and written.read_bytes() == shipped.read_bytes():
+        written.unlink()
+    for path in [*layout.links(), *layout.copies()]:
+        path.unlink(missing_ok=True)
+    prefix = layout.at(layout.prefix)
+    for folder in (prefix / "releases", layout.state):
+        if folder.exists():
+            shutil.rmtree(folder)
+    for link in (layout.current, layout.current.with_name("current.new")):
+        link.unlink(missing_ok=True)
+    credentials = layout.at("/etc/credstore")
+    for folder in [prefix, layout.configuration.parent, credentials, layout.state.parent]:
+        _prune(folder, layout)
+    for path in [*layout.links(), *layout.copies()]:
+        _prune(path.parent, layout)
+    yours = sorted(written.parent.glob("*")) if written.parent.is_dir() else []
+    return yours + sorted(credentials.glob("affectd.*"))
+
+
+def _prune(folder: Path, layout: Layout) -> None:
+    """Remove ``folder`` and those above it for as long as they are empty and no system's own."""
+    with contextlib.suppress(OSError):  # not empty, or not there
+        while folder != layout.destdir and (layout.staged or folder not in _KEPT_FOLDERS):
+            if folder.exists():
+                folder.rmdir()
+            folder = folder.parent
+
+
+def _remove_user() -> None:
+    subprocess.run(["userdel", "affectd"], capture_output=True, check=False)

@@ -1,0 +1,193 @@
+"""Installing and upgrading: nothing that runs is touched until the new release has shown that it can."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from install.device import machine, release, service
+from install.device.errors import InstallError
+from install.device.layout import Layout
+from install.device.payload import Payload
+
+Say = Callable[[str], None]
+
+
+def install(payload: Payload, layout: Layout, say: Say) -> None:
+    """Install ``payload``, or upgrade to it; InstallError says what went wrong, and what runs now."""
+    reason = machine.mismatch(machine.Machine.here(), payload.architecture, payload.python)
+    if reason:
+        raise InstallError(reason)
+    if not layout.staged:
+        _see_to_rights(layout)
+    with _alone(layout):
+        old = _current(layout)
+        try:
+            _install(payload, layout, old, say)
+        except InstallError as error:
+            raise InstallError(f"{error}; {_what_runs(old, layout)}") from None
+
+
+def _install(payload: Payload, layout: Layout, old: Path | None, say: Say) -> None:
+    _tidy(layout, old)
+    known = (layout.releases / payload.release / "complete").exists()
+    say(f"affectd {payload.release}: {'is there already' if known else 'unpacking'} in {layout.prefix}")
+    new = release.build(payload, layout)
+    _place_files(layout, new)
+    if layout.staged:
+        release.switch(layout, new)
+        _link(layout)
+        say(f"affectd {payload.release} is staged in {layout.destdir}; nothing was started")
+        return
+    try:
+        _prepare(new)
+        _check(layout, new)
+    except InstallError:
+        if old != new:
+            release.remove(new)
+        raise
+    _start(layout, new, old, say)
+    _tidy(layout, new)
+    say(f"affectd {payload.release} is running")
+    say(_next(layout))
+
+
+def _start(layout: Layout, new: Path, old: Path | None, say: Say) -> None:
+    """A trial first; what stands it becomes current, and what does not leaves the old release running."""
+    units = service.wanted() if old else ["affectd.service"]
+    if new == old:
+        _link(layout)
+        failure = service.start(service.idle(units))
+        if failure:
+            raise InstallError(failure)
+        return
+    say(f"starting {' '.join(units) or 'nothing, since no unit was enabled'}")
+    failure = service.stand_trial(layout, new, units)
+    if failure is None or old is None:
+        release.switch(layout, new)
+        _link(layout)
+        service.end_trial(layout)
+        if old is None:
+            service.systemctl("enable", "--quiet", "affectd.service")
+        if failure:
+            raise InstallError(f"affectd is installed, but {failure}: `sudo affectd doctor` says more")
+        return
+    service.end_trial(layout)
+    again = service.start(units)
+    release.remove(new)
+    raise InstallError(f"{failure}; the old one was started again, but {again}" if again else failure)
+
+
+def _see_to_rights(layout: Layout) -> None:
+    if os.geteuid() != 0:
+        raise InstallError("installing needs root: put sudo in front")
+    interpreter = Path(sys.executable).resolve()
+    if interpreter.is_relative_to("/root") or interpreter.is_relative_to("/home"):
+        raise InstallError(f"the service may not read {interpreter}: install with PYTHON=/usr/bin/python3")
+    if not Path("/run/systemd/system").is_dir():
+        raise InstallError(f"systemd does not run here: stage the files with DESTDIR, or copy {layout.prefix} yourself")
+
+
+def _prepare(new: Path) -> None:
+    """The user and the folders."""
+    for command in (["systemd-sysusers", "sysusers.conf"], ["systemd-tmpfiles", "--create", "tmpfiles.conf"]):
+        path = new / "systemd" / command[-1]
+        done = subprocess.run([*command[:-1], str(path)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise InstallError(f"{command[0]} failed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+
+
+def _place_files(layout: Layout, new: Path) -> None:
+    try:
+        for path, name in layout.copies().items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(new / "systemd" / name, path)
+        layout.configuration.parent.mkdir(parents=True, exist_ok=True)
+        if not layout.configuration.exists():
+            _replace(new / "affectd.yaml", layout.configuration)
+    except OSError as error:
+        raise InstallError(f"{error.filename} could not be written: {error.strerror}") from None
+
+
+def _replace(source: Path, target: Path) -> None:
+    beside = target.with_name(target.name + ".new")
+    shutil.copy(source, beside)
+    beside.replace(target)
+
+
+def _link(layout: Layout) -> None:
+    for path, target in layout.links().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(path.name + ".new")
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(target)
+        beside.replace(path)
+
+
+def _check(layout: Layout, new: Path) -> None:
+    """The new release, while the old one still runs: its parts load, and it takes the configuration that is there."""
+    affectd = str(new / "bin/affectd")
+    configurations = sorted(layout.configuration.parent.glob("*.yaml"))
+    checks = [[affectd, "check-config", str(path)] for path in configurations]
+    for command in [[affectd, "doctor", "--only", "runtime,bundle"], *checks]:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode < 0:
+            raise InstallError(f"the new release died of signal {-done.returncode} at `{' '.join(command[1:])}`")
+        if done.returncode:
+            reasons = done.stderr.strip() or done.stdout.strip()
+            raise InstallError(f"the new release does not accept what it finds here:\n{reasons}\n")
+
+
+def _current(layout: Layout) -> Path | None:
+    """The release that is current, if there is one that is whole."""
+    if not layout.current.is_symlink():
+        return None
+    target = layout.releases / layout.current.readlink().name
+    return target if (target / "complete").exists() else None
+
+
+def _what_runs(old: Path | None, layout: Layout) -> str:
+    if old is None:
+        return "no earlier version is there to go on with"
+    if layout.staged:
+        return f"{old.name} is still the one in {layout.destdir}"
+    return f"affectd {old.name} is still the one that runs"
+
+
+def _tidy(layout: Layout, keep: Path | None) -> None:
+    """Remove what an interrupted installation left, and releases that are no longer current."""
+    if not layout.staged:
+        service.end_trial(layout)
+    if layout.releases.is_dir():
+        for path in layout.releases.iterdir():
+            if path != keep and not (keep is None and (path / "complete").exists()):
+                release.remove(path)
+
+
+def _next(layout: Layout) -> str:
+    return (
+        f"next: set node and mqtt.host in {layout.configuration}, then `sudo systemctl restart affectd` and "
+        "`sudo affectd doctor`"
+    )
+
+
+@contextlib.contextmanager
+def _alone(layout: Layout) -> Iterator[None]:
+    """One installation at a time."""
+    folder = layout.at(layout.prefix)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InstallError(f"{folder} cannot be made: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InstallError("another installation is at work: wait for it to end") from None
+    finally:
+        os.close(descriptor)

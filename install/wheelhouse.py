@@ -1,0 +1,87 @@
+"""Making a payload: the locked wheels of a target, affectd's own, and what sets them up."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from hashlib import sha256
+from pathlib import Path
+
+from install.device.errors import InstallError
+from install.device.machine import Version, dotted
+from install.device.payload import Payload, seal
+from install.lock import LOCK, target_options
+
+_EPOCH = "315532800"  # 1980, the oldest time that a zip file can say: the same sources make the same wheel
+
+
+def gather(root: Path, architecture: str, python: Version, into: Path) -> Payload:
+    """Make the payload of the sources in ``root`` for a target, in a folder of its own under ``into``.
+
+    Wheels that are there already, with the right hash, are not fetched again.
+    """
+    with tempfile.TemporaryDirectory(prefix="affectd-") as scratch:
+        wheel = _build(root, Path(scratch))
+        version = wheel.name.split("-")[1]
+        folder = into / f"affectd-{version}-{architecture}-py{dotted(python)}"
+        wheels = folder / "wheels"
+        wheels.mkdir(parents=True, exist_ok=True)
+        for stale in wheels.glob("affectd-*.whl"):
+            stale.unlink()
+        _fetch(wheels, architecture, python)
+        shutil.move(wheel, wheels / wheel.name)
+    own = f"affectd=={version} --hash=sha256:{sha256((wheels / wheel.name).read_bytes()).hexdigest()}\n"
+    (folder / "requirements.txt").write_text(without_installer(LOCK.read_text()) + own)
+    _copy(root, folder)
+    return seal(folder, version, architecture, python)
+
+
+def without_installer(lock: str) -> str:
+    """The lock less pip, which does the installing and is not installed."""
+    return re.sub(r"^pip==.*\n(?:    .*\n)*", "", lock, flags=re.MULTILINE)
+
+
+def _fetch(wheels: Path, architecture: str, python: Version) -> None:
+    # fmt: off
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
+               "--find-links", str(wheels), "--dest", str(wheels), "--requirement", str(LOCK),
+               *target_options(architecture, python)]
+    # fmt: on
+    _run(command, f"the wheels for {architecture} and Python {dotted(python)} could not be gathered")
+
+
+def _build(root: Path, scratch: Path) -> Path:
+    """The wheel of affectd itself, from a copy of what belongs in it: no trace of earlier builds gets in."""
+    sources = scratch / "sources"
+    sources.mkdir()
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    for name in ("pyproject.toml", project["readme"], *project["license-files"]):
+        shutil.copy(root / name, sources / name)
+    shutil.copytree(root / "edge", sources / "edge", ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(scratch), str(sources)]
+    _run(command, "affectd's wheel could not be built")
+    return next(scratch.glob("affectd-*.whl"))
+
+
+def _copy(root: Path, folder: Path) -> None:
+    for name in ("systemd", "install/device"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for source, name in (
+        ("install/__init__.py", "install/__init__.py"),
+        ("install/setup", "setup"),
+        ("docs/guide.md", "guide.md"),
+        ("configs/affectd.yaml", "affectd.yaml"),
+    ):
+        shutil.copy(root / source, folder / name)
+
+
+def _run(command: list[str], failure: str) -> None:
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": _EPOCH, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "ERROR" in line or "rror:" in line]
+        raise InstallError(f"{failure}: {(lines or done.stderr.splitlines() or ['no reason given'])[-1]}")

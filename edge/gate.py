@@ -17,6 +17,8 @@ _QUIETEST_DB = -90.0  # dBFS: the floor of int16 audio, and of the noise estimat
 _QUIETEST_POWER = 10 ** (_QUIETEST_DB / 10)
 _NOISE_BLOCKS = 32  # that the noise estimate looks back: about one second
 _NOISE_STEP_DB = 12.0  # a slammed door moves the estimate no further than this much louder noise
+_LEAST_SNR = 1e-2  # -20 dB: no estimate of speech buried deeper means anything
+_LOUD_DB = 4.0  # above the noise: what may lead into speech
 _NO_SPEECH = 0.1  # below this probability a block teaches the noise estimate, however loud it is
 _WARM_UP = 12  # blocks that the neural detector hears before the one that woke it
 _VIGIL = 8  # blocks that it goes on listening after the last suspicion
@@ -33,14 +35,17 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = 0
     open_probability: Annotated[
         float, Meta(gt=0, le=1, description="speech probability at which an utterance begins")
-    ] = 0.5
+    ] = 0.4
     close_probability: Annotated[
         float, Meta(gt=0, le=1, description="speech probability below which it ends; at most open_probability")
-    ] = 0.35
+    ] = 0.25
     confirm_s: Annotated[
         float, Meta(ge=0.032, le=1, description="unbroken speech needed before an utterance begins, s")
     ] = 0.128
     hangover_s: Annotated[float, Meta(ge=0.1, le=3, description="pause that ends an utterance, s")] = 0.6
+    lead_in_s: Annotated[
+        float, Meta(ge=0, le=3, description="loud sound taken for speech when speech is recognised at its end, s")
+    ] = 1.5
     pre_roll_s: Annotated[float, Meta(ge=0.5, le=2, description="sound kept from before the first speech, s")] = 0.5
     tail_s: Annotated[
         float, Meta(ge=0, le=1, description="sound kept after the last speech, s; at most hangover_s")
@@ -55,7 +60,8 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("close_probability is above open_probability")
         if self.tail_s > self.hangover_s:
             raise ValueError("tail_s is above hangover_s")
-        needed = 2 * (self.pre_roll_s + self.confirm_s + self.min_utterance_s + self.hangover_s + 5 * BLOCK_SECONDS)
+        others = self.pre_roll_s + self.lead_in_s + self.confirm_s + self.min_utterance_s + self.hangover_s
+        needed = 2 * (others + 5 * BLOCK_SECONDS)
         if self.max_utterance_s < needed:
             raise ValueError(f"max_utterance_s is below {needed:.1f}, which the other lengths need")
 
@@ -105,11 +111,12 @@ class Gate:
         self._trigger_db = settings.trigger_db
         segmenting = _in_blocks(settings)
         self._segmenter = Segmenter(segmenting)
+        self._lead_in = segmenting.lead_in
         self._cheap = CheapDetector(settings.aggressiveness)
         self._neural = NeuralDetector()
-        capacity = segmenting.longest + segmenting.hangover + _WARM_UP + 1
+        capacity = segmenting.longest + segmenting.lead_in + _WARM_UP + 1
         self._ring = np.zeros((capacity, BLOCK_SAMPLES), dtype=np.float32)
-        self._powers = [0.0] * capacity  # of each block in the ring, full scale 1
+        self._levels = [_QUIETEST_DB] * capacity  # of each block in the ring, dBFS
         self._ones = np.ones(BLOCK_SAMPLES, dtype=np.float32)
         self._listen_until = 0  # the block at which the neural detector may sleep again
         self._lessons = 1
@@ -123,14 +130,14 @@ class Gate:
             raise ValueError(f"a block is int16 [{BLOCK_SAMPLES}], not {block.dtype} {list(block.shape)}")
         index = self.blocks
         self.blocks += 1
-        slot = index % len(self._powers)
+        slot = index % len(self._levels)
         row = self._ring[slot]
         row[:] = block
         # Variance: a microphone's constant offset is no sound.
         mean = float(row.dot(self._ones)) / BLOCK_SAMPLES
         power = (float(row.dot(row)) / BLOCK_SAMPLES - mean * mean) / FULL_SCALE**2
-        self._powers[slot] = power
         level = 10 * log10(power) if power > _QUIETEST_POWER else _QUIETEST_DB
+        self._levels[slot] = level
         excess = level - self.noise_db
         if excess > self._trigger_db and self._cheap.is_speech(block):
             self._listen_until = index + _VIGIL
@@ -150,17 +157,21 @@ class Gate:
         first = self.blocks - 1 - _WARM_UP
         if segmenter.position < first:
             self._neural.reset()
-            segmenter.skip_to(first)
+            unheard = range(max(segmenter.position, first - self._lead_in), first)
+            segmenter.skip_to(first, [self._excess(index) for index in unheard])
         items: list[GateItem] = []
         probability = 0.0
-        for index in range(max(segmenter.position, 0), self.blocks):
-            slot = index % len(self._powers)
-            probability = self._neural.probability(self._ring[slot])
+        for index in range(segmenter.position, self.blocks):
+            probability = self._neural.probability(self._ring[index % len(self._levels)])
             self.neural_blocks += 1
-            items += [self._item(decision) for decision in segmenter.push(probability, self._powers[slot])]
+            items += [self._item(decision) for decision in segmenter.push(probability, self._excess(index))]
         if excess < 0 or probability < _NO_SPEECH:
             self._learn_noise(excess)
         return items
+
+    def _excess(self, index: int) -> float:
+        """How far block ``index`` lies above the noise, in dB."""
+        return self._levels[index % len(self._levels)] - self.noise_db
 
     def _learn_noise(self, excess: float) -> None:
         """Move the noise estimate towards a block ``excess`` dB above it: an average at first, then a running one."""
@@ -179,13 +190,11 @@ class Gate:
 
     def _utterance(self, span: Span) -> Utterance:
         """Copy an utterance out of the ring."""
-        capacity = len(self._powers)
-        slots = np.arange(span.start, span.stop) % capacity
-        powers = [self._powers[block % capacity] for block in range(span.onset, span.offset)]
-        noise = 10 ** (self.noise_db / 10)
-        speech = max(sum(powers) / len(powers) - noise, _QUIETEST_POWER)
+        slots = np.arange(span.start, span.stop) % len(self._levels)
         samples = self._ring[slots].astype(np.int16).reshape(-1)
-        return Utterance(span.start * BLOCK_SAMPLES, samples, 10 * log10(speech / noise))
+        excesses = [10 ** (self._excess(index) / 10) for index in range(span.onset, span.offset)]
+        snr = max(sum(excesses) / len(excesses) - 1, _LEAST_SNR)  # without the noise that speech comes on top of
+        return Utterance(span.start * BLOCK_SAMPLES, samples, 10 * log10(snr))
 
 
 def _in_blocks(settings: GateSettings) -> SegmenterSettings:
@@ -199,6 +208,8 @@ def _in_blocks(settings: GateSettings) -> SegmenterSettings:
         close_probability=settings.close_probability,
         confirm=at_least(settings.confirm_s),
         hangover=at_least(settings.hangover_s),
+        lead_in=int(settings.lead_in_s / BLOCK_SECONDS),
+        loud=_LOUD_DB,
         pre_roll=at_least(settings.pre_roll_s),
         tail=min(int(settings.tail_s / BLOCK_SECONDS), at_least(settings.hangover_s)),
         shortest=at_least(settings.min_utterance_s),

@@ -1,18 +1,22 @@
 """The state machine that turns speech probabilities into utterances: values in, values out, counted in blocks."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import inf
+
+_CLOSURE = 4  # blocks
 
 
 @dataclass(frozen=True, slots=True)
 class SegmenterSettings:
-    """What the state machine decides by; all lengths in blocks."""
+    """What the state machine decides by; all lengths in blocks, ``loud`` in the unit of the levels."""
 
     open_probability: float
     close_probability: float
     confirm: int
     hangover: int
+    lead_in: int
+    loud: float
     pre_roll: int
     tail: int
     shortest: int
@@ -23,8 +27,8 @@ class SegmenterSettings:
             raise ValueError("the closing probability lies above 0 and not above the opening one")
         if not 0 <= self.tail <= self.hangover or min(self.confirm, self.hangover, self.shortest) < 1:
             raise ValueError("the tail is part of the hangover, and confirmation takes at least one block")
-        if self.longest < 2 * (self.pre_roll + self.confirm + self.shortest + self.hangover):
-            raise ValueError("the maximum length is less than twice pre-roll, confirmation, minimum and hangover")
+        if self.longest < 2 * (self.pre_roll + self.lead_in + self.confirm + self.shortest + self.hangover):
+            raise ValueError("the maximum length is less than twice that of everything else")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,11 @@ Decision = Opened | Span | Closed
 
 
 class Segmenter:
-    """Hysteresis, confirmation, hangover, pre-roll, minimum and maximum length over one value pair per block."""
+    """Hysteresis, confirmation, hangover, pre-roll, minimum and maximum length over one value pair per block.
+
+    Where speech is recognised late, in the middle of a cry or a long vowel, its onset is taken back over the loud
+    blocks that lead into it, at most ``lead_in`` of them.
+    """
 
     def __init__(self, settings: SegmenterSettings) -> None:
         self._settings = settings
@@ -68,6 +76,7 @@ class Segmenter:
         self._onset: int | None = None
         self._confirmed = False
         self._continued = False
+        self._certain = 0
         self._start = 0
         self._offset = 0
 
@@ -81,11 +90,12 @@ class Segmenter:
         """Whether no speech is open or suspected, so that blocks may be skipped."""
         return self._onset is None
 
-    def skip_to(self, position: int) -> None:
-        """Take the blocks up to ``position`` as silent, unseen; only while idle."""
+    def skip_to(self, position: int, levels: Iterable[float]) -> None:
+        """Take the blocks up to ``position`` as no speech, only while idle; ``levels`` are the last ones of theirs."""
         if not self.idle or position < self._position:
             raise ValueError("blocks are skipped forwards, and only between utterances")
         self._position = position
+        self._levels.extend(levels)
 
     def push(self, probability: float, level: float) -> list[Decision]:
         """Take the next block's speech probability (0..1) and level (any unit that grows with loudness)."""
@@ -96,8 +106,9 @@ class Segmenter:
         if self._onset is None:
             if probability < settings.open_probability:
                 return []
-            self._onset = block
-            self._start = max(block - settings.pre_roll, self._free)
+            self._onset = self._lead_in(block)
+            self._start = max(self._onset - settings.pre_roll, self._free)
+            self._certain = block
         if probability >= settings.close_probability:
             self._offset = self._position
         if not self._confirmed:
@@ -115,11 +126,22 @@ class Segmenter:
         self._onset = None
         return []
 
+    def _lead_in(self, block: int) -> int:
+        """The first of the loud blocks that lead into ``block``, gaps as short as a plosive's closure included."""
+        onset = block
+        earliest = max(block - self._settings.lead_in, self._free, self._position - len(self._levels))
+        for earlier in range(block - 1, earliest - 1, -1):
+            if self._levels[earlier - self._position] >= self._settings.loud:
+                onset = earlier
+            elif onset - earlier > _CLOSURE:
+                break
+        return onset
+
     def _confirm(self) -> list[Decision]:
         """Wait until speech has lasted without a gap; a click never gets there."""
         if self._offset < self._position or self._onset is None:
             self._onset = None
-        elif self._position - self._onset >= self._settings.confirm:
+        elif self._position - self._certain >= self._settings.confirm:
             self._confirmed = True
             return [Opened(self._onset)]
         return []
@@ -153,6 +175,5 @@ class Segmenter:
 
     def _loudness(self, block: int) -> float:
         """The level around ``block``, its neighbours included, so that a pause beats a plosive's closure."""
-        last = len(self._levels) - 1
-        index = last - (self._position - 1 - block)
-        return sum(self._levels[i] for i in (index - 1, index, min(index + 1, last))) if index > 0 else inf
+        index = block - self._position
+        return self._levels[index - 1] + self._levels[index] + self._levels[min(index + 1, -1)]

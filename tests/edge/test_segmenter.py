@@ -9,22 +9,34 @@ from hypothesis import strategies as st
 from edge.segmenter import Closed, Decision, Opened, Segmenter, SegmenterSettings, Span
 
 SETTINGS = SegmenterSettings(
-    open_probability=0.5, close_probability=0.3, confirm=3, hangover=6, pre_roll=5, tail=2, shortest=4, longest=60
+    open_probability=0.5,
+    close_probability=0.3,
+    confirm=3,
+    hangover=6,
+    lead_in=0,
+    loud=0.7,
+    pre_roll=5,
+    tail=2,
+    shortest=4,
+    longest=60,
 )
 
 settings = st.builds(
-    lambda confirm, hangover, pre_roll, tail, shortest, more: SegmenterSettings(
+    lambda confirm, hangover, lead_in, pre_roll, tail, shortest, more: SegmenterSettings(
         open_probability=0.5,
         close_probability=0.3,
         confirm=confirm,
         hangover=hangover,
+        lead_in=lead_in,
+        loud=0.7,
         pre_roll=pre_roll,
         tail=min(tail, hangover),
         shortest=shortest,
-        longest=2 * (pre_roll + confirm + shortest + hangover) + more,
+        longest=2 * (pre_roll + lead_in + confirm + shortest + hangover) + more,
     ),
     confirm=st.integers(1, 4),
     hangover=st.integers(1, 8),
+    lead_in=st.integers(0, 9),
     pre_roll=st.integers(0, 6),
     tail=st.integers(0, 8),
     shortest=st.integers(1, 6),
@@ -105,7 +117,7 @@ def test_skipping_silence_while_idle_changes_nothing(settings, stream):
         if segmenter.idle and probability < settings.open_probability:
             continue
         if segmenter.idle:
-            segmenter.skip_to(index)
+            segmenter.skip_to(index, [level for _, level in stream[segmenter.position : index]])
         decisions += segmenter.push(probability, level)
     assert decisions + segmenter.finish() == decide(settings, stream)
 
@@ -147,6 +159,8 @@ def test_impossible_lengths_are_refused():
             close_probability=0.3,
             confirm=3,
             hangover=6,
+            lead_in=0,
+            loud=0.7,
             pre_roll=5,
             tail=2,
             shortest=4,
@@ -158,4 +172,26 @@ def test_blocks_are_not_skipped_during_speech():
     segmenter = Segmenter(SETTINGS)
     segmenter.push(1.0, 1.0)
     with pytest.raises(ValueError, match="between utterances"):
-        segmenter.skip_to(10)
+        segmenter.skip_to(10, [])
+
+
+def test_onset_is_taken_back_over_the_loud_sound_that_leads_into_speech():
+    settings = SegmenterSettings(
+        open_probability=0.5,
+        close_probability=0.3,
+        confirm=3,
+        hangover=6,
+        lead_in=12,
+        loud=0.7,
+        pre_roll=5,
+        tail=2,
+        shortest=4,
+        longest=80,
+    )
+    quiet, loud = (0.0, 0.0), (0.1, 1.0)
+    stream = [quiet] * 20 + [loud] * 5 + [quiet] * 3 + [loud] * 2 + [(1.0, 1.0)] * 10 + [quiet] * 10
+    assert spans(decide(settings, stream)) == [Span(start=15, onset=20, offset=40, stop=42)]
+    apart = [quiet] * 20 + [loud] * 5 + [quiet] * 8 + [(1.0, 1.0)] * 10 + [quiet] * 10
+    assert [span.onset for span in spans(decide(settings, apart))] == [33]
+    longer = [loud] * 40 + [(1.0, 1.0)] * 10 + [quiet] * 10
+    assert [span.onset for span in spans(decide(settings, longer))] == [28]

@@ -2,6 +2,7 @@
 
 import ctypes
 import datetime
+from pathlib import Path
 
 import msgspec
 
@@ -69,10 +70,18 @@ class _Timex(ctypes.Structure):
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
+_TIMESYNCD = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd.service(8)
+
+
 def clock_state() -> str:
-    """``synced`` when the kernel says that the wall clock follows a reference, else ``unsynced`` (adjtimex(2))."""
+    """``synced`` when the kernel says that the wall clock follows a reference, else ``unsynced`` (adjtimex(2)).
+
+    Where a sandbox forbids to ask the kernel, as ``ProtectClock=`` does, what systemd-timesyncd says holds.
+    """
     try:
         state = ctypes.CDLL(None).adjtimex(ctypes.byref(_Timex()))
     except (OSError, AttributeError):  # a C library without adjtimex
-        return "unsynced"
-    return "unsynced" if state in (-1, _TIME_ERROR) else "synced"
+        state = -1
+    if state == -1:
+        return "synced" if _TIMESYNCD.exists() else "unsynced"
+    return "unsynced" if state == _TIME_ERROR else "synced"

@@ -42,6 +42,7 @@ def describe(
         "per_corpus": per["corpus"],
         "per_sex": per["sex"],
         "per_heard": _by(names, probabilities, meant, classes) if adapt != "none" else {},
+        "reliability": _reliability(probabilities, meant),
         "labels": list(classes),
         "adapt": adapt,
     }
@@ -56,6 +57,16 @@ def _by(
         chosen = np.array([other == name for other in names])
         scores = metrics.score(probabilities[chosen], meant[chosen], classes)
         rows[name] = {"n": scores.n, "wa": scores.wa, "uar": scores.uar}
+    return rows
+
+
+def _reliability(probabilities: NDArray[np.float64], meant: NDArray[np.int64]) -> dict[str, object]:
+    """How often each bin of confidence is right, under the bin's bounds."""
+    rows: dict[str, object] = {}
+    for confidence, accuracy, count in metrics.reliability(probabilities, meant):
+        low = min(int(confidence * metrics.BINS), metrics.BINS - 1) / metrics.BINS
+        bounds = f"{low:.2f}-{low + 1 / metrics.BINS:.2f}"
+        rows[bounds] = {"n": count, "confidence": confidence, "accuracy": accuracy}
     return rows
 
 

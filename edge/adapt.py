@@ -27,19 +27,26 @@ class AdapterSettings:
     """Utterances that the training statistics are worth."""
     memory: float = 40.0
     """Utterances after which the oldest fade."""
+    loud: float = 0.0
+    """Share of an utterance's frames, the quietest, that it does not learn from: pauses are no voice."""
+    spread: float = 1.0
+    """How much of the spread it takes out, beside the mean: 0 none, 1 all."""
 
 
-def statistics(scaled: Floats) -> tuple[Floats, Floats]:
-    """Mean and mean square over time of one utterance's scaled frames [time, features]."""
+def statistics(scaled: Floats, settings: AdapterSettings) -> tuple[Floats, Floats]:
+    """Mean and mean square over time of one utterance's scaled frames [time, features]; the first feature is MFCC 0."""
+    if settings.loud:
+        level = scaled[:, 0]
+        scaled = scaled[level >= np.quantile(level, settings.loud)]
     return scaled.mean(axis=0), np.square(scaled).mean(axis=0)
 
 
-def normalisation(weight: Floats, mean: Floats, square: Floats, prior: float) -> tuple[Floats, Floats]:
+def normalisation(weight: Floats, mean: Floats, square: Floats, settings: AdapterSettings) -> tuple[Floats, Floats]:
     """Shift and scale [..., features] of a history worth ``weight`` [..., 1] utterances, blended with (0, 1)."""
-    trust = weight / (weight + prior)
+    trust = weight / (weight + settings.prior)
     shift = trust * mean
     variance = trust * square + (1 - trust) - np.square(shift)
-    return shift, np.sqrt(np.maximum(variance, 0.01))
+    return shift, np.maximum(variance, 0.01) ** (settings.spread / 2)
 
 
 class Adapter:
@@ -54,7 +61,7 @@ class Adapter:
 
     def observe(self, scaled: Floats) -> None:
         """Learns from one utterance's scaled frames [time, features]; call it after ``apply``."""
-        mean, square = statistics(scaled)
+        mean, square = statistics(scaled, self.settings)
         self.weight = min(self.weight + 1, self.settings.memory)
         self.mean += (mean - self.mean) / self.weight
         self.square += (square - self.square) / self.weight
@@ -62,7 +69,7 @@ class Adapter:
 
     def apply(self, scaled: Floats) -> Floats:
         """One utterance's scaled frames [time, features] as deviations from this source's usual voice."""
-        shift, scale = normalisation(np.full(1, self.weight, np.float32), self.mean, self.square, self.settings.prior)
+        shift, scale = normalisation(np.full(1, self.weight, np.float32), self.mean, self.square, self.settings)
         return ((scaled - shift) / scale).astype(np.float32)
 
     def forget(self) -> None:

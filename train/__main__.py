@@ -1,4 +1,4 @@
-"""``python -m train``: fit and evaluate."""
+"""``python -m train``: manifest, fit, judge and evaluate."""
 
 import argparse
 import json
@@ -7,11 +7,14 @@ from pathlib import Path
 
 import torch
 
-from edge.errors import AffectdError
+from edge.errors import AffectdError, UsageError
 from train import evaluate as evaluation
+from train import protocols
+from train.layouts import LAYOUTS
 from train.listen import PROTOCOLS
 from train.run import Material, run
-from train.settings import data_folder, read_settings
+from train.scan import counts, scan, write_manifest
+from train.settings import data_folder, read_labels, read_settings
 
 
 def fit(arguments: argparse.Namespace) -> None:
@@ -32,6 +35,27 @@ def evaluate(arguments: argparse.Namespace) -> None:
     sys.stdout.write(json.dumps(scores) + "\n" if arguments.json else table(scores))
 
 
+def judge(arguments: argparse.Namespace) -> None:
+    """Trains and scores every fold of a protocol."""
+    settings = read_settings(arguments.config)
+    torch.set_num_threads(arguments.threads)
+    folder = arguments.out or Path("runs") / f"{settings.name}-{arguments.protocol.replace('/', '-')}"
+    material = Material(arguments.root or data_folder(), arguments.cache, arguments.jobs)
+    summary = protocols.judge(arguments.protocol, settings, material, folder, arguments.start)["summary"]
+    sys.stdout.write(json.dumps(summary, indent=1) + "\n")
+
+
+def manifest(arguments: argparse.Namespace) -> None:
+    """Scans a folder; the table and the problems go to the screen, the rows to a file."""
+    found = scan(arguments.folder, read_labels(arguments.labels), arguments.layout)
+    sys.stdout.write("".join(f"{problem}\n" for problem in found.problems))
+    if not found.clips:
+        raise UsageError(f"{arguments.folder}: no recording there could be named; see the problems above.")
+    sys.stdout.write(f"{counts(found.clips)}\n{len(found.clips)} recordings, {len(found.problems)} problems\n")
+    if arguments.out:
+        write_manifest(found.clips, arguments.out)
+
+
 def table(scores: dict[str, object]) -> str:
     """The headline figures, one a line."""
     rows = [f"{name:10} {scores[name]:.1%}" for name in ("wa", "uar", "f1_macro", "ece", "accuracy_at_75")]
@@ -42,16 +66,28 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m train", description="Trains and evaluates affectd's models.")
     commands = top.add_subparsers(dest="command", required=True)
+    scanning = commands.add_parser("manifest", help="scan a folder of recordings and name every problem")
+    scanning.set_defaults(call=manifest)
+    scanning.add_argument("folder", type=Path, help="where the recordings lie")
+    scanning.add_argument("--layout", choices=sorted(LAYOUTS), default="", help="how files are named (default: guess)")
+    scanning.add_argument("--labels", type=Path, default=Path("configs/labels.yaml"), help="synonyms of emotions")
+    scanning.add_argument("--out", type=Path, help="write the manifest here")
     fitting = commands.add_parser("fit", help="train a model as a configuration says")
     fitting.set_defaults(call=fit)
-    fitting.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/train.yaml")
-    fitting.add_argument("--root", type=Path, help="the data folder (default: $AFFECTD_DATA, else ../shared/data)")
-    fitting.add_argument("--out", type=Path, help="where the run is left (default: runs/NAME)")
-    fitting.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
-    fitting.add_argument("--jobs", type=int, default=1, help="processes that compute features")
-    fitting.add_argument("--threads", type=int, default=1, help="threads that train")
     fitting.add_argument("--resume", action="store_true", help="go on after the last epoch of a killed run")
-    fitting.add_argument("--start", type=Path, help="a checkpoint to begin from instead of random weights")
+    judging = commands.add_parser("judge", help="train and score every fold of a protocol")
+    judging.set_defaults(call=judge)
+    judging.add_argument(
+        "--protocol", required=True, help="corpora, random, CORPUS/speakers, or CORPUS/5 for five folds"
+    )
+    for training in (fitting, judging):
+        training.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/train.yaml")
+        training.add_argument("--root", type=Path, help="the data folder (default: $AFFECTD_DATA, else ../shared/data)")
+        training.add_argument("--out", type=Path, help="where the run is left (default: under runs/)")
+        training.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
+        training.add_argument("--jobs", type=int, default=1, help="processes that compute features")
+        training.add_argument("--threads", type=int, default=1, help="threads that train")
+        training.add_argument("--start", type=Path, help="a checkpoint to begin from instead of random weights")
     evaluating = commands.add_parser("evaluate", help="score a bundle on the recordings of a manifest")
     evaluating.set_defaults(call=evaluate)
     evaluating.add_argument("--bundle", type=Path, required=True, help="a bundle folder")

@@ -61,7 +61,7 @@ class BatchSource:
         clips = generator.choice(len(bank), self.settings.batch, p=self.chances)
         frames = batches.crop(bank, clips, self.time, augmentation.tempo, generator)
         history = self.histories[drawn].draw(clips, generator) if self.histories else None
-        frames = batches.hear(frames, history, self.settings.adapter.prior, augmentation, bank, generator)
+        frames = batches.hear(frames, history, self.settings.adapter, augmentation, bank, generator)
         batches.mask(frames, self.families, augmentation, generator)
         emotions = bank.emotions[clips]
         if not augmentation.mixup:

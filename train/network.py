@@ -21,6 +21,8 @@ class NetworkSettings:
     channels: tuple[int, ...] = (128, 96, 96)
     strides: tuple[int, ...] = (2, 3, 2)
     kernels: tuple[int, ...] = (7, 3, 3)
+    relative: int = 0
+    """How many of the first layer's channels hear the utterance without its mean: level and microphone fall out."""
     hidden: int = 64
     dropout: float = 0.3
 
@@ -67,6 +69,9 @@ class EmotionNetwork(nn.Module):
 
     def tail(self, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Everything behind the first convolution: its output [batch, channels, time'] -> logits, attention."""
+        if self.settings.relative:
+            relative, absolute = shares[:, : self.settings.relative], shares[:, self.settings.relative :]
+            shares = torch.cat([relative - relative.mean(dim=2, keepdim=True), absolute], dim=1)
         hidden = torch.relu(self.first_norm(shares))
         for convolution in self.convolutions:
             hidden = convolution(hidden)

@@ -110,6 +110,18 @@ def read_settings(path: Path) -> Settings:
     return settings
 
 
+def read_labels(path: Path) -> dict[str, str | None]:
+    """A map of emotion names from a YAML file."""
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=dict[str, str | None])
+    except OSError as error:
+        raise ConfigError(
+            [f"{path}: cannot be read ({error.strerror}); name a file such as configs/labels.yaml."]
+        ) from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError([f"{path}: {error}."]) from error
+
+
 def data_folder() -> Path:
     """Where the recordings lie: ``$AFFECTD_DATA``, else ``../shared/data``."""
     return Path(os.environ.get("AFFECTD_DATA", "../shared/data"))

@@ -12,16 +12,14 @@ SPEAKERS = ("f1", "f2", "m1", "m2")
 
 
 def utterance(emotion: str, speaker: str, take: int) -> np.ndarray:
-    """0.8 s of noise whose band and tremolo tell the emotion, and whose level tells the speaker."""
+    """0.8 s of noise whose band tells the emotion, and whose level tells the speaker."""
     generator = np.random.default_rng([EMOTIONS.index(emotion), SPEAKERS.index(speaker), take])
-    time = np.arange(int(0.8 * 16_000)) / 16_000
-    kind = EMOTIONS.index(emotion)
-    spectrum = np.fft.rfft(generator.standard_normal(len(time)))
-    octaves = np.log2(np.maximum(np.fft.rfftfreq(len(time), 1 / 16_000), 1) / (250, 700, 1900, 5000)[kind % 4])
-    band = np.fft.irfft(spectrum * np.exp(-2 * octaves**2), len(time))
-    tremolo = 1 + 0.9 * np.sin(2 * np.pi * (3 if kind < 4 else 12) * time)
+    spectrum = np.fft.rfft(generator.standard_normal(12_800))
+    centre = 200 * 1.6 ** EMOTIONS.index(emotion)
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(12_800, 1 / 16_000), 1) / centre)
+    band = np.fft.irfft(spectrum * np.exp(-4 * octaves**2), 12_800)
     level = 0.02 * (1 + SPEAKERS.index(speaker))
-    return (level * tremolo * band / band.std()).astype(np.float32)
+    return (level * band / band.std()).astype(np.float32)
 
 
 @pytest.fixture(scope="session")

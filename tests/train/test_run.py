@@ -44,7 +44,7 @@ def trained(corpus: Path, folder: Path) -> Checkpoint:
 def test_all_eight_emotions_are_learnt_for_a_speaker_never_heard(trained: Checkpoint) -> None:
     assert len(trained.classes) == 8
     assert "sarcastic" in trained.classes
-    assert trained.card["scores"]["none"]["uar"] > 0.6  # type: ignore[index]
+    assert trained.card["scores"]["none"]["uar"] > 0.9  # type: ignore[index]
 
 
 def test_permuted_labels_score_no_better_than_chance(corpus: Path, folder: Path) -> None:

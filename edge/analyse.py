@@ -1,13 +1,14 @@
 """The daemon's pipeline over files: one JSON object a line."""
 
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from edge.audio import decode, into_blocks, read_audio
+from edge.audio import decode, into_blocks
 from edge.bundle import Bundle
 from edge.classifier import Classifier
 from edge.errors import AudioError
@@ -31,12 +32,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def analyse_file(path: Path, analyst: Analyst, gate: GateSettings, *, whole: bool) -> Iterator[Analysis]:
     """The analyses of one file; ``whole`` takes it as a single utterance, without the gate. Raises AudioError."""
+    return analyse_chunks(decode(path), analyst, gate, whole=whole)
+
+
+def analyse_chunks(
+    chunks: Iterable[NDArray[np.int16]], analyst: Analyst, gate: GateSettings, *, whole: bool
+) -> Iterator[Analysis]:
+    """``analyse_file`` for audio that is decoded already: int16 [n] each, mono 16 kHz."""
     if whole:
-        samples = read_audio(path)
-        yield analyst.analyse(Utterance(0, samples, float(np.nan)))
+        yield analyst.analyse(Utterance(0, np.concatenate(list(chunks)), float(np.nan)))
         return
     listener = Listener(gate, analyst)
-    for block in into_blocks(decode(path)):
+    for block in into_blocks(chunks):
         yield from (item for item in listener.push(block) if isinstance(item, Analysis))
     yield from (item for item in listener.finish() if isinstance(item, Analysis))
 
@@ -64,17 +71,18 @@ def analyse_files(
     for path in paths:
         try:
             for analysis in analyse_file(path, analyst, gate, whole=whole):
-                print(msgspec.json.encode(_finding(path, analysis)).decode(), flush=True)
+                print(msgspec.json.encode(finding(str(path), analysis)).decode(), flush=True)
         except AudioError as error:
             print(f"affectd: {error}", file=sys.stderr)
             failed += 1
     return 1 if failed else 0
 
 
-def _finding(path: Path, analysis: Analysis) -> Finding:
+def finding(file: str, analysis: Analysis) -> Finding:
+    """What is said about one utterance of ``file``."""
     verdict = analysis.verdict
     return Finding(
-        file=str(path),
+        file=file,
         start_s=round(analysis.start_s, 3),
         end_s=round(analysis.end_s, 3),
         emotion=verdict.emotion,

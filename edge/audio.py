@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -47,20 +48,25 @@ def decode(path: Path) -> Iterator[NDArray[np.int16]]:
     are no finite numbers.
     """
     _require_file(path)
+    # By descriptor, so that the content alone decides: by name, soundfile takes `.raw` for headerless samples.
+    yield from decode_open(os.open(path, os.O_RDONLY), str(path))
+
+
+def decode_open(file: int | BinaryIO, name: str) -> Iterator[NDArray[np.int16]]:
+    """``decode`` what is open already: a descriptor, closed at the end, or bytes in memory. Errors say ``name``."""
     heard = False
     try:
-        # By descriptor, so that the content alone decides: by name, soundfile takes `.raw` for headerless samples.
-        with soundfile.SoundFile(os.open(path, os.O_RDONLY), closefd=True) as file:
-            converter = Converter(file.samplerate)
-            for frames in file.blocks(_CHUNK_FRAMES, dtype="float32", always_2d=True):
+        with soundfile.SoundFile(file, closefd=True) as audio:
+            converter = Converter(audio.samplerate)
+            for frames in audio.blocks(_CHUNK_FRAMES, dtype="float32", always_2d=True):
                 if not np.isfinite(frames).all():
-                    raise AudioError(f"{path} holds samples that are not finite numbers: export it again")
+                    raise AudioError(f"{name} holds samples that are not finite numbers: export it again")
                 heard = heard or len(frames) > 0
                 yield converter.push(frames)
     except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path} is not audio that can be read: {error.error_string.rstrip('.')}") from error
+        raise AudioError(f"{name} is not audio that can be read: {error.error_string.rstrip('.')}") from error
     if not heard:
-        raise AudioError(f"{path} has no samples in it")
+        raise AudioError(f"{name} has no samples in it")
     yield converter.finish()
 
 

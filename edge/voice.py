@@ -3,7 +3,6 @@
 from importlib.resources import files
 
 import numpy as np
-import onnxruntime
 import webrtcvad
 from numpy.typing import NDArray
 
@@ -36,6 +35,8 @@ class NeuralDetector:
     """
 
     def __init__(self) -> None:
+        import onnxruntime  # not above: `affectd doctor` must live where this library cannot run
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge import features, swap, weights
 from edge.errors import BundleError
-from edge.runtime import Session, open_session
+from edge.runtime import Session, attempt, open_session
 
 Floats = NDArray[np.float32]
 
@@ -89,7 +89,7 @@ class Bundle:
     scaler: Scaler
     model: Session
     coalitions: Session | None
-    """Logits of many coalitions of features for the price of one first layer; only for the profile ``frames``."""
+    """Logits of many coalitions of families for the price of one first layer; only for the profile ``frames``."""
 
     @property
     def name(self) -> str:
@@ -256,7 +256,7 @@ def _check_ports(bundle: Bundle) -> None:
     outputs: Ports = {**logits, "attention": (0, 0)} if bundle.profile == "frames" else logits
     _check_session(bundle.model, bundle.path / MODEL, inputs, outputs)
     if bundle.coalitions:
-        masked: Ports = {"frames": (0, 0, count), "masks": (0, 0), "groups": (0, count)}
+        masked: Ports = {"frames": (0, 0, count), "masks": (0, len(features.FAMILIES))}
         _check_session(bundle.coalitions, bundle.path / COALITIONS, masked, logits)
 
 
@@ -285,10 +285,11 @@ def _check_canary(bundle: Bundle) -> None:
     """What the graphs compute here is what they computed on the workstation."""
     name, canary = bundle.profile, canary_input(bundle.profile)
     expected = np.array([bundle.manifest.canary], np.float32)
-    answers = {MODEL: bundle.model.run(["logits"], {name: canary})[0]}
+    answers = {MODEL: attempt(bundle.model, "logits", {name: canary}, str(bundle.path / MODEL))}
     if bundle.coalitions:
-        everything = {"masks": np.ones((1, 1), np.float32), "groups": np.ones((1, canary.shape[-1]), np.float32)}
-        answers[COALITIONS] = bundle.coalitions.run(["logits"], {name: canary, **everything})[0]
+        everything = np.ones((1, len(features.FAMILIES)), np.float32)
+        feed = {name: canary, "masks": everything}
+        answers[COALITIONS] = attempt(bundle.coalitions, "logits", feed, str(bundle.path / COALITIONS))
     for file, logits in answers.items():
         if logits.shape != expected.shape or not np.abs(logits - expected).max() < _CANARY_TOLERANCE:
             raise BundleError(

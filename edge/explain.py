@@ -123,9 +123,10 @@ class Explainer:
         if "families" in parts:
             found |= self._shared_out(worths, value)
         if "features" in parts:
-            alone = worth(self._without_each(inputs))
-            found["features"] = _ranked(value - alone, input_names(self._bundle.profile))
-            evaluations += len(alone)
+            all_but_one = 1 - np.eye(inputs.shape[-1], dtype=np.float32)
+            effects = value - worth(self.logits_of_features(inputs, all_but_one))
+            found["features"] = _ranked(effects, input_names(self._bundle.profile))
+            evaluations += len(effects)
         if "time" in parts:
             windows = occlusion.windows(len(frames))
             effects = value - worth(self._without_windows(frames, inputs, windows.weights))
@@ -149,18 +150,19 @@ class Explainer:
         if label is not None and label not in self._bundle.labels:
             raise UsageError(f"No label is called {label}: choose one of {', '.join(self._bundle.labels)}")
 
-    def logits(self, inputs: Floats, masks: Floats, groups: Floats | None = None) -> Floats:
-        """Logits [rows, classes] of what the network is given, each group kept (1) or at its baseline (0) by a row.
+    def logits(self, inputs: Floats, masks: Floats) -> Floats:
+        """Logits [rows, classes] of what the network is given, each family kept (1) or at its baseline (0) by a row.
 
-        ``inputs`` are float32 [1, time, features] (or [1, features] when pooled), ``masks`` float32 [rows, groups],
-        ``groups`` float32 [groups, features]: the families unless given.
+        ``inputs`` are float32 [1, time, features] (or [1, features] when pooled), ``masks`` float32 [rows, families].
         """
-        bundle, groups = self._bundle, self._families if groups is None else groups
-        if bundle.coalitions:
-            return bundle.coalitions.run(["logits"], {"frames": inputs, "masks": masks, "groups": groups})[0]
-        kept = masks @ groups
-        rows = inputs * (kept[:, None] if inputs.ndim == 3 else kept)
-        return bundle.model.run(["logits"], {bundle.profile: rows})[0]
+        if self._bundle.coalitions:
+            return self._bundle.coalitions.run(["logits"], {"frames": inputs, "masks": masks})[0]
+        return self.logits_of_features(inputs, masks @ self._families)
+
+    def logits_of_features(self, inputs: Floats, masks: Floats) -> Floats:
+        """The same where a row's mask keeps single features: ``masks`` float32 [rows, features]."""
+        rows = inputs * (masks[:, None] if inputs.ndim == 3 else masks)
+        return self._bundle.model.run(["logits"], {self._bundle.profile: rows})[0]
 
     def _shared_out(self, worths: NDArray[np.float64], value: float) -> dict[str, object]:
         """What the worths of all coalitions say of the families; ExplanationError where they miss the verdict."""
@@ -178,11 +180,6 @@ class Explainer:
                 f"{names[i]}&{names[j]}": float(pairs[i, j]) for i, j in combinations(range(len(names)), 2)
             },
         }
-
-    def _without_each(self, inputs: Floats) -> Floats:
-        """Logits [features, classes], each row with one feature at its baseline."""
-        alone = np.eye(inputs.shape[-1], dtype=np.float32)
-        return self.logits(inputs, masks=alone, groups=1 - alone)
 
     def _without_windows(self, frames: Floats, inputs: Floats, weights: Floats) -> Floats:
         """Logits [windows, classes], each row with one window of time faded to the mean frame."""

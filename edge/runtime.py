@@ -29,6 +29,18 @@ class Session(Protocol):
     def get_outputs(self) -> list[Port]: ...
 
 
+def attempt(session: Session, output: str, feed: Mapping[str, Floats], name: str) -> Floats:
+    """One output of a graph that has not been run before; BundleError, with its ``name``, where it cannot compute."""
+    try:
+        return session.run([output], feed)[0]
+    except Exception as error:  # noqa: BLE001 (the runtime's exceptions share no base class)
+        raise BundleError(f"{name} cannot be computed ({_reason(error)}): export the bundle again") from None
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
 def open_session(graph: bytes, name: str) -> Session:
     """A session on one thread for a serialised ONNX graph; ``name`` is what a BundleError calls it."""
     import onnxruntime
@@ -43,6 +55,7 @@ def open_session(graph: bytes, name: str) -> Session:
     try:
         session: Session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 (the runtime's exceptions share no base class)
-        reason = " ".join(str(error).split())[:200]
-        raise BundleError(f"{name} is no graph that ONNX Runtime can run ({reason}): export the bundle again") from None
+        raise BundleError(
+            f"{name} is no graph that ONNX Runtime can run ({_reason(error)}): export the bundle again"
+        ) from None
     return session

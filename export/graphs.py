@@ -1,44 +1,43 @@
-"""A trained network as ONNX graphs: one that names the emotion, one that scores coalitions of its features."""
+"""A trained network as ONNX graphs: one that names the emotion, one that scores coalitions of its families."""
 
-import copy
 import io
 import warnings
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import fuse_conv_bn_eval
 
+from edge.features import FAMILIES
 from train.network import EmotionNetwork, PooledNetwork
 
 OPSET = 17  # read by every onnxruntime since 1.12, and all that these graphs need
 
 
 class Coalitions(nn.Module):
-    """Logits [rows, classes] of one utterance's frames [1, time, inputs], each row with some groups of them at zero.
+    """Logits [rows, classes] of one utterance's frames [1, time, inputs], each row with some families of them at zero.
 
-    ``groups`` [groups, inputs] says which features each group holds, ``masks`` [rows, groups] which groups a row keeps.
-    The first convolution is linear, so each feature's share of its output is computed once, summed up to groups, and
-    the groups to rows: three small products in place of one convolution a row.
+    ``masks`` [rows, families] says which families a row keeps. The first convolution is linear, so each family's share
+    of its output is computed once, and a row's output is a sum of shares: one convolution in place of one a row.
     """
 
     def __init__(self, network: EmotionNetwork) -> None:
         super().__init__()
-        self.network = copy.deepcopy(network)
-        front = fuse_conv_bn_eval(self.network.front, self.network.first_norm)
-        self.network.first_norm = nn.Identity()  # type: ignore[assignment]
-        (kernel,), (stride,), settings = front.kernel_size, front.stride, network.settings
-        features, self.channels = settings.inputs, settings.channels[0]
-        self.shares = nn.Conv1d(
-            features, features * self.channels, kernel, stride, kernel // 2, groups=features, bias=False
-        )
-        with torch.no_grad():
-            self.shares.weight.copy_(front.weight.transpose(0, 1).reshape(features * self.channels, 1, -1))
+        self.network, front = network, network.front
+        (kernel,), (stride,), channels = front.kernel_size, front.stride, front.out_channels
+        self.shares = nn.ModuleList()
+        for place in FAMILIES.values():
+            weight = front.weight[:, place]
+            share = nn.Conv1d(weight.shape[1], channels, kernel, stride, kernel // 2, bias=False)
+            share.weight = nn.Parameter(weight.detach().clone())
+            self.shares.append(share)
         self.bias = nn.Parameter(front.bias.detach().clone()[:, None])  # type: ignore[union-attr]
 
-    def forward(self, frames: Tensor, masks: Tensor, groups: Tensor) -> Tensor:
-        shares = self.shares(frames.transpose(1, 2)).reshape(groups.shape[1], -1)
-        rows = (masks @ (groups @ shares)).reshape(masks.shape[0], self.channels, -1)
-        logits: Tensor = self.network.tail(rows + self.bias)[0]
+    def forward(self, frames: Tensor, masks: Tensor) -> Tensor:
+        features = frames.transpose(1, 2)
+        families = [share(features[:, place]) for share, place in zip(self.shares, FAMILIES.values(), strict=True)]
+        always = self.bias.expand_as(families[0])  # a share that no row goes without
+        shares = torch.cat([*families, always]).flatten(1)
+        rows = torch.cat([masks, torch.ones_like(masks[:, :1])], dim=1) @ shares
+        logits: Tensor = self.network.tail(rows.reshape(masks.shape[0], len(self.bias), -1))[0]
         return logits
 
 
@@ -58,10 +57,9 @@ def model(network: EmotionNetwork | PooledNetwork) -> bytes:
 
 
 def coalitions(network: EmotionNetwork) -> bytes:
-    """The network over many coalitions of one utterance's features, as an ONNX graph; time, rows and groups free."""
-    inputs = network.settings.inputs
-    examples = {"frames": torch.zeros(1, 64, inputs), "masks": torch.ones(3, 2), "groups": torch.ones(2, inputs)}
-    free = {"frames": {1: "time"}, "masks": {0: "rows", 1: "groups"}, "groups": {0: "groups"}}
+    """The network over many coalitions of one utterance's families, as an ONNX graph; time and rows free."""
+    examples = {"frames": torch.zeros(1, 64, network.settings.inputs), "masks": torch.ones(3, len(FAMILIES))}
+    free = {"frames": {1: "time"}, "masks": {0: "rows"}}
     return serialised(Coalitions(network).eval(), examples, free, {"logits": {0: "rows"}})
 
 

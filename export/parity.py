@@ -5,7 +5,8 @@ import torch
 from numpy.typing import NDArray
 
 from edge.errors import BundleError
-from edge.runtime import Session
+from edge.features import FAMILIES
+from edge.runtime import Session, attempt
 from train.network import EmotionNetwork, PooledNetwork
 
 TOLERANCE = 1e-4  # in logits and attention weights
@@ -28,8 +29,11 @@ def model(network: EmotionNetwork | PooledNetwork, session: Session) -> float:
         values = torch.randn(shape, generator=generator)
         with torch.inference_mode():
             outputs = network(values)
-        expected = outputs if isinstance(outputs, tuple) else (outputs,)
-        for wanted, found in zip(expected, session.run(None, {name: values.numpy()}), strict=True):
+        expected = dict(
+            zip(("logits", "attention"), outputs if isinstance(outputs, tuple) else (outputs,), strict=False)
+        )
+        for output, wanted in expected.items():
+            found = attempt(session, output, {name: values.numpy()}, "The graph")
             worst = max(worst, _difference(wanted.numpy(), found))
     return _checked(worst, "The graph")
 
@@ -37,15 +41,18 @@ def model(network: EmotionNetwork | PooledNetwork, session: Session) -> float:
 def coalitions(network: EmotionNetwork, session: Session) -> float:
     """The largest difference between the network on masked copies and the graph that shares their first layer."""
     generator = torch.Generator().manual_seed(1)
-    inputs, worst = network.settings.inputs, 0.0
-    groups = torch.eye(5).repeat_interleave(inputs // 5 + 1, dim=1)[:, torch.randperm(inputs, generator=generator)]
+    families = torch.zeros(len(FAMILIES), network.settings.inputs)
+    for family, place in zip(families, FAMILIES.values(), strict=True):
+        family[place] = 1
+    worst = 0.0
     for length in LENGTHS:
-        frames = torch.randn(1, length, inputs, generator=generator)
-        masks = (torch.rand(MASKED_ROWS, len(groups), generator=generator) < 0.5).float()
+        frames = torch.randn(1, length, network.settings.inputs, generator=generator)
+        masks = (torch.rand(MASKED_ROWS, len(families), generator=generator) < 0.5).float()
         with torch.inference_mode():
-            wanted = network(frames * (masks @ groups)[:, None])[0].numpy()
-        feed = {"frames": frames.numpy(), "masks": masks.numpy(), "groups": groups.numpy()}
-        worst = max(worst, _difference(wanted, session.run(["logits"], feed)[0]))
+            wanted = network(frames * (masks @ families)[:, None])[0].numpy()
+        feed = {"frames": frames.numpy(), "masks": masks.numpy()}
+        found = attempt(session, "logits", feed, "The graph of coalitions")
+        worst = max(worst, _difference(wanted, found))
     return _checked(worst, "The graph of coalitions")
 
 

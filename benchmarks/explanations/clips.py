@@ -1,0 +1,55 @@
+"""Recordings that the bundle has never heard, as its own card names them."""
+
+import csv
+import os
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import numpy as np
+
+from edge import features
+from edge.audio import SAMPLE_RATE, read_audio
+from edge.bundle import Bundle
+
+DATA = Path(os.environ.get("AFFECTD_DATA", "../shared/data"))
+RENAMED = {"calm": "neutral"}
+_TRIM_DB = 35  # under the loudest 10 ms: what lies outside is the studio's silence, which no gate lets through
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording: int16 samples without the silence around it, its speaker and emotion."""
+
+    samples: np.ndarray
+    speaker: str
+    emotion: str
+    intensity: str
+
+    @property
+    def frames(self) -> np.ndarray:
+        return features.frames(self.samples)
+
+
+def held_out(bundle: Bundle, count: int | None = None, corpus: str = "*", seed: int = 0) -> list[Clip]:
+    """Clips whose speakers the bundle's training run kept for evaluation, in a seeded random order."""
+    patterns = bundle.manifest.card["training"]["split"]["test"]
+    with (DATA / "manifest.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if fnmatch(row["corpus"], corpus)]
+    rows = [row for row in rows if any(fnmatch(f"{row['corpus']}/{row['speaker']}", pattern) for pattern in patterns)]
+    rows = [row for row in rows if RENAMED.get(row["emotion"], row["emotion"]) in bundle.labels]
+    order = np.random.default_rng(seed).permutation(len(rows))[:count]
+    return [_clip(rows[index]) for index in order]
+
+
+def _clip(row: dict[str, str]) -> Clip:
+    emotion = RENAMED.get(row["emotion"], row["emotion"])
+    return Clip(trimmed(read_audio(DATA / row["path"])), row["speaker"], emotion, row["intensity"])
+
+
+def trimmed(samples: np.ndarray) -> np.ndarray:
+    """Without the silence before and after, but for 50 ms."""
+    size = SAMPLE_RATE // 100
+    power = np.square(samples[: len(samples) // size * size].astype(np.float64)).reshape(-1, size).mean(axis=1)
+    loud = np.flatnonzero(power > power.max() * 10 ** (-_TRIM_DB / 10))
+    return samples[max(0, loud[0] - 5) * size : (loud[-1] + 6) * size]

@@ -1,0 +1,50 @@
+"""What an explanation costs with the bundle that ships, for three seconds of speech."""
+
+import numpy as np
+
+from benchmarks.explanations.clips import held_out
+from benchmarks.explanations.timing import milliseconds
+from edge import features, shapley
+from edge.bundle import Bundle
+from edge.classifier import Classifier
+from edge.explain import Explainer, membership
+
+SECONDS = 3
+
+
+def table(bundle: Bundle) -> str:
+    classifier = Classifier(bundle)
+    explainer = Explainer(classifier)
+    clip = max(held_out(bundle, 40), key=lambda clip: len(clip.samples))
+    frames = features.frames(np.resize(clip.samples, SECONDS * 16_000))
+    verdict, inputs = classifier.classify(frames), classifier.inputs(frames)
+    masks = shapley.coalitions(len(features.FAMILIES))
+    rows = inputs * (masks @ membership("frames"))[:, None]
+    difference = np.abs(bundle.model.run(["logits"], {"frames": rows})[0] - explainer.logits(inputs, masks)).max()
+    names = [
+        "the verdict alone, one row",
+        f"families, plain batch of {len(masks)} rows",
+        f"families, {len(masks)} coalitions over a shared first layer",
+        "`families`: the same with Shapley values, interactions and checks",
+        f"`features`: {features.COUNT} features",
+        "`time`: windows of 400 ms",
+        "all three",
+    ]
+    times = milliseconds(
+        lambda: classifier.classify(frames),
+        lambda: bundle.model.run(["logits"], {"frames": rows}),
+        lambda: explainer.logits(inputs, masks),
+        lambda: explainer.families(frames, verdict),
+        lambda: explainer.explain(frames, verdict, ("features",)),
+        lambda: explainer.explain(frames, verdict, ("time",)),
+        lambda: explainer.explain(frames, verdict),
+    )
+    lines = ["| what | median ms | least ms |", "|---|--:|--:|"]
+    lines += [f"| {name} | {median:.2f} | {least:.2f} |" for name, (median, least) in zip(names, times, strict=True)]
+    ratio = times[2][0] / times[1][0], times[2][1] / times[1][1]
+    note = (
+        f"{len(frames)} frames. The shared first layer takes {ratio[0]:.2f} (median; {ratio[1]:.2f} least) of the "
+        f"plain batch, and its logits differ by {difference:.1e}."
+    )
+    lines += ["", note]
+    return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -37,15 +37,20 @@ LICENCES = {
 
 @dataclass(frozen=True)
 class Material:
-    """Where recordings lie and where their features are kept."""
+    """Where recordings lie and where their features are kept: on disk, and in memory from one fold to the next."""
 
     root: Path
     cache: Path
     jobs: int = 1
+    kept: dict[tuple[str, str], Floats] = field(default_factory=dict)
 
     def frames(self, clips: Sequence[Clip], change: str = "") -> list[Floats]:
         """Frames of every clip, or of its augmented copy."""
-        return features_of(clips, self.root, self.cache, self.jobs, (change, CHANGES[change]) if change else None)
+        new = [clip for clip in clips if (change, clip.path) not in self.kept]
+        named = (change, CHANGES[change]) if change else None
+        for clip, frames in zip(new, features_of(new, self.root, self.cache, self.jobs, named), strict=True):
+            self.kept[change, clip.path] = frames
+        return [self.kept[change, clip.path] for clip in clips]
 
 
 def read_split(settings: Settings, root: Path) -> Split:

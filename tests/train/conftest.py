@@ -6,9 +6,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
+
+from train.checkpoint import Checkpoint
+from train.run import Material, run
+from train.settings import AugmentationSettings, Settings, SplitSettings
 
 EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "sarcastic", "surprise")
 SPEAKERS = ("f1", "f2", "m1", "m2")
+
+SMALL: dict[str, int | float | list[int]] = {"channels": [24, 24], "strides": [2, 2], "kernels": [5, 3], "hidden": 12}
+SETTINGS = Settings(
+    name="tones",
+    split=SplitSettings(test=("tones/m2",), calibration=("tones/f2",)),
+    network=SMALL,
+    augmentation=AugmentationSettings(gain=0, equaliser=0, mixup=0, feature_masks=0, family_mask=0),
+    epochs=12,
+    batch=16,
+    seconds=0.6,
+    learning_rate=1e-2,
+    averaging=0.9,
+    label_smoothing=0.0,
+)
 
 
 def utterance(emotion: str, speaker: str, take: int) -> np.ndarray:
@@ -39,3 +58,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return root
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="session")
+def trained(corpus: Path, folder: Path) -> Checkpoint:
+    torch.set_num_threads(1)
+    return run(SETTINGS, Material(corpus, folder / "cache"), folder / "tones")

@@ -10,35 +10,11 @@ import pytest
 import torch
 
 from edge.errors import AffectdError, AudioError, ConfigError
+from tests.train.conftest import SETTINGS
 from train import fit as fitting
 from train.checkpoint import Checkpoint, read_checkpoint, write_whole
 from train.run import Material, run
-from train.settings import AugmentationSettings, Settings, SplitSettings, read_settings
-
-SMALL: dict[str, int | float | list[int]] = {"channels": [24, 24], "strides": [2, 2], "kernels": [5, 3], "hidden": 12}
-SETTINGS = Settings(
-    name="tones",
-    split=SplitSettings(test=("tones/m2",), calibration=("tones/f2",)),
-    network=SMALL,
-    augmentation=AugmentationSettings(gain=0, equaliser=0, mixup=0, feature_masks=0, family_mask=0),
-    epochs=12,
-    batch=16,
-    seconds=0.6,
-    learning_rate=1e-2,
-    averaging=0.9,
-    label_smoothing=0.0,
-)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def trained(corpus: Path, folder: Path) -> Checkpoint:
-    torch.set_num_threads(1)
-    return run(SETTINGS, Material(corpus, folder / "cache"), folder / "tones")
+from train.settings import SplitSettings, read_settings
 
 
 def test_all_eight_emotions_are_learnt_for_a_speaker_never_heard(trained: Checkpoint) -> None:

@@ -1,6 +1,7 @@
 """The command ``affectd``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,8 @@ def _run(options: argparse.Namespace) -> int:
 
     config = _config(options)
     log.configure(config.log_level)
-    Daemon(config, Bundle.load(_bundle(config.model.bundle))).run()
+    if Daemon(config, Bundle.load(_bundle(config.model.bundle))).run():
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 (asked to restart: the same again)
     return 0
 
 

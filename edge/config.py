@@ -100,11 +100,43 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     hold_s: Annotated[
         float, Meta(ge=1, le=3600, description="how long `state` keeps an emotion before it is `none`, s")
     ] = 20.0
+    reconnect_max_s: Annotated[
+        float,
+        Meta(ge=1, le=600, description="longest wait between two attempts to connect, s; drawn at random below it"),
+    ] = 60.0
     tls: Annotated[TlsSettings | None, Meta(description="present: the connection is encrypted")] = None
 
     def __post_init__(self) -> None:
         if self.password_file is not None and self.username is None:
             raise ValueError("username is missing: a password_file needs the name that goes with it")
+
+
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept for a broker that is away."""
+
+    max_mb: Annotated[float, Meta(ge=1, le=4096, description="size on disk above which the oldest go, MiB")] = 64.0
+    max_days: Annotated[
+        float, Meta(gt=0, le=365, description="age above which they go, in days that the daemon ran")
+    ] = 7.0
+
+
+class HomeAssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Home Assistant, if there is one."""
+
+    discovery: Annotated[bool, Meta(description="whether the node announces its entities")] = True
+    prefix: Annotated[
+        str, Meta(pattern=r"^[^#+/]+(/[^#+/]+)*$", description="Home Assistant's discovery prefix and birth topic")
+    ] = "homeassistant"
+
+
+class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the daemon says about itself."""
+
+    diagnostics_s: Annotated[float, Meta(ge=1, le=3600, description="how often `diagnostics` is published, s")] = 60.0
+    prometheus_port: Annotated[
+        Port | None, Meta(description="port on which Prometheus may scrape the same figures; null: none")
+    ] = None
+    prometheus_host: Annotated[str, Meta(min_length=1, description="address of that port")] = "127.0.0.1"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +150,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     gate: GateSettings = GateSettings()
     model: ModelSettings = ModelSettings()
     mqtt: MqttSettings = MqttSettings()
+    journal: JournalSettings = JournalSettings()
+    homeassistant: HomeAssistantSettings = HomeAssistantSettings()
+    health: HealthSettings = HealthSettings()
+    state_directory: Annotated[
+        str | None,
+        Meta(
+            description="folder for journal, settings and adapter; null is systemd's StateDirectory, else "
+            "/var/lib/affectd for root, else ~/.local/state/affectd"
+        ),
+    ] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")] = (
         "info"
     )

@@ -3,32 +3,35 @@
 import collections
 import contextlib
 import logging
-import os
-import random
 import select
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge import log
-from edge.config import MqttSettings, TlsSettings
+from edge import log, properties
+from edge.backoff import Backoff
+from edge.config import MqttSettings
+from edge.credentials import authenticate
 from edge.errors import AffectdError
-from edge.topics import Message
+from edge.journal import Delivery
+from edge.topics import Incoming, Message
 
 CONNECT_TIMEOUT_S = 10.0  # for TCP and TLS, then again for CONNACK
 MQTT5_TIMEOUT_S = 3.0  # for CONNACK: some brokers of 3.1.1 do not answer MQTT 5 at all
-BACKOFF_FIRST_S, BACKOFF_MAX_S = 4.0, 60.0  # full jitter: a delay is drawn from 0 to the bound, which doubles
+SILENT_KEEPALIVES = 1.5  # without a byte for so long, a connection is dead (MQTT 5, section 3.1.2.10)
 IN_FLIGHT = 16  # unacknowledged messages at a time; under paho's own limit, so that paho never queues
+QUEUED = 1000  # live messages that may wait; the journal waits on disk
 FLUSH_S = 5.0  # how long a clean stop waits for acknowledgements
+LOOK_AGAIN_S = 10.0  # how often an idle connection asks the journal, in case a gap has turned up behind it
 
 _TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1
 _UNSUPPORTED_VERSION = 132  # MQTT 5, section 3.2.2.2; paho maps 3.1.1's code 1 to it
@@ -36,48 +39,93 @@ _UNSUPPORTED_VERSION = 132  # MQTT 5, section 3.2.2.2; paho maps 3.1.1's code 1 
 _logger = logging.getLogger("affectd")
 
 
-class Connection:
-    """Keeps a session with the broker and publishes what it is given, in order.
+class Backlog(Protocol):
+    """What waits for the broker and survives us: the journal."""
 
-    ``greeting`` returns what every new connection starts with: the retained topics as they are at that moment, so
-    that nothing retained needs to be queued through an outage; ``online``, what undoes the ``will``, is sent last.
-    Every call of paho happens on the thread that runs ``run``; ``publish`` and ``close`` may be called from any.
+    def pending(self, after: int, count: int) -> list[Delivery]: ...
+
+    def acknowledge(self, keys: Iterable[tuple[int, bool]]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What is said on every connection.
+
+    ``greeting`` returns the retained topics as they are at that moment, so that nothing retained needs to be queued
+    through an outage; ``online``, what undoes the ``will``, is sent after it; ``envelope`` addresses a delivery of the
+    journal; ``hear`` is given what arrives on the topics of ``subscriptions``, on the connection's thread.
+    """
+
+    will: Message
+    online: Message
+    subscriptions: Sequence[str]
+    greeting: Callable[[], Sequence[Message]]
+    envelope: Callable[[Delivery], Message]
+    hear: Callable[[Incoming], None]
+
+
+class Connection:
+    """Keeps a session with the broker and publishes what it is given, in order, then what the journal holds.
+
+    Every call of paho happens on the thread that runs ``run``; the other methods may be called from any. Raises
+    AffectdError when a file with credentials is unusable from the start.
     """
 
     def __init__(
         self,
         settings: MqttSettings,
         client_id: str,
-        greeting: Callable[[], Sequence[Message]],
-        *,
-        will: Message,
-        online: Message,
+        conversation: Conversation,
+        backlog: Backlog,
+        beat: Callable[[], None],
     ) -> None:
         self._settings = settings
-        self._will = will
         self._client_id = client_id
-        self._greeting = greeting
-        self._online = online
-        self._queue: collections.deque[tuple[Message, float, Callable[[], None] | None]] = collections.deque(
-            maxlen=1000
-        )
-        self._unacknowledged: dict[int, Callable[[], None] | None] = {}
+        self._conversation = conversation
+        self._backlog = backlog
+        self._beat = beat  # called at every turn: this thread is alive
+        self._greetings: collections.deque[Message] = collections.deque()
+        self._queue: collections.deque[tuple[Message, float]] = collections.deque()
+        self._unacknowledged: dict[int, tuple[int, bool] | None] = {}
+        self._acknowledged: list[tuple[int, bool]] = []
         self._protocol = MQTTProtocolVersion.MQTTv5
+        self._window = IN_FLIGHT
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._stopping = threading.Event()
         self._repeats = log.Repeats()
         self._connack: ReasonCode | None = None
         self._lost: str | None = None
+        self._taken_over = False
+        self._greet_at: float | None = None
+        self._sent_through = 0  # of the journal, on this connection
+        self._look_at = 0.0  # when to ask the journal next
+        self._heard_at = 0.0
         self.connected = False
-        self.too_old = 0  # messages dropped because they waited too long
+        self.connections = 0
+        self.expired = 0  # live messages that waited too long, or were too many
+        authenticate(self._new_client(), settings)
 
-    def publish(self, message: Message, on_acknowledged: Callable[[], None] | None = None) -> None:
-        """Send ``message`` as soon as there is a connection; the callback runs on the broker's acknowledgement."""
+    def publish(self, message: Message) -> None:
+        """Send ``message`` as soon as there is a connection."""
         if not self.connected and message.retain:
             return  # the greeting of the next connection brings the latest value
-        self._queue.append((message, time.monotonic(), on_acknowledged))
+        if len(self._queue) >= QUEUED:
+            self._queue.popleft()
+            self.expired += 1
+        self._queue.append((message, time.monotonic()))
         self._wake()
+
+    def look(self) -> None:
+        """The journal has grown."""
+        self._look_at = 0.0
+        self._wake()
+
+    def greet_again(self, delay_s: float) -> None:
+        """Repeat the greeting in ``delay_s``, once, however often this is asked for until then."""
+        if self._greet_at is None:
+            self._greet_at = time.monotonic() + delay_s
+            self._wake()
 
     def close(self) -> None:
         """Ask ``run`` to flush for at most ``FLUSH_S``, say ``offline``, disconnect and return."""
@@ -86,64 +134,93 @@ class Connection:
 
     def run(self) -> None:
         """Connect and serve until ``close``; never raises for anything a broker or a network does."""
-        bound = BACKOFF_FIRST_S
+        backoff = Backoff(self._settings.reconnect_max_s)
         while not self._stopping.is_set():
-            fallback = False
+            served_s = 0.0
+            self._taken_over = False
             try:
                 served_s = self._session()
-                bound = BACKOFF_FIRST_S if served_s > BACKOFF_MAX_S else bound
-            except _Unsupported:
-                self._protocol, fallback = MQTTProtocolVersion.MQTTv311, True
-            except (OSError, ValueError, _Refused) as error:
+                if served_s > self._settings.reconnect_max_s:
+                    self._repeats.clear()
+                if self._lost is not None and not self._stopping.is_set():
+                    self._complain(self._lost)
+                self._protocol = MQTTProtocolVersion.MQTTv5
+            except _UnsupportedError:
+                self._protocol = MQTTProtocolVersion.MQTTv311
+                continue
+            except (OSError, ValueError, _RefusedError, AffectdError) as error:
                 self._complain(str(error))
                 self._protocol = MQTTProtocolVersion.MQTTv5
-            if not fallback and not self._stopping.wait(random.uniform(0, bound)):  # noqa: S311 (jitter, not a secret)
-                bound = min(2 * bound, BACKOFF_MAX_S)
+            self._rest(backoff.after_takeover() if self._taken_over else backoff.delay(served_s))
+
+    def _rest(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._stopping.wait(min(left, 1.0)):
+            self._beat()
 
     def _session(self) -> float:
         """One connection from CONNECT to its end; returns how long it lasted in seconds."""
-        client = self._client()
+        client = self._connecting()
         try:
             self._await_connack(client)
-            _logger.info(log.line("connected", broker=self._address, protocol=self._protocol.name))
-            self._repeats.clear()
             began = time.monotonic()
-            client.subscribe(self._will.topic, qos=1)
-            for message in (*self._greeting(), self._online):
-                self._send(client, message, None)
-            self.connected = True
+            self.connections += 1
+            _logger.info(log.line("connected", broker=self._address, protocol=self._protocol.name))
+            client.subscribe([(topic, 1) for topic in self._conversation.subscriptions])
+            self._sent_through, self._look_at = 0, 0.0
+            self.connected = True  # from here on a change is queued; the greeting, taken after it, is never older
+            self._greet()
             while self._lost is None and not self._stopping.is_set():
-                self._drain(client)
-                self._step(client, 1.0)
+                self._turn(client, 1.0)
             if self._lost is None:
                 self._leave(client)
-            else:
-                self._complain(self._lost)
             return time.monotonic() - began
         finally:
             self.connected = False
+            self._settle()
             self._unacknowledged.clear()
+            self._greetings.clear()
             _close_socket(client)
 
-    def _client(self) -> paho.Client:
-        settings = self._settings
+    def _turn(self, client: paho.Client, timeout_s: float) -> None:
+        """Send what may be sent, wait for something to happen, take note of what did."""
+        if self._greet_at is not None and time.monotonic() >= self._greet_at:
+            self._greet()
+        self._drain(client)
+        self._step(client, timeout_s)
+        self._settle()
+        if time.monotonic() - self._heard_at > SILENT_KEEPALIVES * self._settings.keepalive_s:
+            self._lost = self._lost or "the broker has fallen silent"
+
+    def _new_client(self) -> paho.Client:
         five = self._protocol == MQTTProtocolVersion.MQTTv5
-        client = paho.Client(
+        return paho.Client(
             CallbackAPIVersion.VERSION2, self._client_id, clean_session=None if five else False, protocol=self._protocol
         )
+
+    def _connecting(self) -> paho.Client:
+        settings, will = self._settings, self._conversation.will
+        client = self._new_client()
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(2 * IN_FLIGHT)
-        client.will_set(self._will.topic, self._will.payload, self._will.qos, self._will.retain)
         authenticate(client, settings)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_message = self._on_message
-        self._connack, self._lost = None, None
+        client.on_subscribe = self._on_subscribe
+        self._connack, self._lost, self._window = None, None, IN_FLIGHT
+        self._heard_at = time.monotonic()
+        five = self._protocol == MQTTProtocolVersion.MQTTv5
+        client.will_set(will.topic, will.payload, will.qos, will.retain, properties.of_will() if five else None)
         if five:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = 3600
-            client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=False, properties=properties)
+            client.connect(
+                settings.host,
+                settings.port,
+                settings.keepalive_s,
+                clean_start=False,
+                properties=properties.of_connect(),
+            )
         else:
             client.connect(settings.host, settings.port, settings.keepalive_s)
         return client
@@ -154,16 +231,20 @@ class Connection:
         while self._connack is None:
             if self._lost is not None or time.monotonic() > deadline or self._stopping.is_set():
                 if five:  # a broker that knows only 3.1.1 may hang up, or say nothing
-                    raise _Unsupported
-                raise _Refused("no answer to CONNECT: is this port a broker's?")
+                    raise _UnsupportedError
+                tls = self._settings.tls
+                if tls is not None and tls.certificate_file is None and self._lost is not None:
+                    raise _RefusedError("the broker hangs up: does it want a certificate (mqtt.tls.certificate_file)?")
+                raise _RefusedError("no answer to CONNECT: is this port a broker's?")
             self._step(client, 0.5)
         if self._connack.is_failure:
             if five and self._connack.value == _UNSUPPORTED_VERSION:
-                raise _Unsupported
-            raise _Refused(f"refused: {self._connack}")
+                raise _UnsupportedError
+            raise _RefusedError(f"refused: {self._connack}: see mqtt.username and mqtt.password_file")
 
     def _step(self, client: paho.Client, timeout_s: float) -> None:
         """Wait for the broker, for something to publish, or for the time to run out; then let paho work."""
+        self._beat()
         broker = client.socket()
         if broker is None:
             self._lost = self._lost or "connection lost"
@@ -175,41 +256,72 @@ class Connection:
         if self._reader in readable:
             self._reader.recv(4096)
         if broker in readable or pending:
+            self._heard_at = time.monotonic()
             client.loop_read()
         if broker in writable:
             client.loop_write()
         client.loop_misc()
 
-    def _drain(self, client: paho.Client) -> None:
-        while self._queue and len(self._unacknowledged) < IN_FLIGHT and self._lost is None:
-            message, queued, on_acknowledged = self._queue.popleft()
-            if message.max_age_s is not None and time.monotonic() - queued > message.max_age_s:
-                self.too_old += 1
-            else:
-                self._send(client, message, on_acknowledged)
+    def _greet(self) -> None:
+        self._greet_at = None
+        self._greetings = collections.deque([*self._conversation.greeting(), self._conversation.online])
 
-    def _send(self, client: paho.Client, message: Message, on_acknowledged: Callable[[], None] | None) -> None:
-        properties = None
-        if self._protocol == MQTTProtocolVersion.MQTTv5 and (message.expiry_s or message.user_properties):
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            if message.expiry_s:
-                properties.MessageExpiryInterval = message.expiry_s
-            if message.user_properties:
-                properties.UserProperty = list(message.user_properties)
-        sent = client.publish(message.topic, message.payload, message.qos, message.retain, properties)
+    def _drain(self, client: paho.Client) -> None:
+        """The greeting, what is live, and then, in order, what the journal holds; as far as the window is open."""
+        while (room := self._window - len(self._unacknowledged)) > 0 and self._lost is None:
+            if self._greetings:
+                self._send(client, self._greetings.popleft())
+            elif self._queue:
+                message, queued = self._queue.popleft()
+                if message.max_age_s is not None and time.monotonic() - queued > message.max_age_s:
+                    self.expired += 1
+                else:
+                    self._send(client, message)
+            elif time.monotonic() >= self._look_at:
+                self._look_at = time.monotonic() + LOOK_AGAIN_S
+                if not self._unacknowledged:
+                    self._sent_through = 0
+                deliveries = self._backlog.pending(self._sent_through, room)
+                if len(deliveries) == room:
+                    self._look_at = 0.0
+                for delivery in deliveries:
+                    self._send(client, self._conversation.envelope(delivery), delivery.key)
+                    self._sent_through = max(self._sent_through, delivery.seq)
+            else:
+                return
+
+    def _send(self, client: paho.Client, message: Message, key: tuple[int, bool] | None = None) -> None:
+        five = self._protocol == MQTTProtocolVersion.MQTTv5
+        sent = client.publish(
+            message.topic,
+            message.payload,
+            message.qos,
+            message.retain,
+            properties.of_publish(message) if five else None,
+        )
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._lost = self._lost or paho.error_string(sent.rc)
         elif message.qos > 0:
-            self._unacknowledged[sent.mid] = on_acknowledged
+            self._unacknowledged[sent.mid] = key
+
+    def _settle(self) -> None:
+        """Tell the journal what the broker has acknowledged."""
+        if self._acknowledged:
+            acknowledged, self._acknowledged = self._acknowledged, []
+            self._backlog.acknowledge(acknowledged)
 
     def _leave(self, client: paho.Client) -> None:
         deadline = time.monotonic() + FLUSH_S
-        while (self._queue or self._unacknowledged) and self._lost is None and time.monotonic() < deadline:
+        while self._lost is None and time.monotonic() < deadline:
             self._drain(client)
+            if not (self._queue or self._unacknowledged):
+                break
             self._step(client, 0.1)
-        self._send(client, self._will, None)
+            self._settle()
+        self._send(client, self._conversation.will)
         while self._unacknowledged and self._lost is None and time.monotonic() < deadline + 1:
             self._step(client, 0.1)
+            self._settle()
         client.disconnect()
 
     def _complain(self, reason: str) -> None:
@@ -227,70 +339,50 @@ class Connection:
             self._writer.send(b"\0", socket.MSG_DONTWAIT)
 
     def _on_connect(
-        self, _client: paho.Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
+        self, _client: paho.Client, _data: object, _flags: object, reason: ReasonCode, answer: Properties | None
     ) -> None:
         self._connack = reason
+        self._window = min(IN_FLIGHT, properties.receive_maximum(answer))
 
     def _on_disconnect(
         self, _client: paho.Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
     ) -> None:
         if reason.value == _TAKEN_OVER:
+            self._taken_over = True
             self._lost = f"another client uses the id {self._client_id}: give each daemon its own `node`"
         else:
             self._lost = self._lost or f"connection lost ({reason})"
 
     def _on_publish(
-        self, _client: paho.Client, _data: object, mid: int, _reason: ReasonCode, _properties: object
+        self, _client: paho.Client, _data: object, mid: int, reason: ReasonCode, _properties: object
     ) -> None:
-        on_acknowledged = self._unacknowledged.pop(mid, None)
-        if on_acknowledged is not None:
-            on_acknowledged()
+        key = self._unacknowledged.pop(mid, None)
+        if reason.is_failure:  # kept, and tried again on the next connection
+            self._lost = self._lost or f"the broker refuses to take a message ({reason}): see its access control"
+        elif key is not None:
+            self._acknowledged.append(key)
+
+    def _on_subscribe(
+        self, _client: paho.Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: object
+    ) -> None:
+        for topic, reason in zip(self._conversation.subscriptions, reasons, strict=False):
+            if reason.is_failure:
+                _logger.warning(log.line("broker", topic=topic, error=f"refuses the subscription ({reason})"))
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        """Our own status: an older session's will may have overwritten it, and then it is said again."""
-        if message.topic == self._will.topic and message.payload == self._will.payload and not self._stopping.is_set():
-            self.publish(self._online)
+        will = self._conversation.will
+        if message.topic != will.topic:
+            self._conversation.hear(properties.incoming(message))
+        elif message.payload == will.payload and not self._stopping.is_set():
+            self.publish(self._conversation.online)  # an older session's will has overwritten it
 
 
-class _Refused(Exception):  # noqa: N818 (an answer, not a failure of ours)
+class _RefusedError(Exception):
     """The broker answered, and the answer was no."""
 
 
-class _Unsupported(Exception):  # noqa: N818
+class _UnsupportedError(Exception):
     """The broker does not speak MQTT 5."""
-
-
-def authenticate(client: paho.Client, settings: MqttSettings) -> None:
-    """Give a client the name, password and TLS of the settings; AffectdError when a file of theirs is unusable."""
-    if settings.username is not None:
-        client.username_pw_set(settings.username, _password(settings))
-    if settings.tls is not None:
-        client.tls_set_context(_tls_context(settings.tls))
-
-
-def _password(settings: MqttSettings) -> str | None:
-    """From the file that the settings name, else from the systemd credential ``mqtt-password``, else none."""
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")  # systemd.exec(5), LoadCredential=
-    credential = Path(credentials, "mqtt-password") if credentials else None
-    path = Path(settings.password_file) if settings.password_file else credential
-    if path is None or (path is credential and not path.exists()):
-        return None
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AffectdError(
-            f"the broker's password cannot be read from {path} ({error}): see mqtt.password_file"
-        ) from None
-
-
-def _tls_context(tls: TlsSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=tls.ca_file)
-        if tls.certificate_file is not None and tls.key_file is not None:
-            context.load_cert_chain(tls.certificate_file, tls.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise AffectdError(f"a file of mqtt.tls cannot be used ({error}): it must be PEM and readable") from None
-    return context
 
 
 def _close_socket(client: paho.Client) -> None:

@@ -1,7 +1,6 @@
-"""The daemon: a source, the listener and the connection, each on a thread of its own, under one supervisor."""
+"""The daemon: capture, listener and connection, each on a thread of its own, under one supervisor."""
 
 import logging
-import queue
 import secrets
 import signal
 import threading
@@ -10,26 +9,39 @@ from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
-import numpy as np
-from numpy.typing import NDArray
+import msgspec
 
-from edge import log
+from edge import log, prometheus
+from edge.announcer import Announcer
 from edge.audio import BLOCK_SECONDS
 from edge.bundle import Bundle
+from edge.capture import Capture
 from edge.classifier import Classifier
 from edge.config import Config
-from edge.connection import Connection
-from edge.events import Event, EventExplanation, clock_state, stamp
-from edge.explain import Explainer, Explanation
+from edge.connection import Connection, Conversation
+from edge.controls import Controls, Effects
+from edge.diagnostics import Diagnostics, Stopwatch, Uptime, cpu_temperature_c, memory_mb
+from edge.errors import AffectdError
+from edge.events import Event, clock_state, event_of
+from edge.explain import Explainer
 from edge.gate import SpeechEnded, SpeechStarted
+from edge.health import Pulse
+from edge.inbox import Block, Inbox
+from edge.journal import Journal
 from edge.listener import Analysis, Analyst, Listener
-from edge.presence import Change, Presence
-from edge.sources import DigitalSilence, Reopening, Source, open_source
-from edge.topics import Info, Message, Topics, default_node
+from edge.presence import Presence
+from edge.recall import Recall
+from edge.retention import Limits
+from edge.sd_notify import notify, watchdog_s
+from edge.settings import Settings
+from edge.sources import open_source
+from edge.state import lock, state_folder
+from edge.topics import Info, Topics, default_node
 
 QUEUE_S = 10.0  # of audio that may wait while the classifier is busy; then the oldest is dropped
 STALL_S = 3.0  # without a block for this long, nobody is known to speak
 TICK_S = 0.5
+PATIENCE_S = 45.0  # a worker that has not moved for so long is stuck; less under a shorter watchdog
 
 _logger = logging.getLogger("affectd")
 
@@ -40,192 +52,248 @@ class Daemon:
     def __init__(self, config: Config, bundle: Bundle) -> None:
         self._config = config
         self._bundle = bundle
-        self._topics = Topics(config.mqtt.base, config.node or default_node())
         self._boot = secrets.token_hex(2)
-        self._seq = 0
-        classifier = Classifier(bundle, threshold=config.model.threshold)
-        explainer = Explainer(classifier) if config.model.explain == "families" else None
-        self._listener = Listener(config.gate, Analyst(classifier, explainer))
-        source = open_source(config.source)
-        self._source: Source = Reopening(source, self._on_source) if source.endless else source
-        self._blocks: queue.Queue[NDArray[np.int16] | None] = queue.Queue(round(QUEUE_S / BLOCK_SECONDS))
-        self._heard = 0  # blocks that the listener has been through
-        self._dropped = 0
-        self._last_block = time.monotonic()
-        self._presence = Presence(hold_s=config.mqtt.hold_s, stall_s=STALL_S)
-        self._presence_lock = threading.Lock()
+        self._uptime, self._stopwatch = Uptime(), Stopwatch()
+        node = config.node or default_node()
+        self._topics = topics = Topics(config.mqtt.base, node)
+        folder = state_folder(config.state_directory, node)
+        self._lock = lock(folder)
+        days, size = config.journal.max_days, config.journal.max_mb
+        self._journal = Journal(folder, node, Limits(size=int(size * 2**20), age_s=days * 86_400))
+        self._classifier = Classifier(bundle, threshold=config.model.threshold)
+        self._default_threshold = self._classifier.threshold
+        explainer = Explainer(self._classifier)
+        self._recall = Recall(explainer)
+        self._listener = Listener(
+            config.gate, Analyst(self._classifier, explainer if config.model.explain == "families" else None)
+        )
+        self._watchdog_s = watchdog_s()
+        self._pulse = Pulse(min(PATIENCE_S, 0.75 * (self._watchdog_s or PATIENCE_S)))
+        self._inbox = Inbox(round(QUEUE_S / BLOCK_SECONDS))
+        self._announcer = Announcer(
+            topics,
+            Presence(hold_s=config.mqtt.hold_s, stall_s=STALL_S),
+            Info(node=node, bundle=bundle.name, model=bundle.digest, labels=list(bundle.labels)),
+            lambda message: self._connection.publish(message),  # noqa: PLW0108 (there is no connection yet)
+            config.homeassistant.prefix if config.homeassistant.discovery else None,
+        )
+        self._capture = Capture(
+            lambda: open_source(config.source),
+            self._inbox,
+            silence_s=config.source.silence_s,
+            observe=self._announcer.microphone,
+            beat=partial(self._beat, "capture") if config.source.kind in ("microphone", "command") else lambda: None,
+        )
+        birth_topic = f"{config.homeassistant.prefix}/status"
         self._connection = Connection(
             config.mqtt,
-            f"affectd-{self._topics.node}",
-            self._greeting,
-            will=self._topics.will(),
-            online=self._topics.online(),
+            f"affectd-{node}",
+            Conversation(
+                will=topics.will(),
+                online=topics.online(),
+                subscriptions=[*topics.commands(), birth_topic],
+                greeting=self._announcer.greeting,
+                envelope=topics.journal,
+                hear=lambda message: self._controls.hear(message),  # noqa: PLW0108 (nor are there controls)
+            ),
+            self._journal,
+            beat=partial(self._beat, "connection"),
         )
+        self._controls = Controls(
+            topics,
+            birth_topic,
+            folder / "settings.json",
+            Effects(
+                publish=self._connection.publish,
+                apply=self._apply,
+                greet_again=self._connection.greet_again,
+                restart=self._restart,
+                forget=lambda: None,
+                explain=self._recall.explain,
+                later=self._inbox.ask,
+            ),
+        )
+        self._apply(self._controls.settings)
+        self._events = 0
         self._done = threading.Event()  # the source has ended, or a worker has died, or we were told to stop
+        self._restarting = False
         self._failure: BaseException | None = None
 
-    def run(self) -> None:
-        """Serve until the source ends or SIGTERM or SIGINT arrives; raise what any of the threads raised."""
+    def run(self) -> bool:
+        """Serve until the source ends or a signal arrives; returns whether to start again. Raises AffectdError."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        health = self._config.health
+        if health.prometheus_port is not None:
+            page = lambda: prometheus.exposition(self._diagnostics(), self._topics.node)  # noqa: E731
+            prometheus.serve(health.prometheus_host, health.prometheus_port, page)
         connection = self._worker("connection", self._connection.run)
         listening = self._worker("listener", self._listen)
-        sounding = self._worker("source", self._sound)
+        capturing = self._worker("capture", self._capture.run)
         _logger.info(
             log.line("listening", node=self._topics.node, bundle=self._bundle.name, source=self._config.source.kind)
         )
-        while not self._done.wait(TICK_S):
-            self._tick()
-        self._source.close()
-        if self._failure is None:
-            sounding.join(STALL_S)
-            listening.join(QUEUE_S)
-            self._publish_changes(partial(self._presence.microphone, False))
+        notify(READY=1, STATUS="listening")
+        self._supervise()
+        if self._failure is not None:
+            raise self._failure  # at once: the broker tells subscribers, by our will
+        notify(STOPPING=1, STATUS="stopping")
+        self._capture.close()
+        capturing.join(STALL_S)
+        listening.join(QUEUE_S)
+        self._announcer.microphone(False)
         self._connection.close()
         connection.join(STALL_S + 5.0)
+        self._journal.close()
         if self._failure is not None:
             raise self._failure
-        _logger.info(log.line("stopped", events=self._seq, dropped_blocks=self._dropped))
+        _logger.info(log.line("stopped", events=self._events, dropped_blocks=self._inbox.dropped))
+        return self._restarting
 
     def _worker(self, name: str, target: Callable[[], None]) -> threading.Thread:
         def work() -> None:
             try:
                 target()
-            except BaseException as error:  # noqa: BLE001 (whatever it is, the daemon must not live on deaf)
+            except AffectdError as error:
                 self._failure = self._failure or error
-                self._done.set()
+            except BaseException as error:  # whatever it is, the daemon must not live on deaf
+                _logger.debug("trace", exc_info=error)
+                self._failure = self._failure or AffectdError(
+                    f"the {name} has failed ({type(error).__name__}: {error}): "
+                    "this is a fault of affectd; log_level: debug shows where"
+                )
+            else:
+                if name != "listener":  # the capture's end is the listener's, once it has heard the rest
+                    return
+            self._done.set()
 
         thread = threading.Thread(target=work, name=name, daemon=True)
         thread.start()
         return thread
 
-    def _sound(self) -> None:
-        """The source's thread: blocks into the queue, and whether they carry sound."""
-        silence = DigitalSilence(self._config.source.silence_s)
-        try:
-            for block in self._source.blocks():
-                self._last_block = time.monotonic()
-                silent = silence.push(block)
-                self._publish_changes(partial(self._presence.microphone, not silent))
-                self._offer(block)
-        finally:
-            self._blocks.put(None)
-
-    def _on_source(self, online: bool, reason: str) -> None:
-        if online:
-            _logger.info(log.line("source", state="open", name=reason))
-        else:
-            _logger.warning(log.line("source", state="lost", reason=reason))
-            self._publish_changes(partial(self._presence.microphone, False))
-
-    def _offer(self, block: NDArray[np.int16]) -> None:
-        """A source that can wait is made to; a live one loses its oldest audio."""
-        if not self._source.endless:
-            self._blocks.put(block)
-            return
-        while True:
-            try:
-                self._blocks.put_nowait(block)
-            except queue.Full:
-                self._blocks.get_nowait()
-                self._dropped += 1
-            else:
-                return
+    def _supervise(self) -> None:
+        """Until something is done: deadlines, diagnostics, and the watchdog, fed only while all workers move."""
+        diagnostics_at, fed_at, journal_at = time.monotonic(), 0.0, 0.0
+        while not self._done.wait(min(TICK_S, (self._watchdog_s or 60.0) / 4)):
+            now = time.monotonic()
+            if not self._capture.muted and now - self._capture.last_block > self._config.source.silence_s:
+                self._announcer.microphone(False)
+            self._announcer.tick()
+            if now >= journal_at:
+                journal_at = now + 10.0
+                self._journal.tick()
+            if now >= diagnostics_at:
+                diagnostics_at = now + self._config.health.diagnostics_s
+                self._announcer.diagnostics(msgspec.json.encode(self._diagnostics()))
+            stuck = self._pulse.stuck(now)
+            if self._watchdog_s is not None and not stuck and now - fed_at >= self._watchdog_s / 4:
+                fed_at = now
+                notify(WATCHDOG=1, STATUS=self._status())
+            elif stuck and fed_at >= 0:
+                fed_at = -1.0
+                _logger.error(log.line("stuck", workers=", ".join(stuck)))
+                notify(STATUS=f"stuck: {', '.join(stuck)}")
 
     def _listen(self) -> None:
-        """The listener's thread: blocks out of the queue, speech and events to the broker."""
-        while (block := self._blocks.get()) is not None:
-            self._heard += 1
-            self._presence.progress(time.monotonic())
-            for item in self._listener.push(block):
-                self._publish(item)
-        for item in self._listener.finish():
-            self._publish(item)
-        self._done.set()
+        """The listener's thread: blocks out of the inbox, speech and events to journal and broker."""
+        heard = 0
+        while not self._inbox.exhausted:
+            self._beat("listener")
+            item = self._inbox.get(1.0)
+            if isinstance(item, Block):
+                if self._capture.muted:
+                    continue
+                heard += 1
+                self._announcer.progress()
+                began = time.monotonic()
+                spoke = False
+                for found in self._listener.push(item.samples):
+                    spoke = spoke or isinstance(found, Analysis)
+                    self._tell(found, item.heard_at - heard * BLOCK_SECONDS)
+                self._stopwatch.block(BLOCK_SECONDS, time.monotonic() - began, utterance=spoke)
+            elif item is not None:
+                item()
+        for found in self._listener.finish():
+            self._tell(found, time.time() - heard * BLOCK_SECONDS)
 
-    def _publish(self, item: SpeechStarted | SpeechEnded | Analysis) -> None:
+    def _tell(self, item: SpeechStarted | SpeechEnded | Analysis, stream_began: float) -> None:
+        """``stream_began``: seconds since the epoch."""
+        if self._capture.muted:
+            return
         match item:
             case SpeechStarted():
-                self._publish_changes(partial(self._presence.speech, True))
+                self._announcer.speech(True)
             case SpeechEnded():
-                self._publish_changes(partial(self._presence.speech, False))
+                self._announcer.speech(False)
             case Analysis():
-                event = self._event(item)
-                self._connection.publish(self._topics.event(event))
-                _logger.info(log.line("utterance", id=event.id, emotion=event.emotion, confidence=event.confidence))
-                self._publish_changes(partial(self._presence.heard, event.emotion))
+                event, durable = self._journal.accept(partial(self._event, item, stream_began))
+                fields = {"seq": event.seq, "id": event.id, "emotion": event.emotion, "confidence": event.confidence}
+                _logger.info(log.line("accepted" if durable else "kept in memory", **fields))
+                self._events += 1
+                self._recall.keep(event.id, item.frames, item.verdict)
+                self._announcer.event(event)
+                self._connection.look()
 
-    def _event(self, analysis: Analysis) -> Event:
-        self._seq += 1
-        now = time.time()
-        heard_s = self._heard * BLOCK_SECONDS
+    def _event(self, analysis: Analysis, stream_began: float, seq: int) -> Event:
         return event_of(
             analysis,
             node=self._topics.node,
             boot=self._boot,
-            seq=self._seq,
-            stream_began=now - heard_s,
+            seq=seq,
+            stream_began=stream_began,
             model=self._bundle.digest,
         )
 
-    def _publish_changes(self, change: Callable[[float], list[Change]]) -> None:
-        with self._presence_lock:
-            for changed in change(time.monotonic()):
-                self._connection.publish(self._topics.change(changed))
+    def _apply(self, settings: Settings) -> None:
+        """Let the settings take effect, and say so."""
+        self._classifier.threshold = self._default_threshold if settings.threshold is None else settings.threshold
+        if settings.listening == self._capture.muted:
+            self._capture.mute(not settings.listening)
+            self._inbox.ask(self._interrupt)
+        if not settings.listening:
+            self._announcer.muted()
+        self._announcer.settings(settings, self._classifier.threshold)
 
-    def _greeting(self) -> list[Message]:
-        """What every connection starts with, in the order in which subscribers need it."""
-        info = Info(
-            node=self._topics.node,
-            bundle=self._bundle.name,
-            model=self._bundle.digest,
-            labels=list(self._bundle.labels),
+    def _interrupt(self) -> None:
+        """What was being said when the microphone was closed is not to be understood."""
+        self._listener.gate.finish()
+
+    def _diagnostics(self) -> Diagnostics:
+        return Diagnostics(
+            started=self._uptime.started,
+            uptime_s=round(self._uptime.seconds, 1),
+            clock=clock_state(),
+            seq=self._journal.last,
+            events=self._events,
+            inference_p95_ms=self._stopwatch.p95_ms,
+            real_time_factor=self._stopwatch.real_time_factor,
+            memory_mb=memory_mb(),
+            cpu_temperature_c=cpu_temperature_c(),
+            journal="degraded" if self._journal.degraded else "ok",
+            journal_depth=self._journal.depth,
+            dropped_events=self._journal.dropped,
+            expired_events=self._connection.expired,
+            dropped_audio_s=round(self._inbox.dropped * BLOCK_SECONDS, 2),
+            queued_audio_s=round(self._inbox.waiting * BLOCK_SECONDS, 2),
+            microphone_losses=self._capture.losses,
+            connections=self._connection.connections,
+            refused_commands=self._controls.refused,
+            adapted_on=0,
         )
-        with self._presence_lock:
-            values = self._presence.values()
-        states = [self._topics.change(Change(topic, payload)) for topic, payload in values.items()]
-        return [self._topics.info(info), *states]
 
-    def _tick(self) -> None:
-        stalled = time.monotonic() - self._last_block > self._config.source.silence_s
-        if stalled:
-            self._publish_changes(partial(self._presence.microphone, False))
-        self._publish_changes(self._presence.tick)
+    def _status(self) -> str:
+        hearing = "muted" if self._capture.muted else "listening"
+        broker = "connected" if self._connection.connected else "no broker"
+        return f"{hearing}, {broker}, {self._events} events, {self._journal.depth} waiting"
+
+    def _beat(self, worker: str) -> None:
+        self._pulse.beat(worker, time.monotonic())
+
+    def _restart(self) -> None:
+        self._restarting = True
+        self._done.set()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)  # a second one ends us at once
         self._done.set()
-
-
-def event_of(analysis: Analysis, *, node: str, boot: str, seq: int, stream_began: float, model: str) -> Event:
-    """The event that tells subscribers about one utterance; ``stream_began`` in seconds since the epoch."""
-    verdict = analysis.verdict
-    return Event(
-        id=f"{node}-{boot}-{seq:06d}",
-        node=node,
-        boot=boot,
-        seq=seq,
-        event_type=verdict.emotion,
-        emotion=verdict.emotion,
-        confidence=round(verdict.confidence, 4),
-        probabilities={label: round(value, 4) for label, value in verdict.probabilities.items()},
-        start=stamp(stream_began + analysis.start_s),
-        end=stamp(stream_began + analysis.end_s),
-        duration_s=round(analysis.end_s - analysis.start_s, 3),
-        snr_db=round(analysis.snr_db, 1),
-        explanation=None if analysis.explanation is None else _shortened(analysis.explanation),
-        model=model,
-        clock=clock_state(),
-    )
-
-
-def _shortened(explanation: Explanation) -> EventExplanation:
-    return EventExplanation(
-        method=explanation.method,
-        target=explanation.target,
-        families={family: round(value, 4) for family, value in explanation.families.items()},
-        base_value=round(explanation.base_value, 4),
-        value=round(explanation.value, 4),
-        residual=round(explanation.residual, 6),
-    )

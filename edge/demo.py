@@ -34,7 +34,12 @@ def demonstrate(*, source: str, config: Path | None, as_json: bool) -> int:
         if config is not None:
             settings = configuration.load(config)
         else:
-            settings = Config(node="demo", source=_source(source), mqtt=stack.enter_context(_embedded_broker()))
+            settings = Config(
+                node="demo",
+                source=_source(source),
+                mqtt=stack.enter_context(_embedded_broker()),
+                state_directory=stack.enter_context(tempfile.TemporaryDirectory(prefix="affectd-")),
+            )
         watcher = Watcher(
             settings.mqtt,
             settings.node or "+",

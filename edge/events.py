@@ -6,6 +6,9 @@ from pathlib import Path
 
 import msgspec
 
+from edge.explain import Explanation
+from edge.listener import Analysis
+
 SCHEMA = 1
 
 
@@ -85,3 +88,36 @@ def clock_state() -> str:
     if state == -1:
         return "synced" if _TIMESYNCD.exists() else "unsynced"
     return "unsynced" if state == _TIME_ERROR else "synced"
+
+
+def event_of(analysis: Analysis, *, node: str, boot: str, seq: int, stream_began: float, model: str) -> Event:
+    """The event that tells subscribers about one utterance; ``stream_began`` in seconds since the epoch."""
+    verdict = analysis.verdict
+    return Event(
+        id=f"{node}-{boot}-{seq:06d}",
+        node=node,
+        boot=boot,
+        seq=seq,
+        event_type=verdict.emotion,
+        emotion=verdict.emotion,
+        confidence=round(verdict.confidence, 4),
+        probabilities={label: round(value, 4) for label, value in verdict.probabilities.items()},
+        start=stamp(stream_began + analysis.start_s),
+        end=stamp(stream_began + analysis.end_s),
+        duration_s=round(analysis.end_s - analysis.start_s, 3),
+        snr_db=round(analysis.snr_db, 1),
+        explanation=None if analysis.explanation is None else _shortened(analysis.explanation),
+        model=model,
+        clock=clock_state(),
+    )
+
+
+def _shortened(explanation: Explanation) -> EventExplanation:
+    return EventExplanation(
+        method=explanation.method,
+        target=explanation.target,
+        families={family: round(value, 4) for family, value in explanation.families.items()},
+        base_value=round(explanation.base_value, 4),
+        value=round(explanation.value, 4),
+        residual=round(explanation.residual, 6),
+    )

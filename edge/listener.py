@@ -27,6 +27,8 @@ class Analysis:
     verdict: Verdict
     explanation: Explanation | None
     unexplained: str
+    frames: NDArray[np.float32]
+    """The raw features [time, 105], for whoever has further questions."""
 
     @property
     def start_s(self) -> float:
@@ -61,7 +63,7 @@ class Analyst:
                 explanation = self._explainer.explain(frames, verdict, self._parts, self._against)
             except ExplanationError as error:
                 unexplained = str(error)
-        return Analysis(utterance.start, utterance.end, utterance.snr_db, verdict, explanation, unexplained)
+        return Analysis(utterance.start, utterance.end, utterance.snr_db, verdict, explanation, unexplained, frames)
 
 
 class Listener:

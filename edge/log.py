@@ -48,18 +48,19 @@ def configure(level: str) -> logging.Logger:
 
 
 class Repeats:
-    """Says whether a recurring message is due: the first time, when it changes, then once in ``every_s``."""
+    """Says whether a recurring message is due: the first time, then once in ``every_s``, each message for itself."""
 
     def __init__(self, every_s: float = 300.0) -> None:
         self._every_s = every_s
-        self._last: tuple[str, float] | None = None
+        self._last: dict[str, float] = {}
 
     def due(self, message: str, now: float) -> bool:
-        if self._last is not None and self._last[0] == message and now - self._last[1] < self._every_s:
+        self._last = {text: said for text, said in self._last.items() if now - said < self._every_s}
+        if message in self._last:
             return False
-        self._last = (message, now)
+        self._last[message] = now
         return True
 
     def clear(self) -> None:
         """What comes next is news again."""
-        self._last = None
+        self._last.clear()

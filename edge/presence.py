@@ -36,6 +36,10 @@ class Presence:
         changes = self._set("microphone", "online" if online else "offline")
         return changes if online else changes + self.speech(False, now) + self._emotion(NO_EMOTION, float("inf"))
 
+    def muted(self, now: float) -> list[Change]:
+        """The microphone is closed because somebody wants it so: that is no fault of it."""
+        return self._set("microphone", "online") + self.speech(False, now) + self._emotion(NO_EMOTION, float("inf"))
+
     def speech(self, on: bool, now: float) -> list[Change]:
         self._speech_until = now + self._stall_s if on else float("inf")
         return self._set("speech", "ON" if on else "OFF")

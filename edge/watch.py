@@ -12,7 +12,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge import render
 from edge.config import MqttSettings
-from edge.connection import authenticate
+from edge.credentials import authenticate
 from edge.errors import AffectdError
 from edge.events import Event
 

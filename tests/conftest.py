@@ -20,6 +20,13 @@ DATA = Path(os.environ.get("AFFECTD_DATA", ROOT.parent / "shared" / "data"))
 DEMO = ROOT / "edge" / "demo.opus"
 
 
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The daemons of a test keep their state in a folder of its own."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
 @pytest.fixture(scope="session")
 def corpus() -> list[dict[str, str]]:
     """The rows of the corpus manifest, each with the file's absolute path under ``file``."""

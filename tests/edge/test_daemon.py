@@ -66,9 +66,11 @@ def test_speech_and_state_follow_the_utterances(config: Path, subscriber: Subscr
 def test_only_what_describes_the_present_is_retained(config: Path, broker: int, subscriber: Subscriber) -> None:
     collect(subscriber, config)
     late = Subscriber(broker)
-    retained = {late.messages.get(timeout=5).topic.removeprefix("affectd/test/") for _ in range(5)}
+    retained = {late.messages.get(timeout=5).topic.removeprefix("affectd/test/") for _ in range(8)}
     late.close()
-    assert retained == {"info", "microphone", "speech", "state", "status"}
+    assert retained == {
+        "diagnostics", "info", "listening", "microphone", "speech", "state", "status", "threshold",
+    }  # fmt: skip
 
 
 def test_the_broker_says_offline_when_the_daemon_is_killed(tmp_path: Path, broker: int, subscriber: Subscriber) -> None:

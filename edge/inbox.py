@@ -1,0 +1,88 @@
+"""What waits for the listener: sound, the oldest of which is dropped when there is too much, and questions."""
+
+import collections
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Job = Callable[[], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Sound int16 [512], and the wall clock at its end, seconds since the epoch."""
+
+    samples: NDArray[np.int16]
+    heard_at: float
+
+
+class Inbox:
+    """A bounded queue of blocks, and jobs that go before them; one thread takes, others give."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._blocks: collections.deque[Block] = collections.deque()
+        self._jobs: collections.deque[Job] = collections.deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self.dropped = 0  # blocks
+
+    def offer(self, block: Block) -> None:
+        """Sound that cannot wait: where there is no room, the oldest makes it."""
+        with self._changed:
+            if len(self._blocks) >= self._capacity:
+                self._blocks.popleft()
+                self.dropped += 1
+            self._blocks.append(block)
+            self._changed.notify_all()
+
+    def put(self, block: Block) -> None:
+        """Sound that can wait: returns once there is room."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._blocks) < self._capacity or self._closed)
+            self._blocks.append(block)
+            self._changed.notify_all()
+
+    def ask(self, job: Job) -> None:
+        """Something for the listener's thread to do, before the sound that waits."""
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Forget the sound that waits."""
+        with self._changed:
+            self._blocks.clear()
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def get(self, timeout_s: float) -> Block | Job | None:
+        """The next thing; None when nothing came in time, or nothing more will (see ``exhausted``)."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._blocks or self._closed, timeout_s)
+            if self._jobs:
+                return self._jobs.popleft()
+            if not self._blocks:
+                return None
+            block = self._blocks.popleft()
+            self._changed.notify_all()
+            return block
+
+    @property
+    def exhausted(self) -> bool:
+        """Closed, and all taken."""
+        with self._changed:
+            return self._closed and not self._blocks and not self._jobs
+
+    @property
+    def waiting(self) -> int:
+        """Blocks that wait."""
+        return len(self._blocks)

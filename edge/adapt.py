@@ -54,10 +54,17 @@ class Adapter:
 
     def __init__(self, features: int, settings: AdapterSettings | None = None) -> None:
         self.settings = settings or AdapterSettings()
-        self.mean = np.zeros(features, np.float32)
-        self.square = np.ones(features, np.float32)
+        self.features = features
+        self.forget()
+
+    def forget(self) -> None:
+        """Empties the history."""
+        self.mean = np.zeros(self.features, np.float32)
+        self.square = np.ones(self.features, np.float32)
         self.weight = 0.0
+        """Utterances that the history is worth, at most ``settings.memory``."""
         self.utterances = 0
+        """Utterances that it has heard in all."""
 
     def observe(self, scaled: Floats) -> None:
         """Learns from one utterance's scaled frames [time, features]; call it after ``apply``."""
@@ -71,10 +78,6 @@ class Adapter:
         """One utterance's scaled frames [time, features] as deviations from this source's usual voice."""
         shift, scale = normalisation(np.full(1, self.weight, np.float32), self.mean, self.square, self.settings)
         return ((scaled - shift) / scale).astype(np.float32)
-
-    def forget(self) -> None:
-        """Empties the history."""
-        self.__init__(len(self.mean), self.settings)  # type: ignore[misc]
 
     def save(self, path: Path, bundle: str) -> None:
         """Writes the history as JSON with the ``bundle``'s hash, whole or not at all."""

@@ -90,10 +90,10 @@ def adapted(clips: list[Clip], scaled: list[Floats]) -> Floats:
     return rows
 
 
-def judge(protocol: str, kind: str, classifier: str, cap: int) -> dict[str, object]:
+def judge(protocol: str, kind: str, classifier: str) -> dict[str, object]:
     """Mean and spread over the folds, cold and with each speaker's history."""
     settings, root = read_settings(Path("configs/train.yaml")), data_folder()
-    clips = limited(relabel(read_manifest(root / settings.manifest), settings.labels), cap)
+    clips = limited(relabel(read_manifest(root / settings.manifest), settings.labels))
     known = dict(zip([clip.path for clip in clips], vectors(kind, clips, root), strict=True))
     scores: dict[str, list[dict[str, object]]] = {"none": [], "source": [], "speaker": []}
     for fold in folds_of(protocol, clips, settings):
@@ -117,12 +117,13 @@ def scores_of(fitted: SVC | MLPClassifier | DummyClassifier, row: Floats) -> Flo
     return found[0].astype(np.float32)
 
 
-def limited(clips: list[Clip], cap: int) -> list[Clip]:
-    """At most ``cap`` clips of each corpus, drawn at random: openSMILE takes a tenth of a second for each."""
+def limited(clips: list[Clip]) -> list[Clip]:
+    """All of the smaller corpora, 600 clips of each larger one, drawn at random: openSMILE takes its time."""
     kept = []
     for corpus in sorted({clip.corpus for clip in clips}):
         own = [clip for clip in clips if clip.corpus == corpus]
-        kept += [own[index] for index in np.sort(np.random.default_rng(1).permutation(len(own))[:cap])]
+        count = len(own) if len(own) < 2000 else 600
+        kept += [own[index] for index in np.sort(np.random.default_rng(1).permutation(len(own))[:count])]
     return kept
 
 
@@ -130,7 +131,7 @@ def main() -> None:
     protocol, *names = sys.argv[1:]
     for name in names:
         kind, classifier = name.split(":")
-        found = judge(protocol, kind, classifier, cap=1200)
+        found = judge(protocol, kind, classifier)
         results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
         results.setdefault(protocol, {})[name] = found
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")

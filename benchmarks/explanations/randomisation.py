@@ -1,0 +1,61 @@
+"""Parameter randomisation (Adebayo et al., 2018): an explanation of the network must change with its weights."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from scipy.stats import spearmanr
+
+from benchmarks.explanations.clips import held_out
+from benchmarks.explanations.subject import Subject
+from edge import bundle as bundles
+from edge import features, occlusion, shapley
+from edge.bundle import Bundle
+from edge.classifier import Classifier
+from edge.explain import Explainer, log_odds
+from edge.runtime import open_session
+
+CLIPS, NETWORKS = 60, 5
+
+
+def randomised(bundle: Bundle, seed: int) -> Bundle:
+    """The bundle with the numbers within each of its weight tensors shuffled: same distribution, nothing learnt."""
+    rng = np.random.default_rng(seed)
+    model = onnx.load(bundle.path / bundles.MODEL)
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size > 1:
+            shuffled = rng.permutation(values.reshape(-1)).reshape(values.shape)
+            tensor.CopyFrom(numpy_helper.from_array(shuffled, tensor.name))
+    return replace(bundle, model=open_session(model.SerializeToString(), "a randomised network"), coalitions=None)
+
+
+def explanations(bundle: Bundle, subject: Subject) -> dict[str, np.ndarray]:
+    """Every part of the explanation of one class for one input, by the network of ``bundle``."""
+    explainer, inputs = Explainer(Classifier(bundle)), subject.inputs
+    masks = shapley.coalitions(len(features.FAMILIES))
+    windows = occlusion.windows(inputs.shape[1])
+    without_each = 1 - np.eye(features.COUNT, dtype=np.float32)
+    hidden = occlusion.hidden(inputs[0], windows.weights)
+    return {
+        "families": shapley.values(log_odds(explainer.logits(inputs, masks))[:, subject.target]),
+        "features": -log_odds(explainer.logits_of_features(inputs, without_each))[:, subject.target],
+        "time": -log_odds(bundle.model.run(["logits"], {"frames": hidden})[0])[:, subject.target],
+    }
+
+
+def table(bundle: Bundle) -> str:
+    classifier = Classifier(bundle)
+    others = [randomised(bundle, seed) for seed in range(NETWORKS)]
+    found: dict[str, list[float]] = {"families": [], "features": [], "time": []}
+    for clip in held_out(bundle, CLIPS):
+        subject = Subject.of(classifier, clip)
+        own = explanations(bundle, subject)
+        for other in others:
+            for part, values in explanations(other, subject).items():
+                found[part].append(spearmanr(own[part], values).statistic)
+    lines = ["| part | mean rank correlation | mean of its size |", "|---|--:|--:|"]
+    lines += [f"| {part} | {np.mean(rank):+.3f} | {np.mean(np.abs(rank)):.3f} |" for part, rank in found.items()]
+    note = f"{CLIPS} held-out clips, {NETWORKS} networks with every weight tensor shuffled."
+    return "\n".join([*lines, "", note])

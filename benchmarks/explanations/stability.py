@@ -1,0 +1,63 @@
+"""Stability: what noise, a shift in time and another gain do to an explanation of the same class."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from benchmarks.explanations.clips import Clip, held_out
+from benchmarks.explanations.subject import Subject
+from edge import features, occlusion, shapley
+from edge.bundle import Bundle
+from edge.classifier import Classifier
+from edge.explain import log_odds
+
+CLIPS = 100
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+def noisy(samples: np.ndarray) -> np.ndarray:
+    level = np.sqrt(np.mean(np.square(samples.astype(float)))) * 10 ** (-40 / 20)
+    return samples + np.random.default_rng(0).normal(0, level, len(samples))
+
+
+CHANGES: dict[str, Change] = {
+    "white noise at 40 dB SNR": noisy,
+    "10 ms later": lambda samples: np.concatenate([np.zeros(160), samples[:-160]]),
+    "-3 dB": lambda samples: samples * 10 ** (-3 / 20),
+}
+
+
+def explanations(subject: Subject, target: int) -> dict[str, np.ndarray]:
+    """Every part of the explanation of ``target``."""
+    explainer, inputs = subject.explainer, subject.inputs
+    whole = log_odds(subject.verdict.logits[None])[0, target]
+    masks = shapley.coalitions(len(features.FAMILIES))
+    weights = occlusion.windows(inputs.shape[1]).weights
+    hidden = subject.explainer._bundle.model.run(["logits"], {"frames": occlusion.hidden(inputs[0], weights)})[0]
+    return {
+        "families": shapley.values(log_odds(explainer.logits(inputs, masks))[:, target]),
+        "features": whole - log_odds(subject.logits(1 - np.eye(features.COUNT)))[:, target],
+        "time": occlusion.curve(weights, whole - log_odds(hidden)[:, target]),
+    }
+
+
+def table(bundle: Bundle) -> str:
+    classifier = Classifier(bundle)
+    found: dict[str, dict[str, list[float]]] = {name: {"families": [], "features": [], "time": []} for name in CHANGES}
+    kept: dict[str, list[bool]] = {name: [] for name in CHANGES}
+    for clip in held_out(bundle, CLIPS):
+        subject = Subject.of(classifier, clip)
+        own = explanations(subject, subject.target)
+        for name, change in CHANGES.items():
+            samples = np.clip(np.round(change(clip.samples)), -32768, 32767).astype(np.int16)
+            changed = Subject.of(classifier, Clip(samples, clip.speaker, clip.emotion, clip.intensity))
+            kept[name].append(changed.target == subject.target)
+            for part, values in explanations(changed, subject.target).items():
+                found[name][part].append(spearmanr(own[part], values).statistic)
+    lines = ["| change | families | features | time | same verdict % |", "|---|--:|--:|--:|--:|"]
+    for name, parts in found.items():
+        numbers = " | ".join(f"{np.mean(rank):.2f} ({np.median(rank):.2f})" for rank in parts.values())
+        lines.append(f"| {name} | {numbers} | {100 * np.mean(kept[name]):.0f} |")
+    return "\n".join([*lines, "", f"{CLIPS} held-out clips; mean (median) rank correlation with the unchanged clip's."])

@@ -1,0 +1,48 @@
+"""One utterance under examination: what its network says of any masking of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.explanations.clips import Clip
+from edge.classifier import Classifier, Verdict, softmax
+from edge.explain import Explainer, log_odds, membership
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A clip's frames with the verdict on them, and masks of them in; log-odds and probabilities of the verdict out."""
+
+    explainer: Explainer
+    inputs: np.ndarray
+    verdict: Verdict
+    target: int
+
+    @classmethod
+    def of(cls, classifier: Classifier, clip: Clip) -> "Subject":
+        frames = clip.frames
+        verdict = classifier.classify(frames)
+        target = classifier.bundle.labels.index(verdict.label)
+        return cls(Explainer(classifier), classifier.inputs(frames), verdict, target)
+
+    @property
+    def features(self) -> int:
+        return self.inputs.shape[-1]
+
+    def logits(self, masks: np.ndarray) -> np.ndarray:
+        """Logits [rows, classes] with features masked [rows, features], any weights in 0..1; 128 rows at a time."""
+        masks = np.asarray(masks, np.float32)
+        parts = [masks[at : at + 128] for at in range(0, len(masks), 128)]
+        return np.concatenate([self.explainer.logits_of_features(self.inputs, part) for part in parts])
+
+    def worth(self, masks: np.ndarray) -> np.ndarray:
+        """Log-odds [rows] of the verdict with features masked [rows, features]."""
+        return log_odds(self.logits(masks))[:, self.target]
+
+    def worth_of_families(self, masks: np.ndarray) -> np.ndarray:
+        """The same with families masked [rows, families], by the plain network."""
+        return self.worth(np.asarray(masks, np.float32) @ membership("frames"))
+
+    def probabilities(self, masks: np.ndarray) -> np.ndarray:
+        """Probabilities [rows] of the verdict, softmax once, no temperature."""
+        return softmax(self.logits(masks))[:, self.target]

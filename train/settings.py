@@ -85,6 +85,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """0 draws every clip alike, 1 every corpus and emotion alike."""
     coverage: float = 0.9
     """Share of the calibration speakers' clips that the confidence threshold lets through."""
+    reports: tuple[str, ...] = ()
+    """Reports of the recipe on folds: their summaries stand in the card of a model that no speaker is kept from."""
+    limits: tuple[str, ...] = ()
+    """What the model is known to be bad at, and must not be used for: sentences for the card."""
     patience: int = 0
     """Epochs without a better validation loss before fitting stops; 0: off."""
 

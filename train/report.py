@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from edge.errors import UsageError
 from train import metrics, plots
 from train.corpora import Clip
 from train.listen import Heard
@@ -76,6 +77,20 @@ def draw(clips: Sequence[Clip], heard: Heard, classes: Sequence[str], temperatur
     meant = np.array([list(classes).index(clip.emotion) for clip in clips])
     plots.confusion(metrics.score(probabilities, meant, classes).confusion, classes, folder / "confusion.png")
     plots.reliability(probabilities, meant, folder / "reliability.png")
+
+
+def summary_of(path: Path) -> dict[str, object]:
+    """A protocol's name with mean and spread of its scores under each adaptation, from its report."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            str(found["protocol"]): {
+                adapt: {name: f"{100 * row['mean']:.1f} +- {100 * row['sd']:.1f}" for name, row in rows.items()}
+                for adapt, rows in found["summary"].items()
+            }
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: is no report of `python -m train judge` ({error}); run that first.") from error
 
 
 def write(report: dict[str, object], path: Path) -> None:

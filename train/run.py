@@ -75,6 +75,8 @@ def run(settings: Settings, material: Material, folder: Path, start: Path | None
             heard = hear(checkpoint, clips, frames, protocol, settings)
             reports[protocol] = report.describe(clips, heard, checkpoint.classes, checkpoint.temperature, protocol)
             report.draw(clips, heard, checkpoint.classes, checkpoint.temperature, folder / protocol)
+    for path in settings.reports:
+        reports |= report.summary_of(Path(path))
     checkpoint = msgspec.structs.replace(checkpoint, card={**checkpoint.card, "scores": reports})
     checkpoint.save(folder / "checkpoint.pt")
     report.write({"protocol": split.protocol, "card": checkpoint.card}, folder / "report.json")
@@ -143,6 +145,7 @@ def card(settings: Settings, split: Split) -> dict[str, object]:
         "corpora": {name: LICENCES.get(name, "not stated") for name in corpora},
         "protocol": split.protocol,
         "splits": {name: counted(getattr(split, name)) for name in ("train", "calibration", "test")},
-        "training": msgspec.to_builtins(settings),
+        "limits": list(settings.limits),
+        "training": {key: value for key, value in msgspec.to_builtins(settings).items() if key != "limits"},
         "coverage": settings.coverage,
     }

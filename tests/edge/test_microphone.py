@@ -1,19 +1,15 @@
 """The microphone through PortAudio: on PulseAudio's monitor of a silent room, and on a device that refuses 16 kHz."""
 
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
 from edge.audio import BLOCK_SAMPLES
 from edge.sources import MicrophoneSource
-from tests.conftest import ROOT, until
+from tests.conftest import ROOT
 
 LISTEN = """
 from edge.sources import MicrophoneSource, Reopening, list_microphones
@@ -24,47 +20,6 @@ for count, block in enumerate(source.blocks()):
     if count % 10 == 0:
         print("block", flush=True)
 """
-
-
-class Room:
-    """A PulseAudio server whose null sink's monitor is the default microphone."""
-
-    def __init__(self, folder: Path) -> None:
-        self.environment = os.environ | {
-            "HOME": str(folder),
-            "PULSE_SERVER": f"unix:{folder}/socket",
-            "PULSE_RUNTIME_PATH": str(folder / "runtime"),
-        }
-        default = 'pcm.!default { type pulse device "room.monitor" }\nctl.!default { type pulse }\n'
-        (folder / ".asoundrc").write_text(default)
-        self._socket = folder / "socket"
-        self._server: subprocess.Popen[bytes] | None = None
-
-    def open(self) -> None:
-        modules = f"module-native-protocol-unix socket={self._socket}", "module-null-sink sink_name=room rate=48000"
-        self._server = subprocess.Popen(
-            ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", *(f"--load={module}" for module in modules)],
-            env=self.environment,
-            stderr=subprocess.DEVNULL,
-        )
-        command = ["pactl", "info"]
-        until(lambda: subprocess.run(command, env=self.environment, capture_output=True, check=False).returncode == 0)
-
-    def close(self) -> None:
-        if self._server is not None:
-            self._server.kill()
-            self._server.wait()
-            self._socket.unlink(missing_ok=True)
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    if shutil.which("pulseaudio") is None or shutil.which("pactl") is None:
-        pytest.skip("no PulseAudio: apt-get install pulseaudio pulseaudio-utils libasound2-plugins")
-    room = Room(tmp_path)
-    room.open()
-    yield room
-    room.close()
 
 
 def test_microphone_that_vanishes_is_heard_again_once_it_is_back(room):

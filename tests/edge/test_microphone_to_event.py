@@ -1,10 +1,7 @@
 """The whole way: sound in a room, PulseAudio, PortAudio, the daemon, mosquitto, a subscriber."""
 
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,7 +10,8 @@ import soundfile
 
 from edge.audio import SAMPLE_RATE, read_audio
 from edge.events import Event
-from tests.conftest import DATA, DEMO, ROOT, Subscriber, affectd, until
+from tests.conftest import DATA, DEMO, ROOT, Subscriber, affectd
+from tests.room import Room
 
 _CLIPS = ("ravdess", "emodb", "nemo")
 
@@ -32,44 +30,21 @@ def clips(tmp_path: Path) -> list[Path]:
     return paths
 
 
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment of processes for which the monitor of a null sink is the default microphone."""
-    if shutil.which("pulseaudio") is None:
-        pytest.fail("pulseaudio is missing: apt-get install pulseaudio pulseaudio-utils libasound2-plugins")
-    environment = os.environ | {
-        "HOME": str(tmp_path),
-        "PULSE_SERVER": f"unix:{tmp_path}/socket",
-        "PULSE_RUNTIME_PATH": str(tmp_path / "runtime"),
-    }
-    (tmp_path / ".asoundrc").write_text(
-        'pcm.!default { type pulse device "room.monitor" }\nctl.!default { type pulse }\n'
-    )
-    modules = (f"module-native-protocol-unix socket={tmp_path}/socket", "module-null-sink sink_name=room rate=48000")
-    server = subprocess.Popen(
-        ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", *(f"--load={module}" for module in modules)],
-        env=environment,
-        stderr=subprocess.DEVNULL,
-    )
-    until(lambda: subprocess.run(["pactl", "info"], env=environment, capture_output=True, check=False).returncode == 0)
-    yield environment
-    server.terminate()
-    server.wait()
-
-
 def test_each_clip_played_in_the_room_becomes_an_event(
-    room: dict[str, str], clips: list[Path], broker: int, subscriber: Subscriber, tmp_path: Path
+    room: Room, clips: list[Path], broker: int, subscriber: Subscriber, tmp_path: Path
 ) -> None:
     config = tmp_path / "affectd.yaml"
     config.write_text(
         f"node: room\nsource: {{kind: microphone, device: default}}\nmqtt: {{host: 127.0.0.1, port: {broker}}}\n"
     )
-    daemon = subprocess.Popen([sys.executable, "-m", "edge", "run", "--config", str(config)], env=room, cwd=ROOT)
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "edge", "run", "--config", str(config)], env=room.environment, cwd=ROOT
+    )
     try:
         while subscriber.next("microphone").payload != b"online":
             pass
         for clip in clips:
-            subprocess.run(["paplay", "--device=room", str(clip)], env=room, check=True)
+            room.play(clip)
             while subscriber.next("speech").payload != b"ON":
                 pass
             event = msgspec.json.decode(subscriber.next("event").payload, type=Event)
@@ -86,12 +61,12 @@ def test_each_clip_played_in_the_room_becomes_an_event(
     assert subscriber.next("status").payload == b"offline"
 
 
-def test_unknown_microphone_is_named_with_those_there_are(room: dict[str, str], broker: int, tmp_path: Path) -> None:
-    assert "default" in affectd("devices", env=room).stdout
+def test_unknown_microphone_is_named_with_those_there_are(room: Room, broker: int, tmp_path: Path) -> None:
+    assert "default" in affectd("devices", env=room.environment).stdout
     config = tmp_path / "affectd.yaml"
     config.write_text(f"node: room\nsource: {{device: no such thing}}\nmqtt: {{host: 127.0.0.1, port: {broker}}}\n")
     command = [sys.executable, "-m", "edge", "run", "--config", str(config)]
-    daemon = subprocess.Popen(command, env=room, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    daemon = subprocess.Popen(command, env=room.environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert daemon.stderr is not None
     complaint = next(line for line in daemon.stderr if "state=lost" in line)
     daemon.terminate()

@@ -29,6 +29,8 @@ METHODS: dict[Part, str] = {"families": "shapley-families", "features": "occlusi
 TOP_FEATURES = 8
 TOLERANCE = 1e-3  # how far the parts may be from the whole, in log-odds
 SILENCE_DB = -99.0  # log-mel power below which a bin holds nothing but the floor of edge.features
+LONGEST_SECONDS = 61  # past the longest utterance that the gate can be told to let through
+ROWS_OF_FRAMES = 25_000  # rows times frames in one batch: about 50 MB within the network
 SHORTEST_FRAMES = 1 + features.WINDOW_SAMPLES // features.HOP_SAMPLES  # a clip of one analysis window
 
 
@@ -109,13 +111,13 @@ class Explainer:
         """
         begin = time.perf_counter()
         self.require_label(against)
-        baseline = self._baseline(frames, parts)
         verdict = verdict or self._classifier.classify(frames)
+        baseline = self._baseline(frames, verdict, parts)
         if verdict.label == against:
             raise ExplanationError(f"The verdict is {against} itself: ask against another label")
         worth = _question(self._bundle.labels, verdict.label, against)
         value = float(worth(verdict.logits[None])[0])
-        inputs, count = self._classifier.inputs(frames), len(self._families)
+        inputs, count = self._classifier.inputs(frames, verdict), len(self._families)
         masks = shapley.coalitions(count) if "families" in parts else np.zeros((1, count), np.float32)
         worths = worth(self.logits(inputs, masks))
         found: dict[str, object] = {}
@@ -129,7 +131,7 @@ class Explainer:
             evaluations += len(effects)
         if "time" in parts:
             windows = occlusion.windows(len(frames))
-            effects = value - worth(self._without_windows(frames, inputs, windows.weights))
+            effects = value - worth(self._without_windows(frames, verdict, windows.weights))
             found |= _over_time(windows, effects) | {"attention": [round(float(w), 6) for w in verdict.attention]}
             evaluations += len(effects)
         return Explanation(
@@ -161,8 +163,14 @@ class Explainer:
 
     def logits_of_features(self, inputs: Floats, masks: Floats) -> Floats:
         """The same where a row's mask keeps single features: ``masks`` float32 [rows, features]."""
-        rows = inputs * (masks[:, None] if inputs.ndim == 3 else masks)
-        return self._bundle.model.run(["logits"], {self._bundle.profile: rows})[0]
+        length = inputs.shape[1] if inputs.ndim == 3 else 1
+        size = max(1, ROWS_OF_FRAMES // length)
+        batches = []
+        for at in range(0, len(masks), size):
+            kept = masks[at : at + size]
+            rows = inputs * (kept[:, None] if inputs.ndim == 3 else kept)
+            batches.append(self._bundle.model.run(["logits"], {self._bundle.profile: rows})[0])
+        return np.concatenate(batches)
 
     def _shared_out(self, worths: NDArray[np.float64], value: float) -> dict[str, object]:
         """What the worths of all coalitions say of the families; ExplanationError where they miss the verdict."""
@@ -181,21 +189,26 @@ class Explainer:
             },
         }
 
-    def _without_windows(self, frames: Floats, inputs: Floats, weights: Floats) -> Floats:
+    def _without_windows(self, frames: Floats, verdict: Verdict, weights: Floats) -> Floats:
         """Logits [windows, classes], each row with one window of time faded to the mean frame."""
         if self._bundle.profile == "frames":
-            rows = occlusion.hidden(inputs[0], weights)
+            rows = occlusion.hidden(self._classifier.inputs(frames, verdict)[0], weights)
         else:
-            rows = np.concatenate([self._classifier.inputs(row) for row in occlusion.hidden(frames, weights)])
+            hidden = occlusion.hidden(frames, weights)
+            rows = np.concatenate([self._classifier.inputs(row, verdict) for row in hidden])
         return self._bundle.model.run(["logits"], {self._bundle.profile: rows})[0]
 
-    def _baseline(self, frames: Floats, parts: Collection[Part]) -> str:
+    def _baseline(self, frames: Floats, verdict: Verdict, parts: Collection[Part]) -> str:
         """The baseline in words, or the reason why these frames have no explanation."""
         shortest = occlusion.WINDOW_FRAMES if "time" in parts else SHORTEST_FRAMES
         if len(frames) < shortest:
             needed = occlusion.WINDOW_SECONDS if "time" in parts else features.WINDOW_SAMPLES / SAMPLE_RATE
             raise ExplanationError(
                 f"The clip is shorter than one window of {1000 * needed:.0f} ms: give more of it to explain"
+            )
+        if len(frames) > LONGEST_SECONDS * features.FRAME_RATE:
+            raise ExplanationError(
+                f"The clip is longer than {LONGEST_SECONDS - 1} s, far more than one utterance: cut it into utterances"
             )
         if not frames[:, features.FAMILIES["mel"]].max() > SILENCE_DB:
             raise ExplanationError(
@@ -207,7 +220,7 @@ class Explainer:
                 f"The bundle {self._bundle.path} names no baseline to explain against: "
                 "export it again with this version"
             )
-        return f"{baseline}, adapted to this source" if self._classifier.adapter else baseline
+        return f"{baseline}, adapted to this source" if verdict.adapter else baseline
 
 
 def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:

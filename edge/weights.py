@@ -17,6 +17,7 @@ _TENSOR_TYPE, _TENSOR_FLOATS, _TENSOR_NAME, _TENSOR_RAW, _TENSOR_DOUBLES, _TENSO
 
 # TensorProto.DataType, floating point.
 _RAW_TYPES: dict[int, np.dtype[np.floating]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
+_HALF, _UNREAD_TYPES = 10, {14, 15, 16, 17, 18, 19, 20}  # complex, bfloat16, float8
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 
 
@@ -25,9 +26,12 @@ def floats(model: bytes) -> Iterator[tuple[str, NDArray[np.floating]]]:
 
     Raises ValueError where the bytes are no such model, or keep weights in another file.
     """
-    for field, graph in _fields(model):
-        if field == _MODEL_GRAPH and isinstance(graph, bytes):
-            yield from _graph(graph)
+    try:
+        for field, graph in _fields(model):
+            if field == _MODEL_GRAPH and isinstance(graph, bytes):
+                yield from _graph(graph)
+    except RecursionError:
+        raise ValueError("its graphs are nested beyond reason") from None
 
 
 def _graph(graph: bytes) -> Iterator[tuple[str, NDArray[np.floating]]]:
@@ -66,8 +70,10 @@ def _tensor(tensor: bytes) -> Iterator[tuple[str, NDArray[np.floating]]]:
             raw = content
         elif field in (_TENSOR_FLOATS, _TENSOR_DOUBLES) and isinstance(content, bytes):
             listed.append(np.frombuffer(content, "<f4" if field == _TENSOR_FLOATS else "<f8"))
-    if kind in _RAW_TYPES:
-        yield name, np.frombuffer(raw, _RAW_TYPES[kind])
+    if raw and kind in _RAW_TYPES:
+        listed.append(np.frombuffer(raw, _RAW_TYPES[kind]))
+    if kind in _UNREAD_TYPES or (kind == _HALF and not listed):
+        raise ValueError(f"{name} is of a floating-point type that is not read here")
     for values in listed:
         yield name, values
 

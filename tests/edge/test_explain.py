@@ -194,6 +194,21 @@ def test_clip_shorter_than_one_window(classifier, frames, length):
         Explainer(classifier).families(frames[:length])
 
 
+def test_clip_longer_than_any_utterance(bundles):
+    with pytest.raises(ExplanationError, match="longer than 60 s"):
+        Explainer(Classifier(bundles["frames"])).families(np.zeros((4000, features.COUNT), np.float32))
+
+
+def test_long_utterance_in_portions_is_the_same(bundles, voice, monkeypatch):
+    explainer = Explainer(Classifier(bundles["frames"]))
+    frames = features.frames(voice)
+    whole = explainer.explain(frames, parts=("features",)).features
+    monkeypatch.setattr("edge.explain.ROWS_OF_FRAMES", 10 * len(frames))
+    portions = explainer.explain(frames, parts=("features",)).features
+    assert [entry.feature for entry in portions] == [entry.feature for entry in whole]
+    assert [entry.effect for entry in portions] == pytest.approx([entry.effect for entry in whole], abs=1e-4)
+
+
 @pytest.mark.parametrize("length", [1024, 48_000])
 def test_silence(classifier, length):
     with pytest.raises(ExplanationError, match="silence"):

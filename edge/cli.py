@@ -119,6 +119,26 @@ def _watch(options: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    from edge.doctor import report
+
+    return report(_config(options), options.unit, options.only, as_json=options.json)
+
+
+def _withdraw(options: argparse.Namespace) -> int:
+    from edge.checks import with_credential
+    from edge.discovery import discovery_topic
+    from edge.topics import Topics, default_node
+    from edge.withdraw import withdraw
+
+    config = _config(options)
+    topics = Topics(config.mqtt.base, config.node or default_node())
+    discovery = discovery_topic(topics.node, config.homeassistant.prefix)
+    cleared = withdraw(with_credential(config.mqtt), topics.root, discovery)
+    print(f"cleared {len(cleared)} retained topics of {topics.node} on {config.mqtt.host}")
+    return 0
+
+
 def _demo(options: argparse.Namespace) -> int:
     from edge.demo import demonstrate
 
@@ -159,6 +179,10 @@ def _bundle(folder: str | Path | None) -> Path:
 
 def _replaced(settings: MqttSettings, overrides: dict[str, object]) -> MqttSettings:
     return msgspec.structs.replace(settings, **overrides)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -213,6 +237,8 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
     watch.set_defaults(run=_watch)
 
+    _add_upkeep(commands)
+
     demo = commands.add_parser("demo", help="a broker, the daemon and a listener to it, all in one terminal")
     demo.add_argument("--source", choices=("recording", "microphone"), default="recording", help="what to listen to")
     demo.add_argument("--config", type=Path, metavar="FILE", help="use this configuration and its broker")
@@ -231,3 +257,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     install.set_defaults(run=_bundle_install)
     return parser
+
+
+def _add_upkeep(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    doctor = commands.add_parser("doctor", help="check everything, stage by stage, and say what to do")
+    doctor.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")
+    doctor.add_argument("--only", type=_names, default=[], metavar="STAGE,...", help="these stages alone")
+    doctor.add_argument("--unit", default="affectd.service", help="systemd unit to look at (default: %(default)s)")
+    doctor.add_argument("--json", action="store_true", help="one JSON object, for machines")
+    doctor.set_defaults(run=_doctor)
+
+    away = commands.add_parser("withdraw", help="clear what this node has left on the broker")
+    away.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")
+    away.set_defaults(run=_withdraw)

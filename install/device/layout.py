@@ -11,8 +11,8 @@ PREFIX = Path("/opt/affectd")
 class Layout:
     """Paths under ``destdir`` (a staging folder; ``/`` is the machine itself), the program's own under ``prefix``.
 
-    A release is a folder that never changes once it is complete; ``current`` names the one that runs, and the units
-    and the command point through it, so that one rename switches everything.
+    A release is a folder that never changes once it is complete; ``current`` names the one that runs, and units and
+    command go through it.
     """
 
     destdir: Path = Path("/")
@@ -48,16 +48,20 @@ class Layout:
         """Runtime units come before those of /usr/local and are gone after a power cut (systemd.unit(5))."""
         return self.at("/run/systemd/system")
 
-    def links(self) -> dict[Path, Path]:
-        """Symbolic links into the current release: where each lies, and what it says."""
-        current = self.prefix / "current"
-        return {
-            self.at("/usr/local/bin/affectd"): current / "bin/affectd",
-            **{self.at(f"/usr/local/lib/systemd/system/{unit}"): current / "systemd" / unit for unit in UNITS},
-        }
+    @property
+    def command(self) -> Path:
+        """A link through ``current`` to the program."""
+        return self.at("/usr/local/bin/affectd")
+
+    def units(self) -> dict[Path, str]:
+        """Unit files, and their names in a release's ``systemd/``.
+
+        Copies and not links: `systemctl enable` would resolve those and tie the unit to one release.
+        """
+        return {self.at(f"/usr/local/lib/systemd/system/{unit}"): unit for unit in UNITS}
 
     def copies(self) -> dict[Path, str]:
-        """Files that systemd wants to itself: where each lies, and its name in the release's ``systemd/``."""
+        """What makes the user and the folders, and its names in a release's ``systemd/``."""
         return {
             self.at("/etc/sysusers.d/affectd.conf"): "sysusers.conf",
             self.at("/etc/tmpfiles.d/affectd.conf"): "tmpfiles.conf",

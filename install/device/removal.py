@@ -58,7 +58,8 @@ def _remove_files(layout: Layout) -> list[Path]:
     written = layout.configuration
     if written.exists() and shipped.exists() and written.read_bytes() == shipped.read_bytes():
         written.unlink()
-    for path in [*layout.links(), *layout.copies()]:
+    brought = [layout.command, *layout.units(), *layout.copies()]
+    for path in brought:
         path.unlink(missing_ok=True)
     prefix = layout.at(layout.prefix)
     for folder in (prefix / "releases", layout.state):
@@ -69,7 +70,7 @@ def _remove_files(layout: Layout) -> list[Path]:
     credentials = layout.at("/etc/credstore")
     for folder in [prefix, layout.configuration.parent, credentials, layout.state.parent]:
         _prune(folder, layout)
-    for path in [*layout.links(), *layout.copies()]:
+    for path in brought:
         _prune(path.parent, layout)
     yours = sorted(written.parent.glob("*")) if written.parent.is_dir() else []
     return yours + sorted(credentials.glob("affectd.*"))

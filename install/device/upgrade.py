@@ -39,8 +39,7 @@ def _install(payload: Payload, layout: Layout, old: Path | None, say: Say) -> No
     new = release.build(payload, layout)
     _place_files(layout, new)
     if layout.staged:
-        release.switch(layout, new)
-        _link(layout)
+        _make_current(layout, new)
         say(f"affectd {payload.release} is staged in {layout.destdir}; nothing was started")
         return
     try:
@@ -60,7 +59,8 @@ def _start(layout: Layout, new: Path, old: Path | None, say: Say) -> None:
     """A trial first; what stands it becomes current, and what does not leaves the old release running."""
     units = service.wanted() if old else ["affectd.service"]
     if new == old:
-        _link(layout)
+        _make_current(layout, new)
+        service.systemctl("daemon-reload")
         failure = service.start(service.idle(units))
         if failure:
             raise InstallError(failure)
@@ -68,8 +68,7 @@ def _start(layout: Layout, new: Path, old: Path | None, say: Say) -> None:
     say(f"starting {' '.join(units) or 'nothing, since no unit was enabled'}")
     failure = service.stand_trial(layout, new, units)
     if failure is None or old is None:
-        release.switch(layout, new)
-        _link(layout)
+        _make_current(layout, new)
         service.end_trial(layout)
         if old is None:
             service.systemctl("enable", "--quiet", "affectd.service")
@@ -102,30 +101,33 @@ def _prepare(new: Path) -> None:
 
 
 def _place_files(layout: Layout, new: Path) -> None:
+    """What the release needs before it can be tried; a configuration that is there is the user's."""
     try:
         for path, name in layout.copies().items():
-            path.parent.mkdir(parents=True, exist_ok=True)
             _replace(new / "systemd" / name, path)
-        layout.configuration.parent.mkdir(parents=True, exist_ok=True)
         if not layout.configuration.exists():
             _replace(new / "affectd.yaml", layout.configuration)
     except OSError as error:
         raise InstallError(f"{error.filename} could not be written: {error.strerror}") from None
 
 
+def _make_current(layout: Layout, new: Path) -> None:
+    release.switch(layout, new)
+    for path, name in layout.units().items():
+        _replace(new / "systemd" / name, path)
+    beside = layout.command.with_name("affectd.new")
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(layout.prefix / "current/bin/affectd")
+    beside.replace(layout.command)
+    os.sync()
+
+
 def _replace(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(target.name + ".new")
     shutil.copy(source, beside)
     beside.replace(target)
-
-
-def _link(layout: Layout) -> None:
-    for path, target in layout.links().items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(path.name + ".new")
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(target)
-        beside.replace(path)
 
 
 def _check(layout: Layout, new: Path) -> None:
@@ -138,8 +140,9 @@ def _check(layout: Layout, new: Path) -> None:
         if done.returncode < 0:
             raise InstallError(f"the new release died of signal {-done.returncode} at `{' '.join(command[1:])}`")
         if done.returncode:
-            reasons = done.stderr.strip() or done.stdout.strip()
-            raise InstallError(f"the new release does not accept what it finds here:\n{reasons}\n")
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            reasons = "; ".join(line.removeprefix("affectd: ") for line in said)
+            raise InstallError(f"the new release does not start here: {reasons}")
 
 
 def _current(layout: Layout) -> Path | None:

@@ -1,0 +1,149 @@
+"""A Debian that boots: systemd as PID 1 in namespaces of its own, reached by ssh like any other machine."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+_DEBIAN = {"aarch64": "arm64", "x86_64": "amd64"}
+# fmt: off
+_PACKAGES = ["python3", "systemd", "systemd-sysv", "openssh-server", "rsync", "mosquitto", "libportaudio2",
+             "python3-pyaudio", "ca-certificates"]
+# fmt: on
+
+
+def make(architecture: str, cache: Path, suite: str = "bookworm") -> Path:
+    """A fresh Debian root; what mmdebstrap made is kept as ``base.tar`` beside it."""
+    base = cache / "base.tar"
+    if not base.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        if architecture == "aarch64":
+            _register_qemu()
+        unfinished = cache / "unfinished.tar"
+        # fmt: off
+        subprocess.run(["nice", "-n", "19", "mmdebstrap", f"--arch={_DEBIAN[architecture]}", "--variant=minbase",
+                        "--mode=root", f"--include={','.join(_PACKAGES)}", suite, str(unfinished)], check=True)
+        # fmt: on
+        unfinished.rename(base)
+    elif architecture == "aarch64":
+        _register_qemu()
+    root = cache / "root"
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    subprocess.run(["tar", "-C", str(root), "--exclude=./dev/*", "-xpf", str(base)], check=True)
+    return root
+
+
+def _register_qemu() -> None:
+    """Let the kernel run aarch64 programs by qemu-user."""
+    folder = Path("/proc/sys/fs/binfmt_misc")
+    if not (folder / "register").exists():
+        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(folder)], check=True)
+    if not (folder / "qemu-aarch64").exists():
+        subprocess.run(["update-binfmts", "--enable", "qemu-aarch64"], check=True)
+
+
+@dataclass
+class Debian:
+    """A root folder with an sshd and a mosquitto on ports of their own, on 127.0.0.1."""
+
+    root: Path
+    ssh_port: int
+    mqtt_port: int
+    key: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def ssh(self) -> list[str]:
+        # fmt: off
+        return ["ssh", "-p", str(self.ssh_port), "-i", str(self.key), "-o", "StrictHostKeyChecking=no",
+                "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        # fmt: on
+
+    def run(self, script: str, *, check: bool = True) -> str:
+        """What a shell script in there prints, stdout and stderr together."""
+        done = subprocess.run(
+            [*self.ssh, "root@127.0.0.1", script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{script!r} ended with {done.returncode}: {done.stdout}")
+        return done.stdout
+
+    def boot(self) -> None:
+        """Start it and wait until ssh lets in."""
+        log = self.root.with_name("boot.log").open("ab")
+        self.process = subprocess.Popen(
+            [str(_HERE / "boot"), str(self.root), f"affectd-{self.ssh_port}"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + 300
+        probe = [*self.ssh, "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "root@127.0.0.1"]
+        while (
+            subprocess.run([*probe, "systemctl is-system-running --wait"], capture_output=True, check=False).returncode
+            > 1
+        ):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"{self.root} does not boot: see {log.name}")
+            time.sleep(0.5)
+
+    def cut_power(self) -> None:
+        """Everything in there dies at once, in the middle of whatever it does."""
+        if self.process is not None and self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        for line in Path("/proc/mounts").read_text().splitlines():
+            _, folder, kind, *_ = line.split()
+            group = Path(folder, f"affectd-{self.ssh_port}")
+            if kind == "cgroup2" and group.exists():
+                _remove_group(group)
+
+
+def _remove_group(group: Path) -> None:
+    """Once its processes are gone, which takes the kernel a moment."""
+    deadline = time.monotonic() + 20
+    while "populated 1" in (group / "cgroup.events").read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for folder in sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True):
+        folder.rmdir()
+    group.rmdir()
+
+
+@contextlib.contextmanager
+def booted(architecture: str, cache: Path) -> Iterator[Debian]:
+    """A fresh Debian, running; it is gone afterwards."""
+    root = make(architecture, cache)
+    key = cache / "key"
+    if not key.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    machine = Debian(root, _free_port(), _free_port(), key)
+    authorized = root / "root/.ssh/authorized_keys"
+    authorized.parent.mkdir(mode=0o700, exist_ok=True)
+    authorized.write_text(key.with_suffix(".pub").read_text())
+    settings = f"Port {machine.ssh_port}\nListenAddress 127.0.0.1\nPermitRootLogin prohibit-password\nUsePAM no\n"
+    (root / "etc/ssh/sshd_config.d/proof.conf").write_text(settings)
+    shutil.rmtree(root / "etc/systemd/system/sockets.target.wants", ignore_errors=True)
+    broker = f"listener {machine.mqtt_port} 127.0.0.1\nallow_anonymous true\n"
+    (root / "etc/mosquitto/conf.d/proof.conf").write_text(broker)
+    machine.boot()
+    try:
+        yield machine
+    finally:
+        machine.cut_power()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

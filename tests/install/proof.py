@@ -1,0 +1,426 @@
+"""The proof: a real installation over ssh into a Debian of another architecture, and what may go wrong with one.
+
+    python -m tests.install.proof --architecture aarch64 --summary docs/arm64.md
+
+Needs root, mmdebstrap, and for aarch64 qemu-user in binfmt_misc. Each step asserts; the summary says what was seen.
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.install.debian import Debian, booted
+
+_ROOT = Path(__file__).resolve().parents[2]
+_TOLERANCE = 1e-3
+_CLIPS = 12
+_CONFIGURATION = """\
+node: proof
+source: {{kind: command, command: [/usr/bin/python3, /srv/affectd-proof/hum.py]}}
+mqtt: {{host: 127.0.0.1, port: {port}}}
+"""
+# A hum, in real time: so that the daemon hears something that is neither silence nor speech.
+_HUM = """\
+import array, math, sys, time
+block = array.array("h", (int(300 * math.sin(i * 0.049)) for i in range(1600))).tobytes()
+while True:
+    sys.stdout.buffer.write(block)
+    sys.stdout.buffer.flush()
+    time.sleep(0.1)
+"""
+
+
+class Proof:
+    """One machine that is put through everything; ``seen`` collects a line for each step."""
+
+    def __init__(self, machine: Debian, architecture: str, scratch: Path) -> None:
+        self.machine = machine
+        self.architecture = architecture
+        self.scratch = scratch
+        self.seen: list[tuple[str, str, float]] = []
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[list[str]]:
+        """Times a step; what it appends to the list is what the summary says."""
+        notes: list[str] = []
+        began = time.monotonic()
+        print(f"== {name}", flush=True)
+        yield notes
+        taken = time.monotonic() - began
+        self.seen.append((name, "; ".join(notes), taken))
+        print(f"   {'; '.join(notes)} ({taken:.0f} s)", flush=True)
+
+    def cross_install(self, sources: Path) -> subprocess.CompletedProcess[str]:
+        """What `make cross-install` runs, from ``sources``."""
+        command = [sys.executable, "-m", "install", "there", "root@127.0.0.1", "--ssh", " ".join(self.machine.ssh)]
+        return subprocess.run(
+            [*command, "--into", str(self.scratch / "dist")], cwd=sources, capture_output=True, text=True, check=False
+        )
+
+    def version(self) -> str:
+        return self.machine.run("affectd --version").split()[-1]
+
+    def process(self) -> str:
+        """Of the daemon: its main process and when it was started."""
+        return self.machine.run("systemctl show -p MainPID,ExecMainStartTimestamp,ActiveState affectd").strip()
+
+    def edition(self, version: str, change: Callable[[Path], None] = lambda _: None) -> Path:
+        """The sources as they were at the beginning, with another version, and something else changed."""
+        original, copy = self.scratch / "sources", self.scratch / f"sources-{version}"
+        if not original.exists():
+            for name in ("edge", "install", "systemd", "configs", "docs"):
+                shutil.copytree(_ROOT / name, original / name, ignore=shutil.ignore_patterns("__pycache__"))
+            for name in ("pyproject.toml", "README.md", "LICENSE"):
+                shutil.copy(_ROOT / name, original / name)
+        shutil.copytree(original, copy)
+        _replace(copy / "edge/__init__.py", r'__version__ = ".*"', f'__version__ = "{version}"')
+        change(copy)
+        return copy
+
+
+def _replace(path: Path, pattern: str, replacement: str) -> None:
+    text, count = re.subn(pattern, replacement, path.read_text(), count=1)
+    assert count == 1, f"{path} has nothing like {pattern}"
+    path.write_text(text)
+
+
+def first_installation(proof: Proof) -> None:
+    machine = proof.machine
+    with proof.step("first installation over ssh, offline there") as notes:
+        machine.run("mkdir -p /etc/affectd /srv/affectd-proof && chmod 755 /srv/affectd-proof")
+        _write(machine, "/srv/affectd-proof/hum.py", _HUM)
+        _write(machine, "/etc/affectd/config.yaml", _CONFIGURATION.format(port=machine.mqtt_port))
+        sources = proof.edition("0.9.0")
+        done = proof.cross_install(sources)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "is running" in done.stdout, done.stdout
+        notes.append(machine.run("uname -m").strip())
+        notes.append(machine.run("python3 --version").strip())
+        notes.append(
+            f"affectd {proof.version()} is running as {machine.run('ps -o user= -C affectd').strip().splitlines()[0]}"
+        )
+        notes.append(f"{machine.run('du -sm /opt/affectd').split()[0]} MB under /opt/affectd")
+        said = done.stdout.strip().splitlines()[-1]
+        notes.append(f"last line: `{said}`")
+    with proof.step("what the broker hears from it") as notes:
+        retained = _retained(machine.mqtt_port, "affectd/proof/#")
+        assert retained.get("affectd/proof/status") == b"online", retained
+        notes.append(f"{len(retained)} retained topics, status online")
+    with proof.step("doctor") as notes:
+        findings = {one["stage"]: one for one in json.loads(machine.run("affectd doctor --json"))["findings"]}
+        for stage in ("runtime", "bundle", "cpu", "broker.publish", "disk", "unit"):
+            assert findings[stage]["verdict"] == "ok", findings[stage]
+        notes.append(", ".join(f"{stage} {one['verdict']}" for stage, one in findings.items()))
+        notes.append(findings["speed"]["found"])
+    with proof.step("the same installation again changes nothing") as notes:
+        before, files = proof.process(), _files(machine)
+        done = proof.cross_install(sources)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert proof.process() == before
+        assert _files(machine) == files
+        notes.append("same process, same files")
+
+
+def parity(proof: Proof, clips: list[Path]) -> None:
+    machine = proof.machine
+    with proof.step("affectd analyse, there and here") as notes:
+        machine.run("mkdir -p /srv/affectd-proof/clips")
+        names = [f"{index:02d}-{clip.name}" for index, clip in enumerate(clips)]
+        for clip, name in zip(clips, names, strict=True):
+            shutil.copy(clip, machine.root / "srv/affectd-proof/clips" / name)
+        there_began = time.monotonic()
+        there = machine.run(
+            "cd /srv/affectd-proof/clips && affectd analyse --whole *; affectd analyse --explain families 00-*"
+        )
+        there_s = time.monotonic() - there_began
+        folder = machine.root / "srv/affectd-proof/clips"
+        command = [sys.executable, "-m", "edge", "analyse"]
+        environment = {**os.environ, "PYTHONPATH": str(proof.scratch / "sources-0.9.0")}
+        here = "".join(
+            subprocess.run(
+                [*command, *options], cwd=folder, env=environment, capture_output=True, text=True, check=True
+            ).stdout
+            for options in (["--whole", *sorted(names)], ["--explain", "families", sorted(names)[0]])
+        )
+        ours, theirs = ([json.loads(line) for line in text.splitlines()] for text in (here, there))
+        assert [_what(one) for one in ours] == [_what(one) for one in theirs]
+        worst = max(
+            abs(a["probabilities"][label] - b["probabilities"][label])
+            for a, b in zip(ours, theirs, strict=True)
+            for label in a["probabilities"]
+        )
+        worst_reason = max(
+            abs(a["explanation"]["families"][family] - b["explanation"]["families"][family])
+            for a, b in zip(ours, theirs, strict=True)
+            if a.get("explanation") and b.get("explanation")
+            for family in a["explanation"]["families"]
+        )
+        assert worst <= _TOLERANCE, worst
+        notes.append(f"{len(ours)} utterances of {len(clips)} clips, {there_s:.0f} s there")
+        notes.append(f"same emotions and the same cuts, probabilities at most {worst:.1e} apart")
+        notes.append(f"explanations at most {worst_reason:.1e} log-odds apart")
+
+
+def _what(one: dict[str, object]) -> tuple[object, ...]:
+    return one["file"], one["start_s"], one["end_s"], one["emotion"]
+
+
+def upgrades(proof: Proof) -> None:
+    machine = proof.machine
+    machine.run("echo 'log_level: info # mine' >> /etc/affectd/config.yaml")
+    machine.run("runuser -u affectd -- touch /var/lib/affectd/mine")
+    configuration = machine.run("cat /etc/affectd/config.yaml")
+
+    def kept() -> None:
+        assert machine.run("cat /etc/affectd/config.yaml") == configuration
+        machine.run("test -e /var/lib/affectd/mine")
+
+    with proof.step("upgrade to 0.9.1") as notes:
+        done = proof.cross_install(proof.edition("0.9.1"))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert proof.version() == "0.9.1"
+        kept()
+        assert len(machine.run("ls /opt/affectd/releases").split()) == 1
+        notes.append("0.9.1 runs; configuration and state kept; the old release is gone")
+    before = proof.process()
+    bad_configuration = "a release that no longer takes the configuration"
+    with proof.step(bad_configuration) as notes:
+        done = proof.cross_install(proof.edition("0.9.2", _narrow_node))
+        assert done.returncode == 1, done.stdout
+        assert "node" in done.stdout + done.stderr, done.stdout + done.stderr
+        assert "0.9.1" in done.stdout + done.stderr, done.stdout + done.stderr
+        assert proof.process() == before
+        notes.append(f"0.9.1 was not even restarted; it said: {_said(done)}")
+    with proof.step("a release that dies as it starts") as notes:
+        done = proof.cross_install(proof.edition("0.9.3", _die))
+        _assert_rolled_back(proof, done)
+        kept()
+        notes.append(f"0.9.1 runs again; it said: {_said(done)}")
+    with proof.step("a release that never says that it is ready") as notes:
+        done = proof.cross_install(proof.edition("0.9.4", _hang))
+        _assert_rolled_back(proof, done)
+        assert "60 s" in done.stdout + done.stderr, done.stdout + done.stderr
+        kept()
+        notes.append(f"0.9.1 runs again; it said: {_said(done)}")
+    with proof.step("power cut while a release is unpacked, and while it stands its trial") as notes:
+        hanging = proof.edition("0.9.5", _hang)
+        for moment in ("test -d /opt/affectd/releases/0.9.5-*", "test -e /run/systemd/system/affectd.service"):
+            _cut_power_when(proof, hanging, moment)
+            machine.boot()
+            assert proof.version() == "0.9.1"
+            machine.run("systemctl is-active --wait affectd")
+            assert _retained(machine.mqtt_port, "affectd/proof/status")["affectd/proof/status"] == b"online"
+        notes.append("after both, the next boot starts 0.9.1")
+        done = proof.cross_install(proof.edition("0.9.6"))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert proof.version() == "0.9.6"
+        assert len(machine.run("ls /opt/affectd/releases").split()) == 1
+        notes.append("the next installation cleans up and upgrades to 0.9.6")
+
+
+def bad_input(proof: Proof) -> None:
+    machine = proof.machine
+    payload = machine.run("ls -d .cache/affectd/affectd-0.9.6-*").strip()
+    before = proof.process()
+    with proof.step("a half-copied payload") as notes:
+        machine.run(f"cp -r {payload} /tmp/torn && cd /tmp/torn/wheels && truncate -s 1000 numpy-*.whl && rm msgspec-*")
+        said = machine.run("sh /tmp/torn/setup install", check=False)
+        assert "incomplete, 2 of its files" in said, said
+        notes.append(said.strip())
+    with proof.step("a payload for another Python") as notes:
+        machine.run(f"cp -r {payload} /tmp/other && sed -i 's/3\\.[0-9]*\"/3.12\"/' /tmp/other/payload.json")
+        said = machine.run("sh /tmp/other/setup install", check=False)
+        assert "Python 3.12" in said, said
+        notes.append(said.strip())
+    with proof.step("a full disk") as notes:
+        said = machine.run(
+            f"mount -t tmpfs -o size=20m tmpfs /mnt && sh {payload}/setup install --prefix /mnt/affectd; umount /mnt",
+            check=False,
+        )
+        assert "too full" in said, said
+        notes.append(said.strip().splitlines()[-1])
+    assert proof.process() == before
+
+
+def uninstallation(proof: Proof, before: set[str]) -> None:
+    machine = proof.machine
+    with proof.step("uninstall") as notes:
+        command = [
+            sys.executable,
+            "-m",
+            "install",
+            "there",
+            "root@127.0.0.1",
+            "--ssh",
+            " ".join(machine.ssh),
+            "--uninstall",
+        ]
+        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        left = {path for path in _files(machine) - before if "affectd" in path}
+        assert left <= {"/etc/affectd", "/etc/affectd/config.yaml"}, left
+        assert "affectd" not in machine.run("getent passwd")
+        assert "affectd" not in machine.run("systemctl list-unit-files; systemctl list-units --all")
+        retained = {**_retained(machine.mqtt_port, "affectd/#"), **_retained(machine.mqtt_port, "homeassistant/#")}
+        assert retained == {}, retained
+        notes.append(f"left of affectd: {', '.join(sorted(left))}, which the user had edited; no user, no unit")
+        notes.append("no retained topic left on the broker")
+
+
+def _assert_rolled_back(proof: Proof, done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert proof.version() == "0.9.1"
+    assert "ActiveState=active" in proof.process()
+    assert "0.9.1" in done.stdout + done.stderr, done.stdout + done.stderr
+    assert len(proof.machine.run("ls /opt/affectd/releases").split()) == 1
+
+
+def _cut_power_when(proof: Proof, sources: Path, condition: str) -> None:
+    command = [sys.executable, "-m", "install", "there", "root@127.0.0.1", "--ssh", " ".join(proof.machine.ssh)]
+    installing = subprocess.Popen(
+        [*command, "--into", str(proof.scratch / "dist")],
+        cwd=sources,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        if proof.machine.run(f"{condition} && echo yes", check=False).strip().endswith("yes"):
+            break
+        assert installing.poll() is None, "the installation ended before the power could be cut"
+    proof.machine.cut_power()
+    assert installing.wait() != 0
+
+
+def _said(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("affectd: ")]
+    return f"`{lines[0].removeprefix('affectd: ')}`" if lines else done.stderr.strip()
+
+
+def _narrow_node(sources: Path) -> None:
+    _replace(sources / "edge/config.py", r"\{1,40\}\$", "{1,3}$")
+
+
+def _die(sources: Path) -> None:
+    _insert_in_run(sources, 'raise AffectdError("this release is broken on purpose")')
+
+
+def _hang(sources: Path) -> None:
+    _insert_in_run(sources, "__import__('time').sleep(3600)")
+
+
+def _insert_in_run(sources: Path, statement: str) -> None:
+    _replace(
+        sources / "edge/cli.py",
+        r"def _run\(options: argparse.Namespace\) -> int:\n",
+        f"def _run(options: argparse.Namespace) -> int:\n    {statement}\n",
+    )
+
+
+def _write(machine: Debian, path: str, text: str) -> None:
+    (machine.root / path.lstrip("/")).write_text(text)
+
+
+def _files(machine: Debian) -> set[str]:
+    """Every path but those that change by themselves."""
+    pruned = (
+        "-path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /root/.cache"
+    )
+    listed = machine.run(
+        f"find / \\( {pruned} -o -path /var/lib/mosquitto -o -path /var/lib/affectd/nodes \\) -prune -o -print"
+    )
+    return set(listed.splitlines())
+
+
+def _retained(port: int, pattern: str) -> dict[str, bytes]:
+    """Retained messages, all of them: a marker that comes back behind them says when."""
+    messages: dict[str, bytes] = {}
+    done = False
+    client = paho.Client(CallbackAPIVersion.VERSION2, "affectd-proof")
+
+    def on_message(_client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        nonlocal done
+        if message.topic == "proof/marker":
+            done = True
+        elif message.retain:
+            messages[message.topic] = bytes(message.payload)
+
+    client.on_message = on_message
+    client.connect("127.0.0.1", port, 30)
+    client.subscribe([(pattern, 1), ("proof/marker", 1)])
+    client.publish("proof/marker", b"-", qos=1)
+    deadline = time.monotonic() + 30
+    while not done and time.monotonic() < deadline:
+        client.loop(1)
+    client.disconnect()
+    assert done, "the broker does not answer"
+    return messages
+
+
+def clips_of(data: Path | None) -> list[Path]:
+    """The demonstration recording, and a spread of recorded clips where there are corpora."""
+    recorded = sorted(data.rglob("*.wav")) if data and data.is_dir() else []
+    step = max(len(recorded) // _CLIPS, 1)
+    return [_ROOT / "edge/demo.opus", *recorded[::step][:_CLIPS]]
+
+
+def summary(proof: Proof, suite: str) -> str:
+    """The run as a page."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    emulated = "under qemu-user" if proof.architecture == "aarch64" else "natively"
+    lines = [
+        f"# Proof of installation on {proof.architecture}",
+        "",
+        f"Written by `make test-arm64` on {today}. A Debian {suite} of that architecture, made by mmdebstrap, with",
+        f"systemd as PID 1 in namespaces of its own ({emulated}), and sshd and mosquitto on loopback ports; the",
+        "workstation's side is `python -m install there`, what `make cross-install` runs. Times under emulation say",
+        "nothing about a Raspberry Pi.",
+        "",
+        "| step | what was seen | s |",
+        "|---|---|---|",
+        *(f"| {name} | {notes.replace('|', '/')} | {taken:.0f} |" for name, notes, taken in proof.seen),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Installs affectd on a Debian of its own and breaks it in every way.")
+    parser.add_argument("--architecture", choices=("aarch64", "x86_64"), default="aarch64")
+    parser.add_argument("--cache", type=Path, default=_ROOT / ".cache/proof")
+    parser.add_argument("--data", type=Path, default=os.environ.get("AFFECTD_DATA"), help="corpora, for real clips")
+    parser.add_argument("--summary", type=Path, help="write the page there")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="affectd-proof-") as scratch,
+        booted(options.architecture, options.cache / options.architecture) as machine,
+    ):
+        proof = Proof(machine, options.architecture, Path(scratch))
+        before = _files(machine)
+        first_installation(proof)
+        parity(proof, clips_of(options.data))
+        upgrades(proof)
+        bad_input(proof)
+        uninstallation(proof, before)
+    page = summary(proof, "bookworm")
+    if options.summary:
+        options.summary.write_text(page)
+    print(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,6 +8,7 @@ one utterance's weight. It holds no audio, no label and no identity.
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,6 @@ class AdapterSettings:
     """Utterances after which the oldest fade."""
     loud: float = 0.0
     """Share of an utterance's frames, the quietest, that it does not learn from: pauses are no voice."""
-    spread: float = 1.0
-    """How much of the spread it takes out, beside the mean: 0 none, 1 all."""
 
 
 def statistics(scaled: Floats, settings: AdapterSettings) -> tuple[Floats, Floats]:
@@ -41,12 +40,12 @@ def statistics(scaled: Floats, settings: AdapterSettings) -> tuple[Floats, Float
     return scaled.mean(axis=0), np.square(scaled).mean(axis=0)
 
 
-def normalisation(weight: Floats, mean: Floats, square: Floats, settings: AdapterSettings) -> tuple[Floats, Floats]:
+def normalisation(weight: Floats, mean: Floats, square: Floats, prior: float) -> tuple[Floats, Floats]:
     """Shift and scale [..., features] of a history worth ``weight`` [..., 1] utterances, blended with (0, 1)."""
-    trust = weight / (weight + settings.prior)
+    trust = weight / (weight + prior)
     shift = trust * mean
     variance = trust * square + (1 - trust) - np.square(shift)
-    return shift, np.maximum(variance, 0.01) ** (settings.spread / 2)
+    return shift, np.sqrt(np.maximum(variance, 0.01))
 
 
 class Adapter:
@@ -76,8 +75,12 @@ class Adapter:
 
     def apply(self, scaled: Floats) -> Floats:
         """One utterance's scaled frames [time, features] as deviations from this source's usual voice."""
-        shift, scale = normalisation(np.full(1, self.weight, np.float32), self.mean, self.square, self.settings)
-        return ((scaled - shift) / scale).astype(np.float32)
+        return self.snapshot()(scaled)
+
+    def snapshot(self) -> Callable[[Floats], Floats]:
+        """``apply`` as it is now, whatever is learnt later: a verdict is explained as it was reached."""
+        shift, scale = normalisation(np.full(1, self.weight, np.float32), self.mean, self.square, self.settings.prior)
+        return lambda scaled: ((scaled - shift) / scale).astype(np.float32)
 
     def save(self, path: Path, bundle: str) -> None:
         """Writes the history as JSON with the ``bundle``'s hash, whole or not at all."""

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.adapt import Adapter
 from edge.audio import decode, into_blocks
 from edge.bundle import Bundle
 from edge.classifier import Classifier
@@ -57,16 +58,19 @@ def analyse_files(
     whole: bool,
     parts: Collection[Part],
     against: str | None,
+    adapt: bool = False,
 ) -> int:
     """Print a finding a line on stdout; a file that cannot be read is named on stderr and does not stop the others.
 
-    ``parts`` are those of the explanations, none for no explanation; ``against`` is the label they compare with.
+    ``parts`` are those of the explanations, none for no explanation; ``against`` is the label they compare with;
+    ``adapt`` takes the files as what one microphone has heard, in order.
     Returns the exit code: 0, or 1 if any file failed.
     """
     classifier = Classifier(Bundle.load(bundle), threshold=threshold)
     explainer = Explainer(classifier)
     explainer.require_label(against)
-    analyst = Analyst(classifier, explainer if parts else None, parts, against)
+    adapter = Adapter(len(classifier.bundle.scaler.mean)) if adapt else None
+    analyst = Analyst(classifier, explainer if parts else None, parts, against, adapter)
     failed = 0
     for path in paths:
         try:

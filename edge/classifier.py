@@ -26,6 +26,8 @@ class Verdict:
     attention: Floats
     """Weights over time [time'], adding up to 1; empty for the profile ``pooled``."""
     threshold: float
+    adapter: Callable[[Floats], Floats] | None = None
+    """What the scaled features went through, for explaining the verdict later."""
 
     @property
     def uncertain(self) -> bool:
@@ -52,10 +54,14 @@ class Classifier:
         values = frames if self.bundle.profile == "frames" else features.pooled(frames)[None]
         return self.bundle.scaler.apply(values)
 
-    def inputs(self, frames: Floats) -> Floats:
-        """What the network is given for raw frames [time, 105]: scaled, then adapted, one row deep."""
+    def inputs(self, frames: Floats, verdict: Verdict | None = None) -> Floats:
+        """What the network is given for raw frames [time, 105]: scaled, then adapted, one row deep.
+
+        With a ``verdict``, as it was for that one.
+        """
         scaled = self.scaled(frames)
-        adapted = self.adapter(scaled) if self.adapter else scaled
+        adapter = verdict.adapter if verdict else self.adapter
+        adapted = adapter(scaled) if adapter else scaled
         return adapted[None] if self.bundle.profile == "frames" else adapted
 
     def classify(self, frames: Floats) -> Verdict:
@@ -71,6 +77,7 @@ class Classifier:
             logits=logits,
             attention=outputs[1][0] if len(outputs) > 1 else np.empty(0, np.float32),
             threshold=self.threshold,
+            adapter=self.adapter,
         )
 
 

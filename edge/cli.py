@@ -58,6 +58,7 @@ def _analyse(options: argparse.Namespace) -> int:
         whole=options.whole,
         parts=PARTS if options.explain == "all" else tuple(part for part in PARTS if part == options.explain),
         against=options.against,
+        adapt=options.adapt,
     )
 
 
@@ -139,6 +140,13 @@ def _withdraw(options: argparse.Namespace) -> int:
     return 0
 
 
+def _forget(options: argparse.Namespace) -> int:
+    from edge.forget import forget
+
+    print(forget(_config(options)))
+    return 0
+
+
 def _demo(options: argparse.Namespace) -> int:
     from edge.demo import demonstrate
 
@@ -204,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Prints one JSON object per utterance.",
     )
     analyse.add_argument("files", nargs="+", metavar="FILE", type=Path, help="audio: WAV, FLAC, OGG, MP3, ...")
+    analyse.add_argument("--adapt", action="store_true", help="take the files as what one microphone heard, in order")
     analyse.add_argument("--whole", action="store_true", help="take each file as one utterance, as it is")
     analyse.add_argument(
         "--explain",
@@ -266,6 +275,10 @@ def _add_upkeep(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     doctor.add_argument("--unit", default="affectd.service", help="systemd unit to look at (default: %(default)s)")
     doctor.add_argument("--json", action="store_true", help="one JSON object, for machines")
     doctor.set_defaults(run=_doctor)
+
+    forget = commands.add_parser("forget", help="empty what the adapter has learnt of the voices it heard")
+    forget.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")
+    forget.set_defaults(run=_forget)
 
     away = commands.add_parser("withdraw", help="clear what this node has left on the broker")
     away.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")

@@ -64,6 +64,9 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         Fraction | None,
         Meta(description="confidence below which the emotion is `uncertain`; null is the bundle's own"),
     ] = None
+    adapt: Annotated[
+        bool, Meta(description="whether each utterance is heard as a deviation from what this microphone usually hears")
+    ] = True
     explain: Annotated[
         Literal["families", "none"], Meta(description="whether each event says which family of features spoke for it")
     ] = "families"
@@ -102,7 +105,7 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 20.0
     reconnect_max_s: Annotated[
         float,
-        Meta(ge=1, le=600, description="longest wait between two attempts to connect, s; drawn at random below it"),
+        Meta(ge=0.1, le=600, description="longest wait between two attempts to connect, s; drawn at random below it"),
     ] = 60.0
     tls: Annotated[TlsSettings | None, Meta(description="present: the connection is encrypted")] = None
 

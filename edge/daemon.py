@@ -25,6 +25,7 @@ from edge.errors import AffectdError
 from edge.events import Event, clock_state, event_of
 from edge.explain import Explainer
 from edge.gate import SpeechEnded, SpeechStarted
+from edge.habits import HABITS, Habits
 from edge.health import Pulse
 from edge.inbox import Block, Inbox
 from edge.journal import Journal
@@ -64,9 +65,13 @@ class Daemon:
         self._default_threshold = self._classifier.threshold
         explainer = Explainer(self._classifier)
         self._recall = Recall(explainer)
-        self._listener = Listener(
-            config.gate, Analyst(self._classifier, explainer if config.model.explain == "families" else None)
+        self._habits = Habits(folder / HABITS, bundle) if config.model.adapt else None
+        analyst = Analyst(
+            self._classifier,
+            explainer if config.model.explain == "families" else None,
+            adapter=self._habits.adapter if self._habits else None,
         )
+        self._listener = Listener(config.gate, analyst)
         self._watchdog_s = watchdog_s()
         self._pulse = Pulse(min(PATIENCE_S, 0.75 * (self._watchdog_s or PATIENCE_S)))
         self._inbox = Inbox(round(QUEUE_S / BLOCK_SECONDS))
@@ -108,7 +113,7 @@ class Daemon:
                 apply=self._apply,
                 greet_again=self._connection.greet_again,
                 restart=self._restart,
-                forget=lambda: None,
+                forget=self._habits.forget if self._habits else lambda: None,
                 explain=self._recall.explain,
                 later=self._inbox.ask,
             ),
@@ -215,6 +220,8 @@ class Daemon:
                 item()
         for found in self._listener.finish():
             self._tell(found, time.time() - heard * BLOCK_SECONDS)
+        if self._habits is not None:
+            self._habits.save()
 
     def _tell(self, item: SpeechStarted | SpeechEnded | Analysis, stream_began: float) -> None:
         """``stream_began``: seconds since the epoch."""
@@ -233,6 +240,8 @@ class Daemon:
                 self._recall.keep(event.id, item.frames, item.verdict)
                 self._announcer.event(event)
                 self._connection.look()
+                if self._habits is not None:
+                    self._habits.save_in_time(time.monotonic())
 
     def _event(self, analysis: Analysis, stream_began: float, seq: int) -> Event:
         return event_of(
@@ -278,7 +287,7 @@ class Daemon:
             microphone_losses=self._capture.losses,
             connections=self._connection.connections,
             refused_commands=self._controls.refused,
-            adapted_on=0,
+            adapted_on=self._habits.adapter.utterances if self._habits else 0,
         )
 
     def _status(self) -> str:

@@ -107,6 +107,7 @@ def event_of(analysis: Analysis, *, node: str, boot: str, seq: int, stream_began
         duration_s=round(analysis.end_s - analysis.start_s, 3),
         snr_db=round(analysis.snr_db, 1),
         explanation=None if analysis.explanation is None else _shortened(analysis.explanation),
+        adapted_on=analysis.adapted_on,
         model=model,
         clock=clock_state(),
     )

@@ -111,8 +111,8 @@ class Explainer:
         """
         begin = time.perf_counter()
         self.require_label(against)
+        baseline = self._baseline(frames, parts)
         verdict = verdict or self._classifier.classify(frames)
-        baseline = self._baseline(frames, verdict, parts)
         if verdict.label == against:
             raise ExplanationError(f"The verdict is {against} itself: ask against another label")
         worth = _question(self._bundle.labels, verdict.label, against)
@@ -137,7 +137,7 @@ class Explainer:
         return Explanation(
             method="+".join(METHODS[part] for part in PARTS if part in parts),
             target=verdict.label,
-            baseline=baseline,
+            baseline=f"{baseline}, adapted to this source" if verdict.adapter else baseline,
             base_value=float(worths[0]),
             value=value,
             evaluations=evaluations,
@@ -198,7 +198,7 @@ class Explainer:
             rows = np.concatenate([self._classifier.inputs(row, verdict) for row in hidden])
         return self._bundle.model.run(["logits"], {self._bundle.profile: rows})[0]
 
-    def _baseline(self, frames: Floats, verdict: Verdict, parts: Collection[Part]) -> str:
+    def _baseline(self, frames: Floats, parts: Collection[Part]) -> str:
         """The baseline in words, or the reason why these frames have no explanation."""
         shortest = occlusion.WINDOW_FRAMES if "time" in parts else SHORTEST_FRAMES
         if len(frames) < shortest:
@@ -220,7 +220,7 @@ class Explainer:
                 f"The bundle {self._bundle.path} names no baseline to explain against: "
                 "export it again with this version"
             )
-        return f"{baseline}, adapted to this source" if verdict.adapter else baseline
+        return baseline
 
 
 def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:

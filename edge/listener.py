@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import features
+from edge.adapt import Adapter
 from edge.audio import SAMPLE_RATE
 from edge.classifier import Classifier, Verdict
 from edge.errors import ExplanationError
@@ -29,6 +30,8 @@ class Analysis:
     unexplained: str
     frames: NDArray[np.float32]
     """The raw features [time, 105], for whoever has further questions."""
+    adapted_on: int = 0
+    """Utterances that the adapter had heard before."""
 
     @property
     def start_s(self) -> float:
@@ -40,7 +43,7 @@ class Analysis:
 
 
 class Analyst:
-    """Names the emotion of a piece of audio and says why."""
+    """Names the emotion of a piece of audio and says why; with an adapter, as deviation from what it has heard."""
 
     def __init__(
         self,
@@ -48,14 +51,19 @@ class Analyst:
         explainer: Explainer | None,
         parts: Collection[Part] = FAMILIES_ALONE,
         against: str | None = None,
+        adapter: Adapter | None = None,
     ) -> None:
         self._classifier = classifier
+        self._adapter = adapter
         self._explainer = explainer
         self._parts = parts
         self._against = against
 
     def analyse(self, utterance: Utterance) -> Analysis:
         frames = features.frames(utterance.samples)
+        adapted_on = 0
+        if self._adapter is not None:
+            self._classifier.adapter, adapted_on = self._adapter.snapshot(), self._adapter.utterances
         verdict = self._classifier.classify(frames)
         explanation, unexplained = None, ""
         if self._explainer is not None:
@@ -63,7 +71,11 @@ class Analyst:
                 explanation = self._explainer.explain(frames, verdict, self._parts, self._against)
             except ExplanationError as error:
                 unexplained = str(error)
-        return Analysis(utterance.start, utterance.end, utterance.snr_db, verdict, explanation, unexplained, frames)
+        if self._adapter is not None:  # after the verdict: it is causal
+            self._adapter.observe(self._classifier.scaled(frames))
+        return Analysis(
+            utterance.start, utterance.end, utterance.snr_db, verdict, explanation, unexplained, frames, adapted_on
+        )
 
 
 class Listener:

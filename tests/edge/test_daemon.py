@@ -39,7 +39,7 @@ def test_daemon_and_analyse_give_the_same_events(config: Path, subscriber: Subsc
         for message in collect(subscriber, config)
         if message.topic.endswith("/event")
     ]
-    printed = [json.loads(line) for line in affectd("analyse", DEMO).stdout.splitlines()]
+    printed = [json.loads(line) for line in affectd("analyse", "--adapt", DEMO).stdout.splitlines()]
     assert len(published) == len(printed) == 7
     for event, finding in zip(published, printed, strict=True):
         assert event.emotion == finding["emotion"]

@@ -61,7 +61,7 @@ class BatchSource:
         clips = generator.choice(len(bank), self.settings.batch, p=self.chances)
         frames = batches.crop(bank, clips, self.time, augmentation.tempo, generator)
         history = self.histories[drawn].draw(clips, generator) if self.histories else None
-        frames = batches.hear(frames, history, self.settings.adapter, augmentation, bank, generator)
+        frames = batches.hear(frames, history, self.settings.adapter.prior, augmentation, bank, generator)
         batches.mask(frames, self.families, augmentation, generator)
         emotions = bank.emotions[clips]
         if not augmentation.mixup:
@@ -150,8 +150,8 @@ def fit(
     classes: Sequence[str],
     folder: Path,
     start: dict[str, Tensor] | None = None,
-) -> EmotionNetwork:
-    """Trains to the end, or on from ``folder``'s last epoch, and gives the network to ship.
+) -> tuple[EmotionNetwork, list[Epoch]]:
+    """Trains to the end, or on from ``folder``'s last epoch, and gives the network to ship and the curves.
 
     ``start`` holds weights to begin from instead of random ones.
     """
@@ -180,7 +180,7 @@ def fit(
         recent = [epoch.calibration_loss for epoch in trainer.curves[-settings.patience :]]
         if settings.patience and len(trainer.curves) > settings.patience and min(recent) > best:
             break
-    return trainer.best_network
+    return trainer.best_network, trainer.curves
 
 
 def check(network: EmotionNetwork, bank: Bank) -> tuple[float, float]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from edge.errors import UsageError
 from train import metrics, plots
 from train.corpora import Clip
 from train.listen import Heard
+
+if TYPE_CHECKING:
+    from train.fit import Epoch
 
 HEARD = ((0, 0), (1, 5), (6, 20), (21, 50), (51, 10**9))
 """Utterances heard before, from and to, that results are told apart by."""
@@ -80,17 +84,54 @@ def draw(clips: Sequence[Clip], heard: Heard, classes: Sequence[str], temperatur
 
 
 def summary_of(path: Path) -> dict[str, object]:
-    """A protocol's name with mean and spread of its scores under each adaptation, from its report."""
+    """A protocol's name with what its report says under each adaptation: mean and spread, and all folds together."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {
             str(found["protocol"]): {
-                adapt: {name: f"{100 * row['mean']:.1f} +- {100 * row['sd']:.1f}" for name, row in rows.items()}
+                adapt: {
+                    **{name: f"{100 * row['mean']:.1f} +- {100 * row['sd']:.1f}" for name, row in rows.items()},
+                    **pooled([fold[adapt] for fold in found["folds"].values()]),
+                }
                 for adapt, rows in found["summary"].items()
             }
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: is no report of `python -m train judge` ({error}); run that first.") from error
+
+
+def pooled(folds: Sequence[dict[str, Any]]) -> dict[str, object]:
+    """Several reports on the same labels as one: counts added up, and what follows from them."""
+    labels = list(folds[0]["labels"])
+    confusion = np.sum([fold["confusion"] for fold in folds], axis=0)
+    meant = confusion.sum(axis=1)
+    bins: dict[str, list[dict[str, float]]] = {}
+    for fold in folds:
+        for bounds, row in fold.get("reliability", {}).items():
+            bins.setdefault(bounds, []).append(row)
+    described = {
+        "n": int(meant.sum()),
+        "labels": labels,
+        "per_class": {
+            label: float(confusion[place, place] / meant[place]) for place, label in enumerate(labels) if meant[place]
+        },
+        "confusion": confusion.tolist(),
+        "reliability": {bounds: _together(bins[bounds]) for bounds in sorted(bins)},
+    }
+    return {key: rounded(value) for key, value in described.items()}
+
+
+def _together(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """One bin of confidence from several."""
+    count = sum(row["n"] for row in rows)
+    means = {key: sum(row["n"] * row[key] for row in rows) / count for key in ("confidence", "accuracy")}
+    return {"n": count, **means}
+
+
+def curves_of(epochs: Sequence["Epoch"]) -> dict[str, object]:
+    """Loss and accuracy under the number of each epoch; seconds differ from machine to machine and are left out."""
+    fields = ("train_loss", "train_accuracy", "calibration_loss", "calibration_uar")
+    return {str(epoch.epoch): {name: rounded(getattr(epoch, name)) for name in fields} for epoch in epochs}
 
 
 def write(report: dict[str, object], path: Path) -> None:

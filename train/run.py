@@ -96,13 +96,15 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     aside = [clip for clip in split.calibration if clip.emotion in classes]
     aside_frames = material.frames(aside)
     calibration = Bank.build(aside, aside_frames, scaler, classes, settings.adapter) if aside else None
-    network = fit(settings, banks, calibration, classes, folder, read_checkpoint(start).state if start else None)
+    network, curves = fit(
+        settings, banks, calibration, classes, folder, read_checkpoint(start).state if start else None
+    )
     checkpoint = Checkpoint(
         settings=network.settings,
         state=network.state_dict(),
         scaler=scaler,
         classes=classes,
-        card=card(settings, split),
+        card={**card(settings, split), "curves": report.curves_of(curves)},
     )
     return calibrate(checkpoint, aside, aside_frames, settings) if aside else checkpoint
 

@@ -117,7 +117,7 @@ def mix(frames: Floats, alpha: float, generator: np.random.Generator) -> tuple[F
 def hear(
     frames: Floats,
     history: tuple[Floats, Floats, Floats] | None,
-    adapter: adapt.AdapterSettings,
+    prior: float,
     augmentation: AugmentationSettings,
     bank: Bank,
     generator: np.random.Generator,
@@ -129,7 +129,7 @@ def hear(
         return frames
     weight, mean, square = history
     square = square + 2 * mean * colour + np.square(colour)
-    shift, scale = adapt.normalisation(weight, mean + colour, square, adapter)
+    shift, scale = adapt.normalisation(weight, mean + colour, square, prior)
     return (frames - shift[:, None]) / scale[:, None]
 
 

@@ -58,7 +58,7 @@ def test_training_draws_what_the_adapter_does() -> None:
         adapter.observe(frames)
     mean = np.mean([frames.mean(axis=0) for frames in heard], axis=0)
     square = np.mean([np.square(frames).mean(axis=0) for frames in heard], axis=0)
-    shift, scale = normalisation(np.full(1, 5, np.float32), mean, square, adapter.settings)
+    shift, scale = normalisation(np.full(1, 5, np.float32), mean, square, adapter.settings.prior)
     frames = voice(0, 1, 77)
     np.testing.assert_allclose(adapter.apply(frames), (frames - shift) / scale, atol=1e-4)
 

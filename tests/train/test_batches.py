@@ -63,7 +63,7 @@ def test_training_hears_what_the_device_hears(bank: Bank) -> None:
     history = (
         np.full((1, 1), 3, np.float32), bank.means[:3].mean(axis=0)[None], bank.squares[:3].mean(axis=0)[None]
     )  # fmt: skip
-    heard = batches.hear(clip[None].copy(), history, ADAPTER, PLAIN, bank, np.random.default_rng(1))
+    heard = batches.hear(clip[None].copy(), history, ADAPTER.prior, PLAIN, bank, np.random.default_rng(1))
     np.testing.assert_allclose(heard[0], adapter.apply(clip), rtol=1e-4)
 
 

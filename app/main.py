@@ -1,0 +1,21 @@
+"""The Streamlit app: ``streamlit run app/main.py``."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import analyse, batch, bundles, live, memory, model
+
+memory.keep_uploads()
+st.set_page_config("affectd", page_icon=":material/graphic_eq:", layout="wide", initial_sidebar_state="expanded")
+st.html(Path(__file__).with_name("style.css"))
+pages = [
+    st.Page(analyse.page, title="Analyse", icon=":material/graphic_eq:", url_path="analyse", default=True),
+    st.Page(live.page, title="Live", icon=":material/sensors:", url_path="live"),
+    st.Page(batch.page, title="Batch", icon=":material/table_rows:", url_path="batch"),
+    st.Page(model.page, title="Model", icon=":material/neurology:", url_path="model"),
+]
+chosen = st.navigation(pages)
+bundles.choose()
+st.sidebar.caption("What is uploaded or recorded stays in this computer's memory, and is forgotten with the page.")
+chosen.run()

@@ -1,0 +1,99 @@
+"""Page: the model bundle, what it was made of and how well it does."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from app import bundles, palette, scores
+from app.plots import training
+from app.scores import Scores
+from edge.bundle import CARD, Bundle
+
+
+def page() -> None:
+    """Draw the page."""
+    bundle = bundles.classifier().bundle
+    st.title(f"The model: {bundle.name}", anchor=False)
+    st.caption(f"{bundle.path}, {bundle.digest[:19]}…, made {bundle.manifest.created}")
+    facts = st.columns(4)
+    facts[0].metric("Emotions", len(bundle.labels), help=", ".join(bundle.labels))
+    facts[1].metric("Input", bundle.profile, help="Frames over time, or their statistics over the utterance")
+    facts[2].metric("Uncertain below", f"{100 * bundle.threshold:.0f} %")
+    facts[3].metric("Temperature", f"{bundle.temperature:.2f}", help="What its logits are divided by")
+    measured, made, card = st.tabs(["How well it does", "How it was trained", "Card"])
+    with measured:
+        _measured(scores.scores(bundle.manifest.card))
+    with made:
+        _made(bundle)
+    with card:
+        st.markdown((bundle.path / CARD).read_text(encoding="utf-8"))
+
+
+def _measured(protocols: Mapping[str, Mapping[str, Scores]]) -> None:
+    if not protocols:
+        st.info("This bundle says nothing of how well it does: evaluate it with `python -m train evaluate`.")
+        return
+    protocol = next(iter(protocols))
+    place, beside = st.columns([1, 2])
+    if len(protocols) > 1:
+        protocol = place.selectbox("Protocol", list(protocols), format_func=lambda name: name or "its own split")
+        place = beside
+    adaptation = place.segmented_control(
+        "The device was",
+        list(protocols[protocol]),
+        default=next(iter(protocols[protocol])),
+        required=True,
+        format_func=lambda name: scores.ADAPTATIONS.get(name, name),
+        key=f"adaptation-{protocol}",
+    )
+    found = protocols[protocol][adaptation]
+    numbers = st.columns(5)
+    numbers[0].metric("Unweighted average recall", scores.rate(found.uar), help="Every emotion counts alike")
+    numbers[1].metric("Weighted accuracy", scores.rate(found.wa), help="Every recording counts alike")
+    numbers[2].metric("Macro F1", scores.rate(found.f1_macro))
+    numbers[3].metric("Calibration error", scores.rate(found.ece), help="How far confidence is from accuracy")
+    numbers[4].metric("Recordings", f"{found.n:,}", help="That training never saw")
+    shades = palette.current()
+    left, right = st.columns([1.2, 1], gap="large")
+    with left:
+        st.markdown("**Confusion** :gray[:small[each row is an emotion as it was meant, and what was heard instead]]")
+        st.altair_chart(training.confusion(found))
+    with right:
+        st.markdown("**Accuracy by emotion** :gray[:small[how much of it is heard as such]]")
+        st.altair_chart(training.accuracy(found, shades))
+        for title, groups in (("corpus", found.per_corpus), ("sex", found.per_sex), ("heard before", found.per_heard)):
+            if groups:
+                _groups(title, groups)
+    st.markdown(
+        "**Reliability** :gray[:small[on the dashed line, it is right as often as it is sure; larger: more clips]]"
+    )
+    if found.reliability:
+        st.altair_chart(training.reliability(list(found.reliability.values()), shades))
+    else:
+        st.info("This bundle does not say how often each confidence is right: train and export it with this version.")
+
+
+def _groups(title: str, groups: Mapping[str, Mapping[str, float]]) -> None:
+    rows = [
+        {title: name, "recordings": row.get("n"), "UAR": 100 * row.get("uar", 0), "accuracy": 100 * row.get("wa", 0)}
+        for name, row in groups.items()
+    ]
+    share = st.column_config.NumberColumn(format="%.1f %%")
+    st.dataframe(rows, hide_index=True, column_config={"UAR": share, "accuracy": share})
+
+
+def _made(bundle: Bundle) -> None:
+    epochs = scores.curves(bundle.manifest.card)
+    shades = palette.current()
+    if epochs:
+        left, right = st.columns(2, gap="large")
+        losses = {"train_loss": "training", "calibration_loss": "speakers set aside"}
+        rates = {"train_accuracy": "training, accuracy", "calibration_uar": "speakers set aside, UAR"}
+        left.altair_chart(training.curves(epochs, losses, "loss", shades))
+        right.altair_chart(training.curves(epochs, rates, "share right", shades))
+    else:
+        st.info("This bundle does not bring its training curves: train and export it with this version.")
+    for title in ("splits", "corpora", "training"):
+        if title in bundle.manifest.card:
+            with st.expander(title.capitalize(), expanded=title == "splits"):
+                st.json(bundle.manifest.card[title])

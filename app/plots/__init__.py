@@ -1,0 +1,1 @@
+"""What the pages draw, all with Altair: values in, a chart out."""

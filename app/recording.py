@@ -1,0 +1,55 @@
+"""A recording in memory: what was uploaded or recorded, never a file."""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE, decode_open, into_blocks
+from edge.errors import AudioError
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An audio file's name and content, in any format that libsndfile reads."""
+
+    name: str
+    content: bytes
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    def chunks(self, on_progress: Callable[[float], None] | None = None) -> Iterator[NDArray[np.int16]]:
+        """The sound, int16 [n] each, mono 16 kHz; ``on_progress`` hears which share of the bytes is read, 0-1.
+
+        Raises AudioError as ``edge.audio.decode`` does.
+        """
+        if not self.content:
+            raise AudioError(f"{self.name} is empty")
+        file = io.BytesIO(self.content)
+        for chunk in decode_open(file, self.name):
+            yield chunk
+            if on_progress:
+                on_progress(file.tell() / len(self.content))
+
+    def samples(self, start: int, end: int) -> NDArray[np.int16]:
+        """From sample ``start`` to ``end`` as the gate heard them, int16 [end - start]; ``start`` begins a block.
+
+        Decodes from the beginning, so that hours of audio need not be held beside their file.
+        """
+        blocks = islice(into_blocks(self.chunks()), start // BLOCK_SAMPLES, -(-end // BLOCK_SAMPLES))
+        return np.concatenate(list(blocks))[: end - start]
+
+
+def wav(samples: NDArray[np.int16]) -> bytes:
+    """Samples int16 [n], mono 16 kHz, as a WAV file in memory."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    return file.getvalue()

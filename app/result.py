@@ -1,0 +1,110 @@
+"""One utterance, understood: verdict, probabilities, where in time and by which features, playback and downloads."""
+
+import io
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import findings, hearing, palette, verdict
+from app.plots import bars, moments
+from app.recording import Recording, wav
+from edge import features, picture
+from edge.analyse import finding
+from edge.audio import SAMPLE_RATE
+from edge.classifier import Classifier
+from edge.explain import Explanation
+from edge.listener import Analysis
+
+_ALL = "all the others"
+
+
+def show(recording: Recording, found: Analysis, classifier: Classifier, place: str) -> None:
+    """The whole view of the utterance ``found`` in a recording; ``place`` says which one it is."""
+    labels = classifier.bundle.labels
+    heard = found.verdict
+    noise = "" if np.isnan(found.snr_db) else f", {found.snr_db:.0f} dB over the noise"
+    detail = f"{place}: {found.start_s:.2f} to {found.end_s:.2f} s{noise}"
+    verdict.show(heard.emotion, heard.confidence, labels, detail, best=heard.label)
+    time, reasons = st.columns([1.35, 1], gap="large")
+    with reasons:
+        _heading("How probable", f"uncertain below {100 * heard.threshold:.0f} %, the dashed line")
+        st.altair_chart(bars.probabilities(heard.probabilities, heard.threshold, labels, palette.current()))
+        against = _question(heard.label, labels)
+        analysis = _explained(recording, found, classifier, against)
+        if analysis.explanation:
+            _reasons(analysis.explanation)
+        else:
+            st.info(analysis.unexplained, icon=":material/info:")
+    with time:
+        samples = recording.samples(found.start, found.end)
+        frames = features.frames(samples)
+        with st.container(gap=None):
+            for panel in moments.panels(samples, frames, analysis.explanation, palette.current()):
+                st.altair_chart(panel)
+        _playback(samples, analysis.explanation)
+        _downloads(recording.name, samples, frames, analysis)
+
+
+def _question(label: str, labels: tuple[str, ...]) -> str | None:
+    _heading("Why", "LMAC, in log-odds: what speaks for it is to the right, what speaks against it to the left")
+    others = [_ALL, *(other for other in labels if other != label)]
+    chosen = st.selectbox(f"Why {label}, and not …", others, key=f"against-{label}")
+    return None if chosen == _ALL else chosen
+
+
+def _explained(recording: Recording, found: Analysis, classifier: Classifier, against: str | None) -> Analysis:
+    """The utterance with its full explanation; the latest is kept, since every click runs the page again."""
+    key = (recording.digest, classifier.bundle.digest, found.start, found.end, against)
+    if st.session_state.get("explained_key") != key:
+        with st.spinner("Explaining …"):
+            st.session_state["explained"] = hearing.explained(recording, found, classifier, against)
+        st.session_state["explained_key"] = key
+    analysis: Analysis = st.session_state["explained"]
+    return analysis
+
+
+def _reasons(explanation: Explanation) -> None:
+    shades = palette.current()
+    st.altair_chart(bars.contributions(explanation.families, shades))
+    st.caption(
+        f"The families share out, exactly, what lifts the log-odds from {explanation.base_value:+.2f} "
+        f"({explanation.baseline}) to {explanation.value:+.2f}."
+    )
+    _heading("Single features", "the strongest, each set to the baseline alone")
+    st.altair_chart(bars.contributions({effect.name: effect.effect for effect in explanation.features}, shades))
+
+
+def _playback(samples: NDArray[np.int16], explanation: Explanation | None) -> None:
+    whole, part = st.columns(2)
+    whole.caption("The utterance")
+    whole.audio(wav(samples))
+    segment = explanation.segment if explanation else None
+    if explanation and segment:
+        stretch = samples[round(segment.start_s * SAMPLE_RATE) : round(segment.end_s * SAMPLE_RATE)]
+        part.caption(f"What speaks most for {explanation.target}: {segment.start_s:.2f} to {segment.end_s:.2f} s")
+        part.audio(wav(stretch))
+
+
+def _downloads(name: str, samples: NDArray[np.int16], frames: NDArray[np.float32], analysis: Analysis) -> None:
+    stem = f"{name.rsplit('.', 1)[0]}-{analysis.start_s:.2f}s"
+    left, right = st.columns(2)
+    left.download_button(
+        "JSON", findings.lines([finding(name, analysis)]), f"{stem}.json", "application/json",
+        icon=":material/data_object:", width="stretch", on_click="ignore",
+    )  # fmt: skip
+    explanation = analysis.explanation
+    if explanation:
+
+        def png() -> bytes:
+            file = io.BytesIO()
+            picture.draw(samples, frames, analysis.verdict, explanation, name).savefig(file, format="png")
+            return file.getvalue()
+
+        right.download_button(
+            "Picture", png, f"{stem}.png", "image/png", icon=":material/image:", width="stretch", on_click="ignore"
+        )
+
+
+def _heading(text: str, detail: str) -> None:
+    st.markdown(f"**{text}** :gray[:small[{detail}]]")

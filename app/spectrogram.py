@@ -1,0 +1,38 @@
+"""The log-mel spectrogram as a picture in memory."""
+
+import base64
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edge import features, filters
+
+KHZ_TICKS = (0.25, 0.5, 1.0, 2.0, 4.0)
+_FLOOR_DB = 60.0  # under the loudest bin: below it all is dark
+_CIVIDIS = ("00224e", "213b6e", "4c546c", "6c6e72", "8e8978", "b2a570", "d9c55c", "fee838")  # Nunez et al., 2018
+
+
+def levels(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Log-mel of features [time, 105] as 0..1, float32 [bands, time]: 1 is the loudest bin, 0 is 60 dB under it."""
+    mel = frames[:, features.FAMILIES["mel"]].T
+    shares: NDArray[np.float32] = np.clip(1 + (mel - mel.max()) / _FLOOR_DB, 0, 1)
+    return shares
+
+
+def picture(levels: NDArray[np.float32]) -> str:
+    """Levels [bands, time] as a PNG in a data URL, the lowest band at the bottom."""
+    stops = np.array([[int(stop[i : i + 2], 16) for i in (0, 2, 4)] for stop in _CIVIDIS], np.float32)
+    places = np.linspace(0, 1, len(stops))
+    channels = [np.interp(levels[::-1], places, stops[:, channel]) for channel in range(3)]
+    file = io.BytesIO()
+    Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8)).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def band_of(khz: float) -> float:
+    """Where a frequency lies on the axis of bands, 0 being the middle of the lowest."""
+    low, high = filters.hz_to_slaney_mel(features.MEL_FMIN), filters.hz_to_slaney_mel(features.MEL_FMAX)
+    step = (high - low) / (features.MELS + 1)
+    return float((filters.hz_to_slaney_mel(1000 * khz) - low) / step - 1)

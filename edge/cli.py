@@ -5,12 +5,17 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge import __version__
 from edge.config import DEFAULT_PATH, Config, MqttSettings, load
-from edge.errors import AffectdError
+from edge.errors import AffectdError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # What a subcommand needs is imported when it runs: `affectd --help` should not wait for a neural network.
 
@@ -72,13 +77,27 @@ def _explain(options: argparse.Namespace) -> int:
     classifier = Classifier(Bundle.load(_bundle(options.bundle)))
     explainer = Explainer(classifier)
     explainer.require_label(options.against)
-    samples = read_audio(options.file)
+    samples = _stretch(read_audio(options.file), options)
     frames = features.frames(samples)
     verdict = classifier.classify(frames)
     explanation = explainer.explain(frames, verdict, against=options.against)
     picture.save(picture.draw(samples, frames, verdict, explanation, options.file.name), options.png)
     print(f"{options.png} shows why {options.file} sounds like {verdict.label}")
     return 0
+
+
+def _stretch(samples: "NDArray[np.int16]", options: argparse.Namespace) -> "NDArray[np.int16]":
+    """The part of a file from ``--start`` to ``--end``."""
+    from edge.audio import SAMPLE_RATE
+
+    length = len(samples) / SAMPLE_RATE
+    end = length if options.end is None else options.end
+    if not 0 <= options.start < min(end, length):
+        raise UsageError(
+            f"From {options.start:g} s to {end:g} s there is nothing of {options.file}, which lasts {length:.2f} s: "
+            "choose --start and --end within it"
+        )
+    return samples[round(options.start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
 
 
 def _check_config(options: argparse.Namespace) -> int:
@@ -228,6 +247,8 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="a picture of why a file sounds as it does")
     explain.add_argument("file", metavar="FILE", type=Path, help="audio of one utterance")
     explain.add_argument("--png", metavar="OUT", type=Path, required=True, help="the picture to write")
+    explain.add_argument("--start", type=float, default=0.0, metavar="S", help="where the utterance begins, s")
+    explain.add_argument("--end", type=float, metavar="S", help="where it ends, s")
     explain.add_argument("--against", metavar="LABEL", help="why the verdict rather than this label")
     explain.add_argument("--bundle", metavar="DIR", help="model bundle (default: the one that affectd ships)")
     explain.set_defaults(run=_explain)

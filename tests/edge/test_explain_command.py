@@ -31,6 +31,18 @@ def test_picture_is_drawn(clip, bundle, tmp_path, capsys):
     assert "why.png" in capsys.readouterr().out
 
 
+def test_part_of_a_file_is_explained(clip, bundle, tmp_path):
+    command = ["explain", clip, "--png", str(tmp_path / "why.png"), "--bundle", bundle]
+    assert cli.main([*command, "--start", "0.5", "--end", "1.5"]) == 0
+    assert (tmp_path / "why.png").exists()
+
+
+@pytest.mark.parametrize("stretch", [["--start", "9"], ["--start", "1", "--end", "0.5"], ["--start", "nan"]])
+def test_part_that_the_file_does_not_have(stretch, clip, bundle, tmp_path, capsys):
+    assert cli.main(["explain", clip, "--png", str(tmp_path / "why.png"), "--bundle", bundle, *stretch]) == 2
+    assert "lasts 2.00 s" in capsys.readouterr().err
+
+
 def test_picture_without_matplotlib_says_how_to_get_it(clip, bundle, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert cli.main(["explain", clip, "--png", str(tmp_path / "why.png"), "--bundle", bundle]) == 1

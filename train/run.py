@@ -112,9 +112,9 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
 def hear(
     checkpoint: Checkpoint, clips: Sequence[Clip], frames: Sequence[Floats], protocol: str, settings: Settings
 ) -> listen.Heard:
-    """The logits of the clips under one protocol of adaptation."""
+    """The logits of the clips under one protocol of adaptation, with the adapter as the device has it."""
     ear = listen.Ear(checkpoint.scaler.apply, partial(infer, checkpoint.network()))
-    return listen.listen(clips, frames, ear, protocol, settings.adapter, settings.seed)
+    return listen.listen(clips, frames, ear, protocol, seed=settings.seed)
 
 
 def calibrate(

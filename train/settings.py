@@ -64,7 +64,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     split: SplitSettings = SplitSettings()
     network: dict[str, int | float | list[int]] = {}
     """Sizes of train.network.NetworkSettings that differ from its defaults."""
-    adapter: AdapterSettings = AdapterSettings()
+    adapter: AdapterSettings = AdapterSettings(prior=4, memory=40)
+    """Of the training histories: they reach further than the device's own adapter, which stays within them."""
     history: HistorySettings | None = HistorySettings()
     """Null: the network never meets an adapter."""
     augmentation: AugmentationSettings = AugmentationSettings()

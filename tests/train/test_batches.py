@@ -9,7 +9,7 @@ from train.bank import Bank
 from train.corpora import Clip
 from train.settings import AugmentationSettings, HistorySettings
 
-ADAPTER = AdapterSettings()
+ADAPTER = AdapterSettings(prior=4, memory=40)
 PLAIN = AugmentationSettings(gain=0, equaliser=0)
 
 

@@ -1,0 +1,73 @@
+"""How much an adapter's history is worth, by its length and by what was said in it: UAR on a run's test side.
+
+Run from the repository's root: python -m benchmarks.accuracy.histories RUN ...   (folders that `train fit` left)
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+
+from edge.adapt import Adapter
+from train.checkpoint import Checkpoint, read_checkpoint
+from train.corpora import Clip
+from train.fit import infer
+from train.run import Material, read_split
+from train.settings import Settings, data_folder
+
+RESULTS = Path(__file__).parent / "histories.json"
+LENGTHS = (0, 1, 5, 20, 50)
+
+
+def drawn(kind: str, length: int, emotions: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Places in a speaker's other clips: emotions as they come, four in five neutral, or one emotion alone."""
+    shares = np.ones(len(emotions))
+    if kind == "80 % neutral" and (emotions == "neutral").any():
+        shares = np.where(
+            emotions == "neutral", 0.8 / (emotions == "neutral").sum(), 0.2 / (emotions != "neutral").sum()
+        )
+    elif kind == "one emotion":
+        shares = (emotions == generator.choice(np.unique(emotions))).astype(float)
+    return generator.choice(len(emotions), length, p=shares / shares.sum())
+
+
+def judge(checkpoint: Checkpoint, clips: list[Clip], scaled: list[np.ndarray], kind: str, length: int) -> float:
+    """UAR with a fresh history of ``length`` utterances of the same speaker before every clip."""
+    network = checkpoint.network()
+    generator = np.random.default_rng(1)
+    hits: dict[str, list[bool]] = {}
+    for index, clip in enumerate(clips):
+        others = [other for other, candidate in enumerate(clips) if candidate.who == clip.who and other != index]
+        adapter = Adapter(scaled[0].shape[1])
+        for place in drawn(kind, length, np.array([clips[other].emotion for other in others]), generator):
+            adapter.observe(scaled[others[place]])
+        heard = checkpoint.classes[int(infer(network, adapter.apply(scaled[index])).argmax())]
+        hits.setdefault(clip.emotion, []).append(heard == clip.emotion)
+    return float(np.mean([np.mean(found) for found in hits.values()]))
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    for run in map(Path, sys.argv[1:]):
+        checkpoint = read_checkpoint(run / "checkpoint.pt")
+        split = read_split(msgspec.convert(checkpoint.card["training"], Settings), data_folder())
+        clips = [clip for clip in split.test if clip.emotion in checkpoint.classes]
+        scaled = [
+            checkpoint.scaler.apply(frames) for frames in Material(data_folder(), Path("runs/cache")).frames(clips)
+        ]
+        rows = {
+            kind: {str(length): round(judge(checkpoint, clips, scaled, kind, length), 4) for length in LENGTHS}
+            for kind in ("as they come", "80 % neutral", "one emotion")
+        }
+        results[run.name] = rows
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        for kind, row in rows.items():
+            sys.stdout.write(f"| {run.name} | {kind} | {' | '.join(f'{100 * uar:.1f}' for uar in row.values())} |\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -31,6 +31,7 @@ SILENT_KEEPALIVES = 1.5  # without a byte for so long, a connection is dead (MQT
 IN_FLIGHT = 16  # unacknowledged messages at a time; under paho's own limit, so that paho never queues
 QUEUED = 1000  # live messages that may wait; the journal waits on disk
 FLUSH_S = 5.0  # how long a clean stop waits for acknowledgements
+SETTLED_S = 2.0  # an acknowledgement counts once the broker has outlived it: it may die before its own disk has it
 LOOK_AGAIN_S = 10.0  # how often an idle connection asks the journal, in case a gap has turned up behind it
 
 _TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1
@@ -87,7 +88,7 @@ class Connection:
         self._greetings: collections.deque[Message] = collections.deque()
         self._queue: collections.deque[tuple[Message, float]] = collections.deque()
         self._unacknowledged: dict[int, tuple[int, bool] | None] = {}
-        self._acknowledged: list[tuple[int, bool]] = []
+        self._acknowledged: collections.deque[tuple[tuple[int, bool], float]] = collections.deque()
         self._protocol = MQTTProtocolVersion.MQTTv5
         self._window = IN_FLIGHT
         self._reader, self._writer = socket.socketpair()
@@ -177,7 +178,7 @@ class Connection:
             return time.monotonic() - began
         finally:
             self.connected = False
-            self._settle()
+            self._acknowledged.clear()
             self._unacknowledged.clear()
             self._greetings.clear()
             _close_socket(client)
@@ -188,7 +189,7 @@ class Connection:
             self._greet()
         self._drain(client)
         self._step(client, timeout_s)
-        self._settle()
+        self._settle(SETTLED_S)
         if time.monotonic() - self._heard_at > SILENT_KEEPALIVES * self._settings.keepalive_s:
             self._lost = self._lost or "the broker has fallen silent"
 
@@ -279,7 +280,7 @@ class Connection:
                     self._send(client, message)
             elif time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + LOOK_AGAIN_S
-                if not self._unacknowledged:
+                if not self._unacknowledged and not self._acknowledged:
                     self._sent_through = 0
                 deliveries = self._backlog.pending(self._sent_through, room)
                 if len(deliveries) == room:
@@ -304,11 +305,14 @@ class Connection:
         elif message.qos > 0:
             self._unacknowledged[sent.mid] = key
 
-    def _settle(self) -> None:
-        """Tell the journal what the broker has acknowledged."""
-        if self._acknowledged:
-            acknowledged, self._acknowledged = self._acknowledged, []
-            self._backlog.acknowledge(acknowledged)
+    def _settle(self, outlived_s: float) -> None:
+        """Tell the journal what the broker acknowledged, and has outlived for so long."""
+        until = time.monotonic() - outlived_s
+        settled = []
+        while self._acknowledged and self._acknowledged[0][1] <= until:
+            settled.append(self._acknowledged.popleft()[0])
+        if settled:
+            self._backlog.acknowledge(settled)
 
     def _leave(self, client: paho.Client) -> None:
         deadline = time.monotonic() + FLUSH_S
@@ -317,11 +321,11 @@ class Connection:
             if not (self._queue or self._unacknowledged):
                 break
             self._step(client, 0.1)
-            self._settle()
         self._send(client, self._conversation.will)
         while self._unacknowledged and self._lost is None and time.monotonic() < deadline + 1:
             self._step(client, 0.1)
-            self._settle()
+        if self._lost is None:
+            self._settle(0.0)
         client.disconnect()
 
     def _complain(self, reason: str) -> None:
@@ -360,7 +364,7 @@ class Connection:
         if reason.is_failure:  # kept, and tried again on the next connection
             self._lost = self._lost or f"the broker refuses to take a message ({reason}): see its access control"
         elif key is not None:
-            self._acknowledged.append(key)
+            self._acknowledged.append((key, time.monotonic()))
 
     def _on_subscribe(
         self, _client: paho.Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: object

@@ -36,11 +36,6 @@ def discovery(topics: Topics, labels: Sequence[str], prefix: str) -> Message:
     return Message(discovery_topic(node, prefix), msgspec.json.encode(payload))
 
 
-def removal(node: str, prefix: str) -> Message:
-    """The message that makes Home Assistant forget the device."""
-    return Message(discovery_topic(node, prefix), b"")
-
-
 def discovery_topic(node: str, prefix: str) -> str:
     """Where Home Assistant looks for the device."""
     return f"{prefix}/device/{node}/config"

@@ -13,9 +13,6 @@ from edge.journal import LATE_S, Delivery
 from edge.presence import Change
 
 EVENT_EXPIRY_S = 60  # MQTT 5: the broker forgets an undelivered event after this
-RETAINED = (
-    "status", "microphone", "state", "speech", "info", "diagnostics", "listening", "threshold",
-)  # fmt: skip
 VERBS = ("ping", "restart", "explain", "forget")
 
 
@@ -125,10 +122,6 @@ class Topics:
     def commands(self) -> list[str]:
         """What the node listens to."""
         return [self.name(topic) for topic in ("listening/set", "threshold/set", "request/#", "status")]
-
-    def emptied(self) -> list[Message]:
-        """What makes the broker forget the node."""
-        return [Message(self.name(topic), b"") for topic in RETAINED]
 
 
 def default_node(machine_id: Path = Path("/etc/machine-id")) -> str:

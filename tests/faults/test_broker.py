@@ -1,0 +1,284 @@
+"""F1-F6, F13, F14, F19: the broker, the network to it, and who else is on it. Nothing that was said may be missing."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.parts import NODE, Broker, Daemon, Proxy, Recorder, assert_complete, gaps
+
+Daemons = Callable[..., Daemon]
+
+QUICK_AND_FULL = [
+    pytest.param(False, id="quick"),
+    pytest.param(True, id="full", marks=[pytest.mark.faults, pytest.mark.timeout(1500)]),
+]
+
+
+def delivered(daemon: Daemon, recorder: Recorder, seconds: float = 60) -> None:
+    """Wait until the recorder has everything that the daemon accepted, and check it."""
+    last = daemon.accepted[-1]
+    recorder.wait(lambda: recorder.covers(last), seconds)
+    assert_complete(recorder, last)
+
+
+def greeted(recorder: Recorder) -> list[str]:
+    """The topics of the latest greeting, up to its ``online``."""
+    topics = [
+        message.topic.removeprefix(f"affectd/{NODE}/")
+        for message in list(recorder.received)
+        if not message.topic.endswith("/diagnostics")
+    ]
+    end = len(topics) - topics[::-1].index("status")
+    begin = end - 1 - topics[: end - 1][::-1].index(f"homeassistant/device/{NODE}/config")
+    return topics[begin - 1 : end]
+
+
+@pytest.mark.parametrize("full", QUICK_AND_FULL)
+def test_f1_a_broker_that_is_down_at_the_start_costs_only_waiting(
+    broker: Broker, recorder: Recorder, proxy: Proxy, daemons: Daemons, full: bool
+) -> None:
+    proxy.refuse.set()
+    daemon = daemons(proxy.port, mqtt={"reconnect_max_s": 60} if full else {})
+    daemon.say(3)
+    if full:
+        time.sleep(30 - (time.monotonic() - proxy.accepted[0]))
+        assert len(proxy.accepted) <= 6
+    proxy.refuse.clear()
+    delivered(daemon, recorder, 120)
+    greeting = greeted(recorder)
+    assert greeting[-1] == "status"
+    assert greeting[1:] == ["info", "listening", "threshold", "microphone", "speech", "state", "status"]
+
+
+@pytest.mark.parametrize("full", QUICK_AND_FULL)
+def test_f2_a_broker_that_restarts_again_and_again_misses_nothing(
+    broker: Broker, recorder: Recorder, daemons: Daemons, full: bool
+) -> None:
+    daemon = daemons(broker.port)
+    for _ in range(20 if full else 2):
+        daemon.say()
+        broker.stop(signal.SIGTERM)
+        daemon.say()
+        announced = len(recorder.on("info"))
+        broker.start()
+        recorder.wait(lambda announced=announced: len(recorder.on("info")) > announced, 60)
+    delivered(daemon, recorder)
+    assert not gaps(recorder)
+
+
+@pytest.mark.parametrize("full", QUICK_AND_FULL)
+def test_f3_a_broker_killed_with_the_shipped_configuration_misses_nothing(
+    broker: Broker, recorder: Recorder, daemons: Daemons, full: bool
+) -> None:
+    daemon = daemons(broker.port)
+    for _ in range(20 if full else 2):
+        daemon.say(2)
+        broker.stop(signal.SIGKILL)
+        broker.start()
+    delivered(daemon, recorder)
+    assert not gaps(recorder)
+
+
+@pytest.mark.parametrize("full", QUICK_AND_FULL)
+def test_f4_a_connection_reset_at_any_byte_of_a_publish_loses_nothing(
+    recorder: Recorder, proxy: Proxy, daemons: Daemons, full: bool
+) -> None:
+    daemon = daemons(proxy.port, mqtt={"reconnect_max_s": 0.1}, model={"explain": "none"})
+    daemon.say()
+    recorder.wait(lambda: recorder.covers(1))
+    length = proxy.publish_length
+    offsets = range(length + 1) if full else [0, 1, 2, 5, 30, length // 2, length - 1, length]
+    for offset in offsets:
+        before = len(recorder.on("journal"))
+        proxy.cut_publish_at = offset
+        proxy.reset()
+        recorder.wait(lambda before=before: proxy.cut_publish_at is None and len(recorder.on("journal")) > before)
+        if offset % 100 == 0:
+            daemon.say()
+    delivered(daemon, recorder)
+    assert not gaps(recorder)
+
+
+def test_f5_a_black_hole_is_noticed_within_one_and_a_half_keepalives(
+    recorder: Recorder, proxy: Proxy, daemons: Daemons
+) -> None:
+    daemon = daemons(proxy.port, mqtt={"keepalive_s": 5})
+    daemon.say()
+    recorder.wait(lambda: recorder.covers(1))
+    proxy.swallow.set()
+    fell_silent = time.monotonic()
+    daemon.say(2)
+    daemon.wait(lambda: daemon.logged("fallen silent"), 1.5 * 5 + 5)
+    assert time.monotonic() - fell_silent < 1.5 * 5 + 2  # and a turn of the loop on a busy machine
+    proxy.reset()
+    recorder.wait(lambda: recorder.on("status")[-1].payload == b"offline", 30)
+    proxy.swallow.clear()
+    proxy.reset()
+    recorder.wait(lambda: recorder.on("status")[-1].payload == b"online", 30)
+    delivered(daemon, recorder)
+
+
+def test_f6_lost_acknowledgements_cost_duplicates_with_the_same_id(
+    recorder: Recorder, proxy: Proxy, daemons: Daemons
+) -> None:
+    daemon = daemons(proxy.port)
+    recorder.wait(lambda: recorder.on("status"))
+    proxy.drop_pubacks.set()
+    daemon.say(2)
+    recorder.wait(lambda: recorder.on("event"))
+    proxy.reset()
+    recorder.wait(lambda: len(recorder.on("status")) >= 2)
+    proxy.drop_pubacks.clear()
+    proxy.reset()
+    recorder.wait(lambda: len(recorder.journalled()) >= 3)
+    delivered(daemon, recorder)
+    assert len(recorder.journalled()) > len(set(recorder.journalled())) == 2
+
+
+def test_f13_a_second_daemon_with_the_same_node_is_named_and_backs_off(
+    recorder: Recorder, proxy: Proxy, daemons: Daemons, tmp_path: Path
+) -> None:
+    first = daemons(proxy.port, mqtt={"reconnect_max_s": 60})
+    recorder.wait(lambda: recorder.on("status"))
+    other = tmp_path / "other"
+    other.mkdir()
+    second = Daemon(other, proxy.port, mqtt={"reconnect_max_s": 60})
+    try:
+        first.wait(lambda: first.logged("another client uses the id"), 60)
+        began = proxy.accepted[0]
+        time.sleep(30)
+        rate = len(proxy.accepted) / (time.monotonic() - began) * 60
+        assert rate < 10
+        for daemon in (first, second):
+            assert len(daemon.logged("another client uses the id")) <= 1
+    finally:
+        second.kill()
+
+
+def test_f13_a_second_daemon_on_the_same_state_is_refused(recorder: Recorder, broker: Broker, daemons: Daemons) -> None:
+    daemons(broker.port)
+    recorder.wait(lambda: recorder.on("status"))
+    second = daemons(broker.port)
+    assert second.ended() == 2
+    assert len(second.log) == 1
+    assert "another affectd runs as node kitchen" in second.log[0]
+
+
+def test_f14_home_assistants_birth_message_brings_everything_again_once(
+    recorder: Recorder, broker: Broker, daemons: Daemons
+) -> None:
+    daemons(broker.port)
+    recorder.wait(lambda: recorder.on("status"))
+    for _ in range(3):
+        recorder.publish("homeassistant/status", "online")
+    asked = time.monotonic()
+    recorder.wait(lambda: len(recorder.on("status")) >= 2, 20)
+    assert recorder.on("status")[-1].at - asked < 15
+    time.sleep(max(0.0, 12 - (time.monotonic() - asked)))  # would a second one come, it would by now
+    config = [message for message in recorder.received if message.topic == f"homeassistant/device/{NODE}/config"]
+    assert len(config) == len(recorder.on("state")) == len(recorder.on("info")) == 2
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An authority, and certificates by it: right, for another host, expired; and one by another authority."""
+    folder = tmp_path_factory.mktemp("tls")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    for name in ("ca", "stranger"):
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.crt",
+                "-days", "2", "-subj", f"/CN={name}")  # fmt: skip
+    for name, authority, host, days in (
+        ("server", "ca", "IP:127.0.0.1", "2"),
+        ("elsewhere", "ca", "DNS:elsewhere.example", "2"),
+        ("expired", "ca", "IP:127.0.0.1", "-1"),
+        ("client", "ca", "DNS:client", "2"),
+    ):
+        openssl(
+            "req",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.csr",
+            "-subj",
+            f"/CN={name}",
+        )
+        (folder / f"{name}.ext").write_text(f"subjectAltName={host}")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.crt", "-CAkey", f"{authority}.key",
+                "-CAcreateserial", "-days", days, "-extfile", f"{name}.ext", "-out", f"{name}.crt")  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("server", "trusted", "client", "sentence"),
+    [
+        ("expired", "ca", "client", "expired"),
+        ("server", "stranger", "client", "certificate verify failed"),
+        ("elsewhere", "ca", "client", "certificate is not valid for '127.0.0.1'"),
+        ("server", "ca", None, "certificate"),
+    ],
+    ids=["expired", "wrong-authority", "wrong-host", "no-client-certificate"],
+)
+def test_f19_tls_that_fails_is_never_replaced_by_plain(
+    certificates: Path, tmp_path: Path, daemons: Daemons, server: str, trusted: str, client: str | None, sentence: str
+) -> None:
+    listener = (
+        f"listener {{port}} 127.0.0.1\nallow_anonymous true\ncafile {certificates}/ca.crt\n"
+        f"certfile {certificates}/{server}.crt\nkeyfile {certificates}/{server}.key\nrequire_certificate true"
+    )
+    broker = Broker(tmp_path / "tls-broker", listener).start()
+    proxy = Proxy(broker.port)
+    tls = {"ca_file": f"{certificates}/{trusted}.crt"}
+    if client:
+        tls |= {"certificate_file": f"{certificates}/{client}.crt", "key_file": f"{certificates}/{client}.key"}
+    try:
+        daemon = daemons(broker.port, mqtt={"tls": tls})
+        daemon.wait(lambda: daemon.logged("todo="), 30)
+        daemon.say(2)
+        assert sentence in daemon.logged("todo=")[0]
+        assert len(daemon.logged("todo=")) == 1
+        assert not daemon.logged(" connected ")
+        daemon.stop()
+        right = {"ca_file": f"{certificates}/ca.crt"}
+        right |= {"certificate_file": f"{certificates}/client.crt", "key_file": f"{certificates}/client.key"}
+        plain = Broker(tmp_path / "plain-broker").start()
+        recorder = Recorder(plain.port)
+        again = daemons(plain.port)
+        again.say()
+        recorder.wait(lambda: recorder.covers(3))
+        assert_complete(recorder, 3)
+        recorder.close()
+        again.stop()
+        plain.stop()
+        assert right
+    finally:
+        proxy.close()
+        broker.stop()
+
+
+def test_f19_a_wrong_password_is_said_once_and_loses_nothing(tmp_path: Path, daemons: Daemons) -> None:
+    passwords = tmp_path / "passwords"
+    passwords.touch()
+    subprocess.run(["mosquitto_passwd", "-b", str(passwords), "affectd", "right"], check=True)
+    broker = Broker(tmp_path / "guarded", f"listener {{port}} 127.0.0.1\npassword_file {passwords}").start()
+    secret = tmp_path / "secret"
+    secret.write_text("a wrong one\n")
+    try:
+        daemon = daemons(broker.port, mqtt={"username": "affectd", "password_file": str(secret)})
+        daemon.wait(lambda: daemon.logged("todo="))
+        daemon.say(2)
+        assert len(daemon.logged("refused")) == 1
+        secret.write_text("right\n")
+        daemon.wait(lambda: daemon.logged(" connected "))
+        assert not [line for line in daemon.log if "wrong one" in line or "right" in line.split()]
+    finally:
+        broker.stop()

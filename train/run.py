@@ -8,16 +8,19 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
 from train import listen, report
 from train.augmentation import CHANGES
 from train.bank import Bank, fit_scaler
+from train.batches import chances
 from train.calibration import fit_temperature, threshold_for
 from train.checkpoint import Checkpoint, read_checkpoint
 from train.corpora import Clip, classes_of, read_manifest, relabel
 from train.fit import fit, infer
+from train.network import EmotionNetwork
 from train.recordings import features_of
 from train.settings import Settings
 from train.splits import Split, at_random, by_speaker
@@ -99,6 +102,7 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     network, curves = fit(
         settings, banks, calibration, classes, folder, read_checkpoint(start).state if start else None
     )
+    forget_frequencies(network, banks[0], settings)
     checkpoint = Checkpoint(
         settings=network.settings,
         state=network.state_dict(),
@@ -107,6 +111,15 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
         card={**card(settings, split), "curves": report.curves_of(curves)},
     )
     return calibrate(checkpoint, aside, aside_frames, settings) if aside else checkpoint
+
+
+def forget_frequencies(network: EmotionNetwork, bank: Bank, settings: Settings) -> None:
+    """Takes out of the last layer's bias how often each emotion was drawn (Menon et al., 2021, logit adjustment)."""
+    count = len(network.dense.bias)
+    drawn = np.bincount(bank.emotions, chances(bank, settings.balance), minlength=count)
+    surplus = np.log(np.where(drawn > 0, drawn, 1 / count))
+    with torch.no_grad():
+        network.dense.bias.sub_(settings.even * torch.from_numpy(surplus).float())
 
 
 def hear(

@@ -84,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Decay of the averaged weights; 0: off."""
     balance: float = 0.7
     """0 draws every clip alike, 1 every corpus and emotion alike."""
+    even: float = 1.0
+    """How far the trained network forgets that some emotions were drawn more often: 0 not, 1 all the way."""
     coverage: float = 0.9
     """Share of the calibration speakers' clips that the confidence threshold lets through."""
     reports: tuple[str, ...] = ()

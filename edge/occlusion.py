@@ -57,11 +57,11 @@ def curve(weights: Floats, effects: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def strongest(curve: NDArray[np.float64]) -> tuple[int, int]:
-    """The frames, from and up to, that together rise highest above the mean of a curve [time]: its largest sum.
+    """The frames, from and up to, that together rise highest above the median of a curve [time]: its largest sum.
 
-    One pass (Kadane; Bentley 1984). Where the curve is flat, that is all of it.
+    One pass (Kadane; Bentley 1984). Where nothing rises above the median, that is all of it.
     """
-    heights = curve - curve.mean()
+    heights = curve - np.median(curve)
     if not heights.max() > 1e-9:
         return 0, len(curve)
     best, first, last = 0.0, 0, len(curve)

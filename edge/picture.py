@@ -81,7 +81,7 @@ def _waveform(axes: "Axes", samples: NDArray[np.int16], explanation: Explanation
     if explanation.segment:
         segment = explanation.segment
         axes.axvspan(segment.start_s, segment.end_s, color=SEGMENT, alpha=0.5, zorder=0)
-        label = f" speaks most for {explanation.target}"
+        label = f" speaks {'most for' if segment.effect > 0 else 'least against'} {explanation.target}"
         axes.text(segment.start_s, 0.97, label, transform=axes.get_xaxis_transform(), va="top", fontsize=8)
     highest = 1.3 * float(np.abs(samples).max() / 32768)
     axes.set_title("Waveform", loc="left")
@@ -114,7 +114,7 @@ def _time_curve(axes: "Axes", frames: NDArray[np.float32], explanation: Explanat
     curve = occlusion.curve(occlusion.windows(len(frames)).weights, effects)
     time = np.arange(len(frames)) / features.FRAME_RATE
     axes.fill_between(time, curve, 0, where=curve >= 0, color=FOR, interpolate=True, linewidth=0)
-    axes.fill_between(time, curve, 0, where=curve < 0, color=AGAINST, hatch="///", edgecolor="white", interpolate=True)
+    axes.fill_between(time, curve, 0, where=curve < 0, color=AGAINST, interpolate=True, linewidth=0)
     axes.axhline(0, color="black", linewidth=0.8)
     if explanation.segment:
         axes.axvspan(explanation.segment.start_s, explanation.segment.end_s, color=SEGMENT, alpha=0.5, zorder=0)

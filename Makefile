@@ -8,6 +8,12 @@ TRAINING ?= configs/train.yaml
 
 DEVICE := .venv-run
 DEV := .venv
+APP := .venv-app
+TOOLS := .venv-install
+ARCH ?= aarch64
+SSH ?= ssh
+INTERPRETER := $(if $(filter 3.%,$(PYTHON)),python3,$(PYTHON))
+STAGE = $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))") $(if $(PREFIX),--prefix "$(PREFIX)")
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,8 +22,11 @@ run: $(DEVICE)/ready ## the main job: a broker, the daemon on a recording (or SO
 	@$(if $(filter microphone,$(SOURCE)),$(MAKE) --no-print-directory $(DEVICE)/microphone)
 	@$(DEVICE)/bin/affectd demo --source $(SOURCE) $(if $(CONFIG),--config $(CONFIG))
 
+app: $(APP)/ready ## the Streamlit app: record, look, understand; http://localhost:8501
+	$(APP)/bin/python -m streamlit run app/main.py
+
 test: $(DEV)/ready ## all tests that a newcomer should run
-	@.ci/packages mosquitto mosquitto-clients espeak-ng pulseaudio pulseaudio-utils libasound2-plugins
+	@.ci/packages mosquitto mosquitto-clients espeak-ng pulseaudio pulseaudio-utils libasound2-plugins chromium
 	AFFECTD_DATA=$(DATA) $(DEV)/bin/pytest
 
 check: $(DEV)/ready ## format, lint, types, import contract
@@ -40,8 +49,40 @@ demo-recording: $(DEV)/ready ## make the demonstration recording again
 docs: $(DEV)/ready ## make the generated pages again
 	$(DEV)/bin/python -m edge.config > docs/configuration.md
 
+install: suitable $(TOOLS)/ready ## on the device itself, with sudo (DESTDIR, PREFIX): install or upgrade, start, verify
+	@$(if $(DESTDIR),,.ci/packages python3-pyaudio)
+	@payload=$$($(TOOLS)/bin/python -m install payload) && PYTHON=$(INTERPRETER) sh "$$payload/setup" install $(STAGE)
+
+uninstall: ## remove it (DESTDIR, PREFIX), here or from HOST=pi@kitchen; what you wrote stays
+	@$(INTERPRETER) -m $(if $(HOST),install there --uninstall --ssh "$(SSH)" $(HOST),install.device uninstall $(STAGE))
+
+cross-install: $(TOOLS)/ready ## from a workstation onto HOST=pi@kitchen over ssh; the device needs no internet, no compiler
+	@$(TOOLS)/bin/python -m install there --ssh "$(SSH)" $(or $(HOST),$(error say where: make cross-install HOST=pi@kitchen))
+
+wheelhouse: $(TOOLS)/ready ## a folder to carry to a device without network: ARCH=aarch64 PYTHON=3.11
+	@$(TOOLS)/bin/python -m install wheelhouse --arch $(ARCH) --python $(or $(filter 3.%,$(PYTHON)),3.11)
+
+lock: $(TOOLS)/ready ## pin and hash the device's wheels again, after a change of pyproject.toml
+	@$(TOOLS)/bin/python -m install lock
+
+test-arm64: $(DEVICE)/ready ## as root: install over ssh on an emulated arm64 Debian, break it, compare (slow); writes docs/arm64.md
+	@.ci/packages mmdebstrap qemu-user-static binfmt-support openssh-client rsync
+	$(DEVICE)/bin/python -m tests.install.proof --architecture aarch64 --data "$(DATA)" --summary docs/arm64.md
+
+test-systemd: $(DEVICE)/ready ## as root: the same on a Debian of this machine's architecture, with every sandbox in force
+	@.ci/packages mmdebstrap openssh-client rsync
+	$(DEVICE)/bin/python -m tests.install.proof --architecture $(shell uname -m) --data "$(DATA)"
+
 clean: ## remove environments and caches, not runs/
-	rm -rf $(DEV) $(DEVICE) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(DEV) $(DEVICE) $(APP) $(TOOLS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+suitable:
+	@$(INTERPRETER) -m install.device check
+
+$(TOOLS)/ready:
+	@$(INTERPRETER) -c 'import ensurepip' 2>/dev/null || .ci/packages python3-venv
+	$(INTERPRETER) -m venv $(TOOLS)
+	@touch $@
 
 $(DEVICE)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "affectd needs Python 3.11 or later: make PYTHON=python3.12 ...")'
@@ -54,10 +95,16 @@ $(DEVICE)/microphone: $(DEVICE)/ready
 	$(DEVICE)/bin/pip install --quiet --disable-pip-version-check --editable '.[mic]'
 	@touch $@
 
+$(APP)/ready: pyproject.toml
+	@.ci/packages portaudio19-dev gcc python3-dev
+	$(PYTHON) -m venv $(APP)
+	$(APP)/bin/pip install --quiet --disable-pip-version-check --editable '.[app,mic]'
+	@touch $@
+
 $(DEV)/ready: pyproject.toml
 	@.ci/packages portaudio19-dev gcc
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-.PHONY: help run test check format train demo-recording docs clean
+.PHONY: help run app test check format train demo-recording docs clean install uninstall cross-install wheelhouse lock test-arm64 test-systemd suitable

@@ -35,7 +35,7 @@ def gather(root: Path, architecture: str, python: Version, into: Path) -> Payloa
         shutil.move(wheel, wheels / wheel.name)
     own = f"affectd=={version} --hash=sha256:{sha256((wheels / wheel.name).read_bytes()).hexdigest()}\n"
     (folder / "requirements.txt").write_text(without_installer(LOCK.read_text()) + own)
-    _copy(root, folder)
+    copy_program(root, folder)
     return seal(folder, version, architecture, python)
 
 
@@ -66,7 +66,8 @@ def _build(root: Path, scratch: Path) -> Path:
     return next(scratch.glob("affectd-*.whl"))
 
 
-def _copy(root: Path, folder: Path) -> None:
+def copy_program(root: Path, folder: Path) -> None:
+    """Everything of a payload but its wheels and requirements."""
     for name in ("systemd", "install/device"):
         shutil.rmtree(folder / name, ignore_errors=True)
         shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

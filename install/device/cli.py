@@ -15,18 +15,19 @@ _PAYLOAD = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Install or uninstall; 0 done, 1 not done and said why."""
+    """Install, uninstall, or check that this machine will do; 0 done, 1 not done and said why."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a dropped ssh connection must not stop half-way
     where = layout.Layout(options.destdir, options.prefix)
     try:
-        if options.action == "install":
-            reason = machine.refusal(machine.Machine.here())
-            if reason:
-                raise InstallError(reason)
-            upgrade.install(load(options.payload), where, _say)
-        else:
+        if options.action == "uninstall":
             removal.uninstall(where, _say)
+            return 0
+        reason = machine.refusal(machine.Machine.here())
+        if reason:
+            raise InstallError(reason)
+        if options.action == "install":
+            upgrade.install(load(options.payload), where, _say)
     except InstallError as error:
         with contextlib.suppress(OSError):
             print(f"affectd: {error}", file=sys.stderr, flush=True)
@@ -48,7 +49,7 @@ def _absolute(text: str) -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="setup", description="Installs affectd from this folder, or removes it.")
-    parser.add_argument("action", choices=("install", "uninstall"))
+    parser.add_argument("action", choices=("install", "uninstall", "check"))
     parser.add_argument("--payload", type=Path, default=_PAYLOAD, help="folder to install from (default: this one)")
     parser.add_argument(
         "--destdir", type=_absolute, default=Path("/"), help="stage the files there and start nothing (default: /)"

@@ -30,6 +30,8 @@ def build(payload: Payload, layout: Layout) -> Path:
         _link_pyaudio(release)
         _copy(payload, layout, release)
         _compile(release, layout)
+        if layout.staged:
+            _tell_its_place(release, layout)
     except OSError as error:
         remove(release)
         raise InstallError(f"{error.filename or release} could not be written: {error.strerror}") from None
@@ -111,11 +113,14 @@ def _compile(release: Path, layout: Layout) -> None:
     strip = ["-s", str(layout.destdir), "-p", "/"] if layout.staged else []
     folders = [str(release / "lib"), str(release / "install")]
     _run([sys.executable, "-m", "compileall", "-q", *strip, *folders], "byte-compiling failed")
-    if layout.staged:
-        here, there = str(release).encode(), str(Path("/") / release.relative_to(layout.destdir)).encode()
-        for script in (release / "bin").iterdir():
-            if not script.is_symlink():
-                script.write_bytes(script.read_bytes().replace(here, there))
+
+
+def _tell_its_place(release: Path, layout: Layout) -> None:
+    """Scripts name the interpreter by its path: in a staging folder, by the one that the device will see."""
+    here, there = str(release).encode(), str(Path("/") / release.relative_to(layout.destdir)).encode()
+    for path in [release / "pyvenv.cfg", *(release / "bin").iterdir()]:
+        if not path.is_symlink():
+            path.write_bytes(path.read_bytes().replace(here, there))
 
 
 def _run(command: list[str], failure: str) -> None:

@@ -138,7 +138,7 @@ def parity(proof: Proof, clips: list[Path]) -> None:
     machine = proof.machine
     with proof.step("affectd analyse, there and here") as notes:
         machine.run("mkdir -p /srv/affectd-proof/clips")
-        names = [f"{index:02d}-{clip.name}" for index, clip in enumerate(clips)]
+        names = [f"{index:02d}-{clip.parent.name}-{clip.name}" for index, clip in enumerate(clips)]
         for clip, name in zip(clips, names, strict=True):
             shutil.copy(clip, machine.root / "srv/affectd-proof/clips" / name)
         there_began = time.monotonic()
@@ -372,7 +372,8 @@ def _retained(port: int, pattern: str) -> dict[str, bytes]:
 
 def clips_of(data: Path | None) -> list[Path]:
     """The demonstration recording, and a spread of recorded clips where there are corpora."""
-    recorded = sorted(data.rglob("*.wav")) if data and data.is_dir() else []
+    sounds = {".wav", ".flac", ".opus", ".ogg", ".mp3"}
+    recorded = sorted(path for path in data.rglob("*") if path.suffix in sounds) if data and data.is_dir() else []
     step = max(len(recorded) // _CLIPS, 1)
     return [_ROOT / "edge/demo.opus", *recorded[::step][:_CLIPS]]
 

@@ -210,6 +210,7 @@ class Connection:
         client.on_publish = self._on_publish
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
+        client.on_socket_open = _at_once
         self._connack, self._lost, self._window = None, None, IN_FLIGHT
         self._heard_at = time.monotonic()
         five = self._protocol == MQTTProtocolVersion.MQTTv5
@@ -393,3 +394,9 @@ def _close_socket(client: paho.Client) -> None:
     broker = client.socket()
     if broker is not None:
         broker.close()
+
+
+def _at_once(_client: paho.Client, _data: object, broker: object) -> None:
+    """No packet waits for the acknowledgement of the one before it, 40 ms where that is delayed (RFC 896, RFC 1122)."""
+    if isinstance(broker, socket.socket):
+        broker.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,5 +1,7 @@
 """One change at a time: trains every variant of ablation.yaml that ablation.json lacks, and prints the table.
 
+A variant whose run was killed goes on after its last epoch.
+
 Run from the repository's root: python -m benchmarks.accuracy.ablation [VARIANT ...]
 """
 
@@ -30,13 +32,13 @@ def main() -> None:
     torch.set_num_threads(1)
     plan = msgspec.yaml.decode((HERE / "ablation.yaml").read_bytes())
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    material = Material(data_folder(), Path("runs/cache"))
     for name in sys.argv[1:] or plan["variants"]:
         if name in results:
             continue
         settings = msgspec.convert(merged(plan["base"], plan["variants"][name]), Settings)
         folder = Path("runs/ablation") / name.replace(" ", "-")
-        (folder / "last.pt").unlink(missing_ok=True)
-        card = run(settings, Material(data_folder(), Path("runs/cache")), folder).card
+        card = run(settings, material, folder).card
         scores = card["scores"]
         results[name] = {p: {c: scores[p]["per_corpus"][c]["uar"] for c in CORPORA} for p in PROTOCOLS}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")

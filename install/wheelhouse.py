@@ -21,17 +21,17 @@ _EPOCH = "315532800"  # 1980, the oldest time that a zip file can say: the same 
 def gather(root: Path, architecture: str, python: Version, into: Path) -> Payload:
     """Make the payload of the sources in ``root`` for a target, in a folder of its own under ``into``.
 
-    Wheels that are there already, with the right hash, are not fetched again.
+    The locked wheels are kept in ``into``, and what is there is not fetched again.
     """
+    store = into / f"wheels-{architecture}-py{dotted(python)}"
+    _fetch(store, architecture, python)
     with tempfile.TemporaryDirectory(prefix="affectd-") as scratch:
         wheel = _build(root, Path(scratch))
         version = wheel.name.split("-")[1]
         folder = into / f"affectd-{version}-{architecture}-py{dotted(python)}"
         wheels = folder / "wheels"
-        wheels.mkdir(parents=True, exist_ok=True)
-        for stale in wheels.glob("affectd-*.whl"):
-            stale.unlink()
-        _fetch(wheels, architecture, python)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(store, wheels)
         shutil.move(wheel, wheels / wheel.name)
     own = f"affectd=={version} --hash=sha256:{sha256((wheels / wheel.name).read_bytes()).hexdigest()}\n"
     (folder / "requirements.txt").write_text(without_installer(LOCK.read_text()) + own)
@@ -44,11 +44,18 @@ def without_installer(lock: str) -> str:
     return re.sub(r"^pip==.*\n(?:    .*\n)*", "", lock, flags=re.MULTILINE)
 
 
-def _fetch(wheels: Path, architecture: str, python: Version) -> None:
+def _fetch(store: Path, architecture: str, python: Version) -> None:
+    """Make ``store`` hold one wheel of each pin, and nothing else."""
+    store.mkdir(parents=True, exist_ok=True)
+    there = {sha256(wheel.read_bytes()).hexdigest(): wheel for wheel in store.iterdir()}
+    pins = [set(re.findall("sha256:([0-9a-f]{64})", pin)) for pin in LOCK.read_text().split("==")[1:]]
+    if len(there) == len(pins) and all(pin & there.keys() for pin in pins):
+        return
+    for wheel in there.values():
+        wheel.unlink()
     # fmt: off
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
-               "--find-links", str(wheels), "--dest", str(wheels), "--requirement", str(LOCK),
-               *target_options(architecture, python)]
+               "--dest", str(store), "--requirement", str(LOCK), *target_options(architecture, python)]
     # fmt: on
     _run(command, f"the wheels for {architecture} and Python {dotted(python)} could not be gathered")
 
@@ -69,7 +76,6 @@ def _build(root: Path, scratch: Path) -> Path:
 def copy_program(root: Path, folder: Path) -> None:
     """Everything of a payload but its wheels and requirements."""
     for name in ("systemd", "install/device"):
-        shutil.rmtree(folder / name, ignore_errors=True)
         shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for source, name in (
         ("install/__init__.py", "install/__init__.py"),

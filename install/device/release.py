@@ -112,7 +112,7 @@ def _compile(release: Path, layout: Layout) -> None:
     """Byte code now: the daemon may not write it. In a staging folder, paths are told as the device will see them."""
     strip = ["-s", str(layout.destdir), "-p", "/"] if layout.staged else []
     folders = [str(release / "lib"), str(release / "install")]
-    _run([sys.executable, "-m", "compileall", "-q", *strip, *folders], "byte-compiling failed")
+    _run([sys.executable, "-m", "compileall", "-q", "-j", "0", *strip, *folders], "byte-compiling failed")
 
 
 def _tell_its_place(release: Path, layout: Layout) -> None:

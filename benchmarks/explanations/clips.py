@@ -31,11 +31,15 @@ class Clip:
         return features.frames(self.samples)
 
 
-def held_out(bundle: Bundle, count: int | None = None, corpus: str = "*", seed: int = 0) -> list[Clip]:
-    """Clips whose speakers the bundle's training run kept for evaluation, in a seeded random order."""
-    patterns = bundle.manifest.card["training"]["split"]["test"]
+def held_out(bundle: Bundle, count: int | None = None, seed: int = 0) -> list[Clip]:
+    """Clips of speakers who trained no weight of the bundle, in a seeded random order.
+
+    They are those kept for evaluation; where a bundle kept none, those that set its temperature and threshold.
+    """
+    split = bundle.manifest.card["training"]["split"]
+    patterns = split["test"] or split["calibration"]
     with (DATA / "manifest.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if fnmatch(row["corpus"], corpus)]
+        rows = list(csv.DictReader(file))
     rows = [row for row in rows if any(fnmatch(f"{row['corpus']}/{row['speaker']}", pattern) for pattern in patterns)]
     rows = [row for row in rows if RENAMED.get(row["emotion"], row["emotion"]) in bundle.labels]
     order = np.random.default_rng(seed).permutation(len(rows))[:count]
@@ -44,7 +48,8 @@ def held_out(bundle: Bundle, count: int | None = None, corpus: str = "*", seed: 
 
 def _clip(row: dict[str, str]) -> Clip:
     emotion = RENAMED.get(row["emotion"], row["emotion"])
-    return Clip(trimmed(read_audio(DATA / row["path"])), row["speaker"], emotion, row["intensity"])
+    speaker = f"{row['corpus']}/{row['speaker']}"
+    return Clip(trimmed(read_audio(DATA / row["path"])), speaker, emotion, row["intensity"])
 
 
 def trimmed(samples: np.ndarray) -> np.ndarray:

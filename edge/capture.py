@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from edge import log
 from edge.inbox import Block, Inbox
+from edge.pace import Pace
+from edge.rest import Rest
 from edge.sources import DigitalSilence, Reopening, Source
 
 _logger = logging.getLogger("affectd")
@@ -18,7 +20,8 @@ _logger = logging.getLogger("affectd")
 class Capture:
     """Reads the source for as long as it is wanted; muted, it holds no source open.
 
-    ``observe(online)`` is told, on this thread, whether blocks arrive and carry sound; ``beat`` that it turns.
+    ``observe(online)`` is told, on this thread, whether blocks arrive and carry sound; ``beat`` that it turns;
+    ``asleep()`` says that nobody speaks, so that blocks may come several at a time.
     """
 
     def __init__(
@@ -29,12 +32,14 @@ class Capture:
         silence_s: float,
         observe: Callable[[bool], None],
         beat: Callable[[], None],
+        asleep: Callable[[], bool] = lambda: False,
     ) -> None:
         self._open_source = open_source
         self._inbox = inbox
         self._silence_s = silence_s
         self._observe = observe
         self._beat = beat
+        self._asleep = asleep
         self._lock = threading.Lock()
         self._source: Source | None = None
         self._wanted = threading.Event()
@@ -84,16 +89,22 @@ class Capture:
                 return True
             opened = _Beating(self._open_source(), self._beat)
             source = self._source = Reopening(opened, self._on_state)
-        silence = DigitalSilence(self._silence_s)
+        silence, pace, rest = DigitalSilence(self._silence_s), Pace(self._silence_s), Rest()
+        ready = time.monotonic()
         for samples in source.blocks():
             self.last_block = time.monotonic()
+            waited_s = self.last_block - ready
             self._beat()
-            self._observe(not silence.push(samples))
+            silent, slow = silence.push(samples), source.endless and pace.push(self.last_block)
+            self._observe(not silent and not slow)
             block = Block(samples, time.time())
             if source.endless:
-                self._inbox.offer(block)
+                self._inbox.offer(block, wake=not rest.midst)
             else:
-                self._inbox.put(block)
+                self._inbox.put(block, wake=not rest.midst)
+            if seconds := rest.after(waited_s, self._asleep()):
+                self._closed.wait(seconds)
+            ready = time.monotonic()
         with self._lock:
             self._source = None
         if self.muted:

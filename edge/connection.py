@@ -1,6 +1,5 @@
 """The connection to the broker: one thread that connects, publishes, and reconnects for ever."""
 
-import collections
 import contextlib
 import logging
 import select
@@ -8,9 +7,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -23,29 +21,20 @@ from edge.config import MqttSettings
 from edge.credentials import authenticate
 from edge.errors import AffectdError
 from edge.journal import Delivery
+from edge.outbox import Backlog, Key, Outbox
 from edge.topics import Incoming, Message
 
 CONNECT_TIMEOUT_S = 10.0  # for TCP and TLS, then again for CONNACK
 MQTT5_TIMEOUT_S = 3.0  # for CONNACK: some brokers of 3.1.1 do not answer MQTT 5 at all
 SILENT_KEEPALIVES = 1.5  # without a byte for so long, a connection is dead (MQTT 5, section 3.1.2.10)
 IN_FLIGHT = 16  # unacknowledged messages at a time; under paho's own limit, so that paho never queues
-QUEUED = 1000  # live messages that may wait; the journal waits on disk
+CONTESTED_S = 600.0  # how long a namesake is kept in mind
 FLUSH_S = 5.0  # how long a clean stop waits for acknowledgements
-SETTLED_S = 2.0  # an acknowledgement counts once the broker has outlived it: it may die before its own disk has it
-LOOK_AGAIN_S = 10.0  # how often an idle connection asks the journal, in case a gap has turned up behind it
 
 _TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1
 _UNSUPPORTED_VERSION = 132  # MQTT 5, section 3.2.2.2; paho maps 3.1.1's code 1 to it
 
 _logger = logging.getLogger("affectd")
-
-
-class Backlog(Protocol):
-    """What waits for the broker and survives us: the journal."""
-
-    def pending(self, after: int, count: int) -> list[Delivery]: ...
-
-    def acknowledge(self, keys: Iterable[tuple[int, bool]]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -83,12 +72,9 @@ class Connection:
         self._settings = settings
         self._client_id = client_id
         self._conversation = conversation
-        self._backlog = backlog
+        self._outbox = Outbox(backlog, conversation.envelope)
         self._beat = beat  # called at every turn: this thread is alive
-        self._greetings: collections.deque[Message] = collections.deque()
-        self._queue: collections.deque[tuple[Message, float]] = collections.deque()
-        self._unacknowledged: dict[int, tuple[int, bool] | None] = {}
-        self._acknowledged: collections.deque[tuple[tuple[int, bool], float]] = collections.deque()
+        self._unacknowledged: dict[int, Key | None] = {}
         self._protocol = MQTTProtocolVersion.MQTTv5
         self._window = IN_FLIGHT
         self._reader, self._writer = socket.socketpair()
@@ -98,28 +84,24 @@ class Connection:
         self._connack: ReasonCode | None = None
         self._lost: str | None = None
         self._taken_over = False
+        self._contested_until = 0.0
+        self._contest = f"another client uses the id {client_id}: give each daemon its own `node`"
         self._greet_at: float | None = None
-        self._sent_through = 0  # of the journal, on this connection
-        self._look_at = 0.0  # when to ask the journal next
         self._heard_at = 0.0
         self.connected = False
         self.connections = 0
-        self.expired = 0  # live messages that waited too long, or were too many
         authenticate(self._new_client(), settings)
 
     def publish(self, message: Message) -> None:
         """Send ``message`` as soon as there is a connection."""
         if not self.connected and message.retain:
             return  # the greeting of the next connection brings the latest value
-        if len(self._queue) >= QUEUED:
-            self._queue.popleft()
-            self.expired += 1
-        self._queue.append((message, time.monotonic()))
+        self._outbox.add(message)
         self._wake()
 
     def look(self) -> None:
         """The journal has grown."""
-        self._look_at = 0.0
+        self._outbox.look()
         self._wake()
 
     def greet_again(self, delay_s: float) -> None:
@@ -127,6 +109,16 @@ class Connection:
         if self._greet_at is None:
             self._greet_at = time.monotonic() + delay_s
             self._wake()
+
+    def contested(self) -> None:
+        """Somebody else speaks for this node; where the broker does not say so itself, what they publish does."""
+        self._contested_until = time.monotonic() + CONTESTED_S
+        self._complain(self._contest)
+
+    @property
+    def expired(self) -> int:
+        """Live messages that waited too long, or were too many."""
+        return self._outbox.expired
 
     def close(self) -> None:
         """Ask ``run`` to flush for at most ``FLUSH_S``, say ``offline``, disconnect and return."""
@@ -152,7 +144,8 @@ class Connection:
             except (OSError, ValueError, _RefusedError, AffectdError) as error:
                 self._complain(str(error))
                 self._protocol = MQTTProtocolVersion.MQTTv5
-            self._rest(backoff.after_takeover() if self._taken_over else backoff.delay(served_s))
+            contested = self._taken_over or time.monotonic() < self._contested_until
+            self._rest(backoff.after_takeover() if contested else backoff.delay(served_s))
 
     def _rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -168,9 +161,8 @@ class Connection:
             self.connections += 1
             _logger.info(log.line("connected", broker=self._address, protocol=self._protocol.name))
             client.subscribe([(topic, 1) for topic in self._conversation.subscriptions])
-            self._sent_through, self._look_at = 0, 0.0
             self.connected = True  # from here on a change is queued; the greeting, taken after it, is never older
-            self._greet()
+            self._outbox.begin(self._greeting())
             while self._lost is None and not self._stopping.is_set():
                 self._turn(client, 1.0)
             if self._lost is None:
@@ -178,18 +170,16 @@ class Connection:
             return time.monotonic() - began
         finally:
             self.connected = False
-            self._acknowledged.clear()
             self._unacknowledged.clear()
-            self._greetings.clear()
             _close_socket(client)
 
     def _turn(self, client: paho.Client, timeout_s: float) -> None:
         """Send what may be sent, wait for something to happen, take note of what did."""
         if self._greet_at is not None and time.monotonic() >= self._greet_at:
-            self._greet()
+            self._outbox.greet(self._greeting())
         self._drain(client)
         self._step(client, timeout_s)
-        self._settle(SETTLED_S)
+        self._outbox.settle()
         if time.monotonic() - self._heard_at > SILENT_KEEPALIVES * self._settings.keepalive_s:
             self._lost = self._lost or "the broker has fallen silent"
 
@@ -264,35 +254,20 @@ class Connection:
             client.loop_write()
         client.loop_misc()
 
-    def _greet(self) -> None:
+    def _greeting(self) -> list[Message]:
         self._greet_at = None
-        self._greetings = collections.deque([*self._conversation.greeting(), self._conversation.online])
+        return [*self._conversation.greeting(), self._conversation.online]
 
     def _drain(self, client: paho.Client) -> None:
-        """The greeting, what is live, and then, in order, what the journal holds; as far as the window is open."""
+        """As far as the window is open."""
         while (room := self._window - len(self._unacknowledged)) > 0 and self._lost is None:
-            if self._greetings:
-                self._send(client, self._greetings.popleft())
-            elif self._queue:
-                message, queued = self._queue.popleft()
-                if message.max_age_s is not None and time.monotonic() - queued > message.max_age_s:
-                    self.expired += 1
-                else:
-                    self._send(client, message)
-            elif time.monotonic() >= self._look_at:
-                self._look_at = time.monotonic() + LOOK_AGAIN_S
-                if not self._unacknowledged and not self._acknowledged:
-                    self._sent_through = 0
-                deliveries = self._backlog.pending(self._sent_through, room)
-                if len(deliveries) == room:
-                    self._look_at = 0.0
-                for delivery in deliveries:
-                    self._send(client, self._conversation.envelope(delivery), delivery.key)
-                    self._sent_through = max(self._sent_through, delivery.seq)
-            else:
+            taken = self._outbox.take(room, in_flight=bool(self._unacknowledged))
+            for message, key in taken:
+                self._send(client, message, key)
+            if not taken:
                 return
 
-    def _send(self, client: paho.Client, message: Message, key: tuple[int, bool] | None = None) -> None:
+    def _send(self, client: paho.Client, message: Message, key: Key | None = None) -> None:
         five = self._protocol == MQTTProtocolVersion.MQTTv5
         sent = client.publish(
             message.topic,
@@ -306,27 +281,18 @@ class Connection:
         elif message.qos > 0:
             self._unacknowledged[sent.mid] = key
 
-    def _settle(self, outlived_s: float) -> None:
-        """Tell the journal what the broker acknowledged, and has outlived for so long."""
-        until = time.monotonic() - outlived_s
-        settled = []
-        while self._acknowledged and self._acknowledged[0][1] <= until:
-            settled.append(self._acknowledged.popleft()[0])
-        if settled:
-            self._backlog.acknowledge(settled)
-
     def _leave(self, client: paho.Client) -> None:
         deadline = time.monotonic() + FLUSH_S
         while self._lost is None and time.monotonic() < deadline:
             self._drain(client)
-            if not (self._queue or self._unacknowledged):
+            if not (self._outbox.live or self._unacknowledged):
                 break
             self._step(client, 0.1)
         self._send(client, self._conversation.will)
         while self._unacknowledged and self._lost is None and time.monotonic() < deadline + 1:
             self._step(client, 0.1)
         if self._lost is None:
-            self._settle(0.0)
+            self._outbox.settle(0.0)
         client.disconnect()
 
     def _complain(self, reason: str) -> None:
@@ -354,7 +320,7 @@ class Connection:
     ) -> None:
         if reason.value == _TAKEN_OVER:
             self._taken_over = True
-            self._lost = f"another client uses the id {self._client_id}: give each daemon its own `node`"
+            self._lost = self._contest
         else:
             self._lost = self._lost or f"connection lost ({reason})"
 
@@ -365,7 +331,7 @@ class Connection:
         if reason.is_failure:  # kept, and tried again on the next connection
             self._lost = self._lost or f"the broker refuses to take a message ({reason}): see its access control"
         elif key is not None:
-            self._acknowledged.append((key, time.monotonic()))
+            self._outbox.acknowledged(key)
 
     def _on_subscribe(
         self, _client: paho.Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: object

@@ -37,7 +37,7 @@ from edge.sd_notify import notify, watchdog_s
 from edge.settings import Settings
 from edge.sources import open_source
 from edge.state import lock, state_folder
-from edge.topics import Info, Topics, default_node
+from edge.topics import Incoming, Info, Topics, default_node, spoken_by_another
 
 QUEUE_S = 10.0  # of audio that may wait while the classifier is busy; then the oldest is dropped
 STALL_S = 3.0  # without a block for this long, nobody is known to speak
@@ -78,7 +78,7 @@ class Daemon:
         self._announcer = Announcer(
             topics,
             Presence(hold_s=config.mqtt.hold_s, stall_s=STALL_S),
-            Info(node=node, bundle=bundle.name, model=bundle.digest, labels=list(bundle.labels)),
+            Info(node=node, boot=self._boot, bundle=bundle.name, model=bundle.digest, labels=list(bundle.labels)),
             lambda message: self._connection.publish(message),  # noqa: PLW0108 (there is no connection yet)
             config.homeassistant.prefix if config.homeassistant.discovery else None,
         )
@@ -87,6 +87,7 @@ class Daemon:
             self._inbox,
             silence_s=config.source.silence_s,
             observe=self._announcer.microphone,
+            asleep=lambda: self._listener.gate.asleep,
             beat=partial(self._beat, "capture") if config.source.kind in ("microphone", "command") else lambda: None,
         )
         birth_topic = f"{config.homeassistant.prefix}/status"
@@ -99,7 +100,7 @@ class Daemon:
                 subscriptions=[*topics.commands(), birth_topic],
                 greeting=self._announcer.greeting,
                 envelope=topics.journal,
-                hear=lambda message: self._controls.hear(message),  # noqa: PLW0108 (nor are there controls)
+                hear=self._hear,
             ),
             self._journal,
             beat=partial(self._beat, "connection"),
@@ -252,6 +253,15 @@ class Daemon:
             stream_began=stream_began,
             model=self._bundle.digest,
         )
+
+    def _hear(self, message: Incoming) -> None:
+        if message.topic != self._topics.name("info"):
+            self._controls.hear(message)
+        # What is retained at the first connection may be our own, from before we were started.
+        elif spoken_by_another(message.payload, self._boot) and not (
+            message.retained and self._connection.connections == 1
+        ):
+            self._connection.contested()
 
     def _apply(self, settings: Settings) -> None:
         """Let the settings take effect, and say so."""

@@ -47,9 +47,18 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = SCHEMA
     version: str = __version__
     node: str
+    boot: str
     bundle: str
     model: str
     labels: list[str]
+
+
+def spoken_by_another(info: bytes, boot: str) -> bool:
+    """Whether ``info`` on our own topic comes from another process than the one that calls itself ``boot``."""
+    try:
+        return msgspec.json.decode(info, type=Info).boot != boot
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +130,7 @@ class Topics:
 
     def commands(self) -> list[str]:
         """What the node listens to."""
-        return [self.name(topic) for topic in ("listening/set", "threshold/set", "request/#", "status")]
+        return [self.name(topic) for topic in ("listening/set", "threshold/set", "request/#", "status", "info")]
 
 
 def default_node(machine_id: Path = Path("/etc/machine-id")) -> str:

@@ -146,6 +146,11 @@ class Gate:
             return []
         return self._listen(excess)
 
+    @property
+    def asleep(self) -> bool:
+        """Whether nobody is known or suspected to speak."""
+        return self._segmenter.idle and self.blocks > self._listen_until
+
     def finish(self) -> list[GateItem]:
         """End the stream: the utterance in hand, if there is one."""
         self._listen_until = self.blocks

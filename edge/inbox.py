@@ -30,20 +30,23 @@ class Inbox:
         self._closed = False
         self.dropped = 0  # blocks
 
-    def offer(self, block: Block) -> None:
-        """Sound that cannot wait: where there is no room, the oldest makes it."""
+    def offer(self, block: Block, *, wake: bool = True) -> None:
+        """Sound that cannot wait: where there is no room, the oldest makes it. ``wake`` whoever waits for some."""
         with self._changed:
             if len(self._blocks) >= self._capacity:
                 self._blocks.popleft()
                 self.dropped += 1
-            self._blocks.append(block)
-            self._changed.notify_all()
+            self._append(block, wake)
 
-    def put(self, block: Block) -> None:
+    def put(self, block: Block, *, wake: bool = True) -> None:
         """Sound that can wait: returns once there is room."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._blocks) < self._capacity or self._closed)
-            self._blocks.append(block)
+            self._append(block, wake)
+
+    def _append(self, block: Block, wake: bool) -> None:
+        self._blocks.append(block)
+        if wake or len(self._blocks) >= self._capacity:
             self._changed.notify_all()
 
     def ask(self, job: Job) -> None:

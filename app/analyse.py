@@ -83,12 +83,11 @@ def _choose(name: str, found: list[Analysis], labels: Sequence[str]) -> int:
     drawn, listed = st.columns([1.35, 1], gap="large")
     rows = [
         {
-            "#": number,
             "when": f"{analysis.start_s:.2f} to {analysis.end_s:.2f} s",
             "emotion": analysis.verdict.emotion,
             "confidence": 100 * analysis.verdict.confidence,
         }
-        for number, analysis in enumerate(found, start=1)
+        for analysis in found
     ]
     with listed:
         chosen = st.dataframe(
@@ -100,7 +99,6 @@ def _choose(name: str, found: list[Analysis], labels: Sequence[str]) -> int:
             selection_mode="single-row-required",
             selection_default={"selection": {"rows": [0]}},
             column_config={
-                "#": st.column_config.NumberColumn(width=35),
                 "when": st.column_config.TextColumn(width=115),
                 "emotion": st.column_config.TextColumn(width=75),
                 "confidence": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),

@@ -34,11 +34,11 @@ def _measured(protocols: Mapping[str, Mapping[str, Scores]]) -> None:
         st.info("This bundle says nothing of how well it does: evaluate it with `python -m train evaluate`.")
         return
     protocol = next(iter(protocols))
-    place, beside = st.columns([1, 2])
     if len(protocols) > 1:
-        protocol = place.selectbox("Protocol", list(protocols), format_func=lambda name: name or "its own split")
-        place = beside
-    adaptation = place.segmented_control(
+        protocol = st.selectbox(
+            "Protocol", list(protocols), format_func=lambda name: name or "its own split", width=300
+        )
+    adaptation = st.segmented_control(
         "The device was",
         list(protocols[protocol]),
         default=next(iter(protocols[protocol])),

@@ -8,12 +8,20 @@ import msgspec
 
 from edge.events import Event
 from edge.presence import NO_EMOTION
-from edge.topics import Info
 
 HISTORY = datetime.timedelta(hours=1)
 TOPICS = (
     "status", "microphone", "speech", "state", "listening", "threshold", "info", "diagnostics", "event", "journal",
 )  # fmt: skip
+
+
+class Info(msgspec.Struct, frozen=True):
+    """What of ``info`` is shown; a node of another version may say more, or less."""
+
+    version: str = ""
+    bundle: str = ""
+    model: str = ""
+    labels: list[str] = []
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from edge.errors import AudioError
@@ -24,7 +22,11 @@ class Converter:
     """Mixes any number of channels down and resamples any rate to int16 mono 16 kHz, as a stream."""
 
     def __init__(self, rate: int) -> None:
-        self._resampler = None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
+        self._resampler = None
+        if rate != SAMPLE_RATE:
+            import soxr  # here: a microphone at 16 kHz needs neither its time nor its memory
+
+            self._resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
 
     def push(self, frames: NDArray[np.float32]) -> NDArray[np.int16]:
         """Convert the next ``frames`` [n, channels], full scale 1; the result [m] may lag behind or be empty."""
@@ -54,6 +56,8 @@ def decode(path: Path) -> Iterator[NDArray[np.int16]]:
 
 def decode_open(file: int | BinaryIO, name: str) -> Iterator[NDArray[np.int16]]:
     """``decode`` what is open already: a descriptor, closed at the end, or bytes in memory. Errors say ``name``."""
+    import soundfile  # here: only files need it
+
     heard = False
     try:
         with soundfile.SoundFile(file, closefd=True) as audio:

@@ -3,7 +3,7 @@
 from edge.audio import BLOCK_SECONDS
 
 BLOCKS = 8  # heard at each awakening while nobody speaks: speech is noticed a quarter of a second late at most
-REST_S = (BLOCKS - 1.25) * BLOCK_SECONDS  # the last block is still to come then
+REST_S = (BLOCKS - 0.75) * BLOCK_SECONDS  # all but the last block have come then
 _LIVE_S = BLOCKS * BLOCK_SECONDS / 2  # waited for so many blocks; a file read as fast as it can be comes at once
 _STILL_LIVE_S = 1e-3  # the same after a rest
 

@@ -29,6 +29,15 @@ test: $(DEV)/ready ## all tests that a newcomer should run
 	@.ci/packages mosquitto mosquitto-clients espeak-ng pulseaudio pulseaudio-utils libasound2-plugins chromium
 	AFFECTD_DATA=$(DATA) $(DEV)/bin/pytest
 
+faults: $(DEV)/ready ## the whole fault suite (an hour), its table into docs/faults.md
+	@.ci/packages mosquitto mosquitto-clients faketime gcc
+	$(DEV)/bin/pytest -p tests.faults.table -m 'faults or not faults' --fault-table docs/faults.md tests/faults tests/edge/test_journal.py
+
+test-homeassistant: $(DEV)/ready ## the daemon in a real Home Assistant (root; builds a Debian 13 in .cache first)
+	@.ci/packages mosquitto mmdebstrap
+	.ci/homeassistant .cache/homeassistant
+	$(DEV)/bin/pytest -m homeassistant tests/homeassistant
+
 check: $(DEV)/ready ## format, lint, types, import contract
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .

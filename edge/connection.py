@@ -76,6 +76,7 @@ class Connection:
         self._beat = beat  # called at every turn: this thread is alive
         self._unacknowledged: dict[int, Key | None] = {}
         self._protocol = MQTTProtocolVersion.MQTTv5
+        self._fallen_back = False
         self._window = IN_FLIGHT
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
@@ -137,10 +138,11 @@ class Connection:
                     self._repeats.clear()
                 if self._lost is not None and not self._stopping.is_set():
                     self._complain(self._lost)
-                self._protocol = MQTTProtocolVersion.MQTTv5
             except _UnsupportedError:
                 self._protocol = MQTTProtocolVersion.MQTTv311
-                continue
+                if not self._fallen_back:
+                    self._fallen_back = True
+                    continue  # at once, but only once: a broker that is merely starting looks the same
             except (OSError, ValueError, _RefusedError, AffectdError) as error:
                 self._complain(str(error))
                 self._protocol = MQTTProtocolVersion.MQTTv5

@@ -139,6 +139,7 @@ def test_f6_lost_acknowledgements_cost_duplicates_with_the_same_id(
     assert len(recorder.journalled()) > len(set(recorder.journalled())) == 2
 
 
+@pytest.mark.faults
 def test_f13_a_second_daemon_with_the_same_node_is_named_and_backs_off(
     recorder: Recorder, proxy: Proxy, daemons: Daemons, tmp_path: Path
 ) -> None:

@@ -66,15 +66,27 @@ def last(recorder: Recorder, topic: str) -> bytes:
     return found[-1].payload if found else b""
 
 
-@pytest.mark.parametrize("fault", ["end", "error", "silence", "half"])
+LONG = pytest.mark.faults
+
+
+@pytest.mark.parametrize(
+    ("fault", "silence_s"),
+    [
+        ("error", 2),
+        ("silence", 2),
+        pytest.param("silence", 60, marks=LONG),
+        pytest.param("end", 2, marks=LONG),
+        pytest.param("half", 2, marks=LONG),
+    ],
+)
 def test_f15_a_microphone_that_breaks_is_reported_and_comes_back(
-    microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons, fault: str
+    microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons, fault: str, silence_s: float
 ) -> None:
-    daemon = daemons(broker.port, source=source(microphone), mqtt={"hold_s": 3600})
+    daemon = daemons(broker.port, source=source(microphone, silence_s=silence_s), mqtt={"hold_s": 3600})
     recorder.wait(lambda: last(recorder, "microphone") == b"online")
     recorder.wait(lambda: last(recorder, "state") not in (b"", b"none"))
     microphone.write_text(fault)
-    recorder.wait(lambda: last(recorder, "microphone") == b"offline")
+    recorder.wait(lambda: last(recorder, "microphone") == b"offline", silence_s + 30)
     recorder.wait(lambda: last(recorder, "speech") == b"OFF" and last(recorder, "state") == b"none")
     microphone.write_text("speech")
     recorder.wait(lambda: last(recorder, "microphone") == b"online")
@@ -83,6 +95,7 @@ def test_f15_a_microphone_that_breaks_is_reported_and_comes_back(
     assert daemon.process.poll() is None
 
 
+@pytest.mark.faults
 def test_f15_a_device_that_is_unplugged_and_plugged_in_again_is_heard_again(
     microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons, tmp_path: Path
 ) -> None:

@@ -1,0 +1,75 @@
+"""A pytest plugin that ends a run of the fault suite with a table of its results: `-p tests.faults.table`."""
+
+import datetime
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+FAULTS = {
+    1: "the broker is down at the start",
+    2: "the broker is stopped and started, 20 times",
+    3: "the broker is killed, 20 times, with the configuration shipped",
+    4: "the connection is reset at every byte of a PUBLISH",
+    5: "black hole: a half-open connection",
+    6: "acknowledgements are lost",
+    7: "the daemon is killed 200 times during an outage",
+    8: "power cut after every fsync",
+    9: "the disk is full, then read-only",
+    10: "an outage beyond the journal's bound",
+    11: "damaged and truncated files of the journal",
+    12: "1970 at boot, clock jumps of a day",
+    13: "a second daemon with the same node",
+    14: "Home Assistant's birth message",
+    15: "the microphone ends, errs, falls silent, slows down, is pulled out",
+    16: "a worker raises",
+    17: "frozen inference starves the watchdog, a broker that is down does not",
+    18: "hours of sound: memory, descriptors, disk",
+    19: "TLS and passwords that do not fit",
+    20: "privacy: no file and no message holds the sound",
+    21: "hostile messages and files",
+    22: "more sound than can be understood",
+}
+# Tests of the journal itself that prove a fault, by a part of their name.
+JOURNAL = {"killed_writer": 7, "full": 9, "read_only": 9, "bound": 10, "flipped": 11, "truncated": 11, "nonsense": 11,
+           "while_running": 11}  # fmt: skip
+
+_outcomes: dict[int, list[tuple[str, float]]] = defaultdict(list)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fault-table", metavar="FILE", help="put the table between the marks in this page")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when != "call" and report.outcome == "passed":
+        return
+    if report.when == "teardown":
+        return
+    name = report.nodeid.rsplit("::", 1)[-1]
+    match = re.match(r"test_f(\d+)_", name)
+    number = int(match[1]) if match else next((fault for part, fault in JOURNAL.items() if part in name), None)
+    if number is not None:
+        _outcomes[number].append((report.outcome, report.duration))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not _outcomes:
+        return
+    rows = ["| # | fault | tests | result | seconds |", "|---|---|---|---|---|"]
+    for number, title in FAULTS.items():
+        outcomes = [outcome for outcome, _ in _outcomes.get(number, [])]
+        bad = [outcome for outcome in outcomes if outcome != "passed"]
+        result = "not run" if not outcomes else "holds" if not bad else ", ".join(sorted(set(bad)))
+        seconds = sum(duration for _, duration in _outcomes.get(number, []))
+        rows.append(f"| F{number} | {title} | {len(outcomes)} | {result} | {seconds:.0f} |")
+    terminalreporter.write_line("\n" + "\n".join(rows))
+    page = config.getoption("--fault-table")
+    if page:
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        table = "\n".join([f"Run of {today}:", "", *rows])
+        text = Path(page).read_text(encoding="utf-8")
+        begin, end = "<!-- results -->\n", "\n<!-- end of results -->"
+        head, _, rest = text.partition(begin)
+        Path(page).write_text(head + begin + table + end + rest.partition(end)[2], encoding="utf-8")

@@ -64,7 +64,7 @@ class Daemon:
         self._classifier = Classifier(bundle, threshold=config.model.threshold)
         self._default_threshold = self._classifier.threshold
         explainer = Explainer(self._classifier)
-        self._recall = Recall(explainer)
+        self._recall = Recall(self._classifier, explainer)
         self._habits = Habits(folder / HABITS, bundle) if config.model.adapt else None
         analyst = Analyst(
             self._classifier,

@@ -22,6 +22,7 @@ from edge.wording import words
 
 Floats = NDArray[np.float32]
 Part = Literal["families", "features", "time"]
+Worth = Callable[[NDArray[np.floating]], NDArray[np.float64]]
 
 PARTS: tuple[Part, ...] = ("families", "features", "time")
 FAMILIES_ALONE: tuple[Part, ...] = ("families",)
@@ -44,7 +45,7 @@ class FeatureEffect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimeEffect(msgspec.Struct, frozen=True, kw_only=True):
-    """What the target's log-odds lose when a stretch of the utterance is replaced by its mean frame."""
+    """What a stretch of the utterance is worth to the target's log-odds: see ``Explainer.window_effects``."""
 
     start_s: float
     end_s: float
@@ -131,9 +132,9 @@ class Explainer:
             evaluations += len(effects)
         if "time" in parts:
             windows = occlusion.windows(len(frames))
-            effects = value - worth(self._without_windows(frames, verdict, windows.weights))
+            effects = self.window_effects(frames, verdict, windows.weights, worth)
             found |= _over_time(windows, effects) | {"attention": [round(float(w), 6) for w in verdict.attention]}
-            evaluations += len(effects)
+            evaluations += 2 * len(effects) + 2
         return Explanation(
             method="+".join(METHODS[part] for part in PARTS if part in parts),
             target=verdict.label,
@@ -172,6 +173,23 @@ class Explainer:
             batches.append(self._bundle.model.run(["logits"], {self._bundle.profile: rows})[0])
         return np.concatenate(batches)
 
+    def window_effects(self, frames: Floats, verdict: Verdict, weights: Floats, worth: Worth) -> NDArray[np.float64]:
+        """What each window of time [windows, time] is worth [windows], as ``worth`` maps logits to what is explained.
+
+        That is the mean of what goes when it alone fades to the mean frame, and what comes when it alone does not:
+        the first misses what two windows say alike, the second what one says only beside another.
+        """
+        nothing = np.zeros_like(weights[:1])
+        faded = np.concatenate([nothing, 1 - nothing, weights, 1 - weights])
+        if self._bundle.profile == "frames":
+            rows = occlusion.hidden(self._classifier.inputs(frames, verdict)[0], faded)
+        else:
+            rows = np.concatenate([self._classifier.inputs(row, verdict) for row in occlusion.hidden(frames, faded)])
+        worths = worth(self._bundle.model.run(["logits"], {self._bundle.profile: rows})[0])
+        gone, left = np.split(worths[2:], 2)
+        effects: NDArray[np.float64] = (worths[0] - gone + left - worths[1]) / 2
+        return effects
+
     def _shared_out(self, worths: NDArray[np.float64], value: float) -> dict[str, object]:
         """What the worths of all coalitions say of the families; ExplanationError where they miss the verdict."""
         names, shares, pairs = list(features.FAMILIES), shapley.values(worths), shapley.interactions(worths)
@@ -188,15 +206,6 @@ class Explainer:
                 f"{names[i]}&{names[j]}": float(pairs[i, j]) for i, j in combinations(range(len(names)), 2)
             },
         }
-
-    def _without_windows(self, frames: Floats, verdict: Verdict, weights: Floats) -> Floats:
-        """Logits [windows, classes], each row with one window of time faded to the mean frame."""
-        if self._bundle.profile == "frames":
-            rows = occlusion.hidden(self._classifier.inputs(frames, verdict)[0], weights)
-        else:
-            hidden = occlusion.hidden(frames, weights)
-            rows = np.concatenate([self._classifier.inputs(row, verdict) for row in hidden])
-        return self._bundle.model.run(["logits"], {self._bundle.profile: rows})[0]
 
     def _baseline(self, frames: Floats, parts: Collection[Part]) -> str:
         """The baseline in words, or the reason why these frames have no explanation."""
@@ -241,9 +250,7 @@ def membership(profile: str) -> Floats:
     return np.array([[family == member for member in families] for family in features.FAMILIES], np.float32)
 
 
-def _question(
-    labels: Sequence[str], target: str, against: str | None
-) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
+def _question(labels: Sequence[str], target: str, against: str | None) -> Worth:
     """What is explained: logits [rows, classes] to one number a row."""
     chosen = labels.index(target)
     if against is None:

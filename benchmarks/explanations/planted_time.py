@@ -89,8 +89,8 @@ def table(bundle: Bundle) -> str:
         cold, warm = (100 * np.mean(np.array(found[f"{OURS}, {kind}"])[chosen] >= 0.5) for kind in ("cold", "warm"))
         lines.append(f"| {corpus} | {chosen.sum()} | {cold:.0f} | {warm:.0f} |")
     note = (
-        f"{len(corpora)} splices of two neutral clips and an emotional one (a strong one, where a corpus says so) of the "
-        f"same speaker, of {len(by_speaker)}, the burst first, between or last. Alone, {sum(known[False])} of the "
+        f"{len(corpora)} splices of two neutral clips and an emotional one (a strong one, where a corpus says so) of "
+        f"the same speaker, of {len(by_speaker)}, the burst first, between or last. Alone, {sum(known[False])} of the "
         f"bursts are recognised cold, {sum(known[True])} warm: by an adapter that has heard {HISTORY} of the speaker's "
         "clips."
     )

@@ -34,14 +34,14 @@ def randomised(bundle: Bundle, seed: int) -> Bundle:
 def explanations(bundle: Bundle, subject: Subject) -> dict[str, np.ndarray]:
     """Every part of the explanation of one class for one input, by the network of ``bundle``."""
     explainer, inputs = Explainer(Classifier(bundle)), subject.inputs
+    worth = lambda logits: log_odds(logits)[:, subject.target]  # noqa: E731
     masks = shapley.coalitions(len(features.FAMILIES))
     windows = occlusion.windows(inputs.shape[1])
     without_each = 1 - np.eye(features.COUNT, dtype=np.float32)
-    hidden = occlusion.hidden(inputs[0], windows.weights)
     return {
-        "families": shapley.values(log_odds(explainer.logits(inputs, masks))[:, subject.target]),
-        "features": -log_odds(explainer.logits_of_features(inputs, without_each))[:, subject.target],
-        "time": -log_odds(bundle.model.run(["logits"], {"frames": hidden})[0])[:, subject.target],
+        "families": shapley.values(worth(explainer.logits(inputs, masks))),
+        "features": -worth(explainer.logits_of_features(inputs, without_each)),
+        "time": explainer.window_effects(subject.frames, subject.verdict, windows.weights, worth),
     }
 
 

@@ -32,14 +32,14 @@ CHANGES: dict[str, Change] = {
 def explanations(subject: Subject, target: int) -> dict[str, np.ndarray]:
     """Every part of the explanation of ``target``."""
     explainer, inputs = subject.explainer, subject.inputs
-    whole = log_odds(subject.verdict.logits[None])[0, target]
     masks = shapley.coalitions(len(features.FAMILIES))
     weights = occlusion.windows(inputs.shape[1]).weights
-    hidden = subject.explainer._bundle.model.run(["logits"], {"frames": occlusion.hidden(inputs[0], weights)})[0]
+    worth = lambda logits: log_odds(logits)[:, target]  # noqa: E731
+    effects = explainer.window_effects(subject.frames, subject.verdict, weights, worth)
     return {
-        "families": shapley.values(log_odds(explainer.logits(inputs, masks))[:, target]),
-        "features": whole - log_odds(subject.logits(1 - np.eye(features.COUNT)))[:, target],
-        "time": occlusion.curve(weights, whole - log_odds(hidden)[:, target]),
+        "families": shapley.values(worth(explainer.logits(inputs, masks))),
+        "features": -worth(subject.logits(1 - np.eye(features.COUNT))),
+        "time": occlusion.curve(weights, effects),
     }
 
 

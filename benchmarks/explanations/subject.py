@@ -14,6 +14,7 @@ class Subject:
     """A clip's frames with the verdict on them, and masks of them in; log-odds and probabilities of the verdict out."""
 
     explainer: Explainer
+    frames: np.ndarray
     inputs: np.ndarray
     verdict: Verdict
     target: int
@@ -23,7 +24,7 @@ class Subject:
         frames = clip.frames
         verdict = classifier.classify(frames)
         target = classifier.bundle.labels.index(verdict.label)
-        return cls(Explainer(classifier), classifier.inputs(frames), verdict, target)
+        return cls(Explainer(classifier), frames, classifier.inputs(frames), verdict, target)
 
     @property
     def features(self) -> int:

@@ -49,7 +49,7 @@ def test_json_of_all_parts(classifier, frames):
     assert list(explanation) == [*FIELDS, "segment", "attention"]
     assert explanation["method"] == "shapley-families+occlusion-features+occlusion-time"
     inputs, windows = classifier.inputs(frames), len(explanation["time"])
-    assert explanation["evaluations"] == 2 ** len(features.FAMILIES) + inputs.shape[-1] + windows
+    assert explanation["evaluations"] == 2 ** len(features.FAMILIES) + inputs.shape[-1] + 2 * windows + 2
     assert [list(entry) for entry in explanation["features"]] == [["feature", "name", "effect"]] * (TOP_FEATURES + 1)
     assert explanation["time"][0]["start_s"] == 0
     assert explanation["time"][-1]["end_s"] == pytest.approx(len(frames) / features.FRAME_RATE, abs=1e-3)
@@ -86,16 +86,22 @@ def test_features_are_ranked_by_size_and_sum_up_the_rest(classifier, frames):
     assert rest.effect == pytest.approx(sum(effects[name] for name in names if name not in expected), abs=1e-2)
 
 
-def test_time_effects_are_those_of_windows_replaced_by_the_mean_frame(bundles, frames):
+def test_time_effects_are_the_mean_of_one_window_gone_and_one_window_left(bundles, frames):
     classifier = Classifier(bundles["frames"])
     explanation = Explainer(classifier).explain(frames, parts=("time",))
     inputs, index = classifier.inputs(frames)[0], classifier.bundle.labels.index(explanation.target)
+
+    def worth(faded: np.ndarray) -> float:
+        mixed = faded[:, None] * inputs.mean(axis=0) + (1 - faded[:, None]) * inputs
+        logits = classifier.bundle.model.run(["logits"], {"frames": mixed[None].astype(np.float32)})[0]
+        return log_odds(logits)[0, index]
+
     windows = occlusion.windows(len(frames))
     assert len(explanation.time) == len(windows.starts)
+    silent = worth(np.ones(len(frames)))
     for row, entry in zip(windows.weights, explanation.time, strict=True):
-        replaced = row[:, None] * inputs.mean(axis=0) + (1 - row[:, None]) * inputs
-        logits = classifier.bundle.model.run(["logits"], {"frames": replaced[None]})[0]
-        assert entry.effect == pytest.approx(explanation.value - log_odds(logits)[0, index], abs=1e-4)
+        gone, left = explanation.value - worth(row), worth(1 - row) - silent
+        assert entry.effect == pytest.approx((gone + left) / 2, abs=1e-4)
 
 
 def test_against_a_label_explains_the_difference_of_two_logits(classifier, frames):

@@ -1,6 +1,6 @@
 """Make the tables of docs/explanations.md again, all or those named.
 
-python -m benchmarks.explanations [--bundle DIR] [TABLE ...]
+python -m benchmarks.explanations [--bundle DIR] [--print] [TABLE ...]
 """
 
 import os
@@ -34,13 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explanations", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"some of {', '.join(TABLES)}")
     parser.add_argument("--bundle", type=Path, default=DEFAULT, metavar="DIR")
+    parser.add_argument("--print", action="store_true", help="leave the document as it is")
     options = parser.parse_args()
     bundle = Bundle.load(options.bundle)
     for name in options.tables or TABLES:
         begin = time.monotonic()
         table = importlib.import_module(f"benchmarks.explanations.{name}").table(bundle)
         print(f"\n## {name} ({time.monotonic() - begin:.0f} s)\n\n{table}", flush=True)
-        if options.bundle == DEFAULT:
+        if not options.print:
             insert(name, table)
 
 

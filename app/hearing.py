@@ -2,12 +2,19 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.recording import Recording
 from edge.analyse import analyse_chunks
+from edge.audio import SAMPLE_RATE
 from edge.classifier import Classifier
+from edge.errors import AudioError
 from edge.explain import PARTS, Explainer
 from edge.gate import GateSettings, Utterance
 from edge.listener import Analysis, Analyst
+
+LONGEST_S = 60  # that may be taken as one utterance: as long as the gate may be told to make one
 
 
 def utterances(
@@ -18,10 +25,25 @@ def utterances(
     Raises AudioError, perhaps after some utterances.
     """
     analyst = Analyst(classifier, Explainer(classifier))
-    return analyse_chunks(recording.chunks(on_progress), analyst, GateSettings(), whole=whole)
+    chunks = recording.chunks(on_progress)
+    if whole:
+        chunks = _short(chunks, recording.name)
+    return analyse_chunks(chunks, analyst, GateSettings(), whole=whole)
 
 
-def explained(recording: Recording, found: Analysis, classifier: Classifier, against: str | None) -> Analysis:
-    """The same utterance with every part of its explanation, ``against`` one label if not None."""
+def explained(samples: NDArray[np.int16], found: Analysis, classifier: Classifier, against: str | None) -> Analysis:
+    """The utterance ``found``, of these samples, with all of its explanation, ``against`` a label if not None."""
     analyst = Analyst(classifier, Explainer(classifier), PARTS, against)
-    return analyst.analyse(Utterance(found.start, recording.samples(found.start, found.end), found.snr_db))
+    return analyst.analyse(Utterance(found.start, samples, found.snr_db))
+
+
+def _short(chunks: Iterator[NDArray[np.int16]], name: str) -> Iterator[NDArray[np.int16]]:
+    """The same sound; AudioError once it is too long for one utterance, since all of it is understood at once."""
+    count = 0
+    for chunk in chunks:
+        count += len(chunk)
+        if count > LONGEST_S * SAMPLE_RATE:
+            raise AudioError(
+                f"{name} is longer than {LONGEST_S} s, too long for one utterance: let utterances be cut out of it"
+            )
+        yield chunk

@@ -1,6 +1,8 @@
 """One utterance, understood: verdict, probabilities, where in time and by which features, playback and downloads."""
 
 import io
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import streamlit as st
@@ -18,6 +20,8 @@ from edge.listener import Analysis
 
 _ALL = "all the others"
 
+Made = TypeVar("Made")
+
 
 def show(recording: Recording, found: Analysis, classifier: Classifier, place: str) -> None:
     """The whole view of the utterance ``found`` in a recording; ``place`` says which one it is."""
@@ -31,13 +35,19 @@ def show(recording: Recording, found: Analysis, classifier: Classifier, place: s
         _heading("How probable", f"uncertain below {100 * heard.threshold:.0f} %, the dashed line")
         st.altair_chart(bars.probabilities(heard.probabilities, heard.threshold, labels, palette.current()))
         against = _question(heard.label, labels)
-        analysis = _explained(recording, found, classifier, against)
+        samples = _kept(
+            "clip", (recording.digest, found.start, found.end), lambda: recording.samples(found.start, found.end)
+        )
+        analysis = _kept(
+            "explained",
+            (recording.digest, classifier.bundle.digest, found.start, found.end, against),
+            lambda: hearing.explained(samples, found, classifier, against),
+        )
         if analysis.explanation:
             _reasons(analysis.explanation)
         else:
             st.info(analysis.unexplained, icon=":material/info:")
     with time:
-        samples = recording.samples(found.start, found.end)
         frames = features.frames(samples)
         with st.container(gap=None):
             for panel in moments.panels(samples, frames, analysis.explanation, palette.current()):
@@ -53,15 +63,14 @@ def _question(label: str, labels: tuple[str, ...]) -> str | None:
     return None if chosen == _ALL else chosen
 
 
-def _explained(recording: Recording, found: Analysis, classifier: Classifier, against: str | None) -> Analysis:
-    """The utterance with its full explanation; the latest is kept, since every click runs the page again."""
-    key = (recording.digest, classifier.bundle.digest, found.start, found.end, against)
-    if st.session_state.get("explained_key") != key:
+def _kept(name: str, key: object, make: Callable[[], Made]) -> Made:
+    """What ``make`` makes; the latest is kept with the reader's session, since every click runs the page again."""
+    kept = st.session_state.get(name)
+    if kept is None or kept[0] != key:
         with st.spinner("Explaining …"):
-            st.session_state["explained"] = hearing.explained(recording, found, classifier, against)
-        st.session_state["explained_key"] = key
-    analysis: Analysis = st.session_state["explained"]
-    return analysis
+            kept = st.session_state[name] = (key, make())
+    made: Made = kept[1]
+    return made
 
 
 def _reasons(explanation: Explanation) -> None:

@@ -11,7 +11,7 @@ from types import FrameType
 
 import msgspec
 
-from edge import log, prometheus
+from edge import log, memory
 from edge.announcer import Announcer
 from edge.audio import BLOCK_SECONDS
 from edge.bundle import Bundle
@@ -131,6 +131,8 @@ class Daemon:
             signal.signal(number, self._on_signal)
         health = self._config.health
         if health.prometheus_port is not None:
+            from edge import prometheus  # here: few want it, and a web server is not small
+
             page = lambda: prometheus.exposition(self._diagnostics(), self._topics.node)  # noqa: E731
             prometheus.serve(health.prometheus_host, health.prometheus_port, page)
         connection = self._worker("connection", self._connection.run)
@@ -180,6 +182,7 @@ class Daemon:
     def _supervise(self) -> None:
         """Until something is done: deadlines, diagnostics, and the watchdog, fed only while all workers move."""
         diagnostics_at, fed_at, journal_at = time.monotonic(), 0.0, 0.0
+        released = -1  # events by the time memory was last given back; what starting took is, too
         while not self._done.wait(min(TICK_S, (self._watchdog_s or 60.0) / 4)):
             now = time.monotonic()
             if not self._capture.muted and now - self._capture.last_block > self._config.source.silence_s:
@@ -188,6 +191,9 @@ class Daemon:
             if now >= journal_at:
                 journal_at = now + 10.0
                 self._journal.tick()
+                if self._listener.gate.asleep and self._events > released:
+                    released = self._events
+                    memory.release()
             if now >= diagnostics_at:
                 diagnostics_at = now + self._config.health.diagnostics_s
                 self._announcer.diagnostics(msgspec.json.encode(self._diagnostics()))

@@ -149,7 +149,7 @@ class Gate:
     @property
     def asleep(self) -> bool:
         """Whether nobody is known or suspected to speak."""
-        return self._segmenter.idle and self.blocks > self._listen_until
+        return self._segmenter.idle and self.blocks >= self._listen_until
 
     def finish(self) -> list[GateItem]:
         """End the stream: the utterance in hand, if there is one."""

@@ -181,19 +181,13 @@ def clock(_config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     yield verdicts.clock(clock_state())
 
 
-def disk(_config: Config, unit: str, _say: Say) -> Iterator[Finding]:
+def disk(_config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     """Room for the journal."""
-    folder = state_folder(unit)
+    folder = STATE
     while not folder.exists():
         folder = folder.parent
     read_only = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
     yield verdicts.disk(str(folder), shutil.disk_usage(folder).free, not read_only)
-
-
-def state_folder(unit: str) -> Path:
-    """Where the unit's StateDirectory= lies."""
-    _, _, instance = unit.removesuffix(".service").partition("@")
-    return STATE / instance
 
 
 def service(_config: Config, unit: str, _say: Say) -> Iterator[Finding]:

@@ -19,6 +19,12 @@ _PACKAGES = ["python3", "systemd", "systemd-sysv", "openssh-server", "rsync", "m
 # fmt: on
 
 
+_CORTEX_A72 = (
+    "processor\t: 0\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n"
+    "CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd08\nCPU revision\t: 3\n"
+)
+
+
 def make(architecture: str, cache: Path, suite: str = "bookworm") -> Path:
     """A fresh Debian root; what mmdebstrap made is kept as ``base.tar`` beside it."""
     base = cache / "base.tar"
@@ -38,6 +44,8 @@ def make(architecture: str, cache: Path, suite: str = "bookworm") -> Path:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     subprocess.run(["tar", "-C", str(root), "--exclude=./dev/*", "-xpf", str(base)], check=True)
+    if architecture == "aarch64":
+        (root / "srv/cpuinfo").write_text(_CORTEX_A72)
     return root
 
 
@@ -122,6 +130,7 @@ def _remove_group(group: Path) -> None:
 @contextlib.contextmanager
 def booted(architecture: str, cache: Path) -> Iterator[Debian]:
     """A fresh Debian, running; it is gone afterwards."""
+    cache = cache.resolve()
     root = make(architecture, cache)
     key = cache / "key"
     if not key.exists():

@@ -362,7 +362,7 @@ def _retained(port: int, pattern: str) -> dict[str, bytes]:
     """Retained messages, all of them: a marker that comes back behind them says when."""
     messages: dict[str, bytes] = {}
     done = False
-    client = paho.Client(CallbackAPIVersion.VERSION2, "affectd-proof")
+    client = paho.Client(CallbackAPIVersion.VERSION2, "proof-watcher")
 
     def on_message(_client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         nonlocal done

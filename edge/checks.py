@@ -181,9 +181,9 @@ def clock(_config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     yield verdicts.clock(clock_state())
 
 
-def disk(_config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
+def disk(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     """Room for the journal."""
-    folder = STATE
+    folder = Path(config.state_directory or STATE)
     while not folder.exists():
         folder = folder.parent
     read_only = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

@@ -35,9 +35,7 @@ def _measured(protocols: Mapping[str, Mapping[str, Scores]]) -> None:
         return
     protocol = next(iter(protocols))
     if len(protocols) > 1:
-        protocol = st.selectbox(
-            "Protocol", list(protocols), format_func=lambda name: name or "its own split", width=300
-        )
+        protocol = st.selectbox("Never heard in training", list(protocols), format_func=scores.protocol, width=300)
     adaptation = st.segmented_control(
         "The device was",
         list(protocols[protocol]),
@@ -61,16 +59,16 @@ def _measured(protocols: Mapping[str, Mapping[str, Scores]]) -> None:
     with right:
         st.markdown("**Accuracy by emotion** :gray[:small[how much of it is heard as such]]")
         st.altair_chart(training.accuracy(found, shades))
-        for title, groups in (("corpus", found.per_corpus), ("sex", found.per_sex), ("heard before", found.per_heard)):
-            if groups:
-                _groups(title, groups)
-    st.markdown(
-        "**Reliability** :gray[:small[on the dashed line, it is right as often as it is sure; larger: more clips]]"
-    )
-    if found.reliability:
-        st.altair_chart(training.reliability(list(found.reliability.values()), shades))
-    else:
-        st.info("This bundle does not say how often each confidence is right: train and export it with this version.")
+        st.markdown("**Reliability** :gray[:small[on the dashed line it is right as often as it is sure]]")
+        if found.reliability:
+            st.altair_chart(training.reliability(list(found.reliability.values()), shades))
+        else:
+            st.info("This bundle does not say how often each confidence is right: train it with this version.")
+    groups = {"corpus": found.per_corpus, "sex": found.per_sex, "heard before": found.per_heard}
+    told = {title: rows for title, rows in groups.items() if rows}
+    for column, (title, rows) in zip(st.columns(len(told) or 1), told.items(), strict=False):
+        with column:
+            _groups(title, rows)
 
 
 def _groups(title: str, groups: Mapping[str, Mapping[str, float]]) -> None:
@@ -93,7 +91,23 @@ def _made(bundle: Bundle) -> None:
         right.altair_chart(training.curves(epochs, rates, "share right", shades))
     else:
         st.info("This bundle does not bring its training curves: train and export it with this version.")
-    for title in ("splits", "corpora", "training"):
-        if title in bundle.manifest.card:
-            with st.expander(title.capitalize(), expanded=title == "splits"):
-                st.json(bundle.manifest.card[title])
+    card = bundle.manifest.card
+    st.markdown("**What it was trained on**")
+    st.dataframe(_splits(card.get("splits")), hide_index=True)
+    with st.expander("Corpora and their licences"):
+        st.json(card.get("corpora", {}))
+    with st.expander("The recipe"):
+        st.json(card.get("training", {}))
+
+
+def _splits(splits: object) -> list[dict[str, object]]:
+    """The sides of the split as rows; a mapping within one becomes a list in words."""
+    sides = splits.items() if isinstance(splits, dict) else []
+    return [
+        {"side": name}
+        | {
+            key: ", ".join(f"{inner} {count}" for inner, count in value.items()) if isinstance(value, dict) else value
+            for key, value in side.items()
+        }
+        for name, side in sides
+    ]

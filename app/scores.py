@@ -66,6 +66,17 @@ def curves(card: Mapping[str, object]) -> dict[int, Epoch]:
         return {}
 
 
+def protocol(name: str) -> str:
+    """What was kept from training, as people read it."""
+    corpus, _, groups = name.partition("/")
+    if groups == "speakers":
+        return f"each speaker of {corpus} in turn"
+    if groups:
+        return f"speakers of {corpus}, in {groups} groups"
+    known = {"": "some speakers", "corpora": "each corpus in turn", "random": "a random fifth, speakers mixed"}
+    return known.get(name, name)
+
+
 def rate(value: float | str) -> str:
     """A score as people read it."""
     return f"{value.replace('+-', '±')} %" if isinstance(value, str) else f"{100 * value:.1f} %"

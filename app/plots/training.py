@@ -68,7 +68,7 @@ def reliability(bins: Sequence[Bin], palette: Palette) -> alt.LayerChart:
     tooltip = [alt.Tooltip("confidence:Q", format=".0%"), alt.Tooltip("accuracy:Q", format=".0%"), "clips:Q"]
     size = alt.Size("clips:Q", scale=alt.Scale(range=[20, 500], zero=True), legend=None)
     points = base.mark_circle(color=palette.favour, opacity=0.9).encode(size=size, tooltip=tooltip)
-    return alt.LayerChart(layer=[ideal, line, points], height=340)
+    return alt.LayerChart(layer=[ideal, line, points], height=300)
 
 
 def curves(epochs: Mapping[int, Epoch], fields: Mapping[str, str], title: str, palette: Palette) -> alt.Chart:

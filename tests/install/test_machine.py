@@ -1,6 +1,9 @@
+import ast
+
 import pytest
 
 from install.device.machine import Machine, mismatch, parse_python, refusal
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize("architecture", ["aarch64", "arm64", "x86_64", "amd64"])
@@ -45,3 +48,11 @@ def test_wheels_for_another_machine_are_refused_with_the_command_for_the_right_o
 def test_what_is_no_version_is_no_version(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         parse_python(text)
+
+
+def test_an_old_python_can_read_the_program_far_enough_to_be_told_that_it_is_old() -> None:
+    program = (ROOT / "install/device/__main__.py").read_text()
+    ast.parse(program, feature_version=(3, 7))
+    assert program.index("version_info") < program.index("install.device.cli")
+    for module in ("__init__.py", "device/__init__.py"):  # what Python reads before
+        assert not ast.parse((ROOT / "install" / module).read_text()).body[1:]

@@ -1,10 +1,12 @@
 """A trained network as ONNX graphs: one that names the emotion, one that scores coalitions of its families."""
 
+import copy
 import io
 import warnings
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge.features import FAMILIES
 from train.network import EmotionNetwork, PooledNetwork
@@ -21,7 +23,11 @@ class Coalitions(nn.Module):
 
     def __init__(self, network: EmotionNetwork) -> None:
         super().__init__()
-        self.network, front = network, network.front
+        self.network = network = copy.deepcopy(network).eval()
+        front = network.front
+        if not network.settings.relative:  # linear as well, so it need not be computed once a row
+            front = fuse_conv_bn_eval(front, network.first_norm)
+            network.first_norm = nn.Identity()  # type: ignore[assignment]
         (kernel,), (stride,), channels = front.kernel_size, front.stride, front.out_channels
         self.shares = nn.ModuleList()
         for place in FAMILIES.values():

@@ -8,6 +8,7 @@ TRAINING ?= configs/train.yaml
 
 DEVICE := .venv-run
 DEV := .venv
+BENCH := .venv-bench
 APP := .venv-app
 TOOLS := .venv-install
 ARCH ?= aarch64
@@ -43,6 +44,14 @@ check: $(DEV)/ready ## format, lint, types, import contract
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports --no-cache
+
+bench: $(BENCH)/ready ## what everything costs, against the alternatives (half an hour); ARGS=--quick, or names of parts
+	@.ci/packages mosquitto
+	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks $(ARGS)
+
+bench-check: $(BENCH)/ready ## whether anything has become dearer than the committed ratios, by more than 25 %
+	@.ci/packages mosquitto
+	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks.check $(ARGS)
 
 format: $(DEV)/ready ## put the code in shape
 	$(DEV)/bin/ruff format .
@@ -83,7 +92,7 @@ test-systemd: $(DEVICE)/ready ## as root: the same on a Debian of this machine's
 	$(DEVICE)/bin/python -m tests.install.proof --architecture $(shell uname -m) --data "$(DATA)"
 
 clean: ## remove environments and caches, not runs/
-	rm -rf $(DEV) $(DEVICE) $(APP) $(TOOLS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(DEV) $(BENCH) $(DEVICE) $(APP) $(TOOLS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 suitable:
 	@$(INTERPRETER) -m install.device check
@@ -110,10 +119,15 @@ $(APP)/ready: pyproject.toml
 	$(APP)/bin/pip install --quiet --disable-pip-version-check --editable '.[app,mic]'
 	@touch $@
 
+$(BENCH)/ready: pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
 $(DEV)/ready: pyproject.toml
 	@.ci/packages portaudio19-dev gcc
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-.PHONY: help run app test check format train demo-recording docs clean install uninstall cross-install wheelhouse lock test-arm64 test-systemd suitable
+.PHONY: help run app test check bench bench-check format train demo-recording docs clean install uninstall cross-install wheelhouse lock test-arm64 test-systemd suitable

@@ -1,22 +1,20 @@
 """What features cost for three seconds of speech, next to librosa and openSMILE, and how far they are from librosa's.
 
-python benchmarks/features.py [--audio FILE] [--runs N] [--data FOLDER] [--clips N] [--json FILE]
+python -m benchmarks.features [--audio FILE] [--runs N] [--data FOLDER] [--clips N] [--json FILE]
 """
-
-import os
-
-os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
 
 import argparse
 import functools
 import importlib.metadata
 import json
+import os
 import platform
 import random
 import statistics
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from unittest import mock
 
@@ -24,6 +22,7 @@ import librosa
 import numpy as np
 import soundfile
 
+from benchmarks import measure, recipe
 from edge import features, spectrum
 from edge.audio import SAMPLE_RATE
 
@@ -74,19 +73,6 @@ def real_clips(folder: Path, count: int) -> dict[str, np.ndarray]:
     return {path.name: soundfile.read(path, dtype="float32")[0] for path in chosen}
 
 
-def librosa_usual(samples: np.ndarray) -> np.ndarray:
-    """The five families as they are usually written: one call each, tonnetz from the harmonic part and a CQT."""
-    rate = SAMPLE_RATE
-    mfcc = librosa.feature.mfcc(y=samples, sr=rate, n_mfcc=40, **STFT)
-    mel = librosa.power_to_db(librosa.feature.melspectrogram(y=samples, sr=rate, n_mels=40, **STFT))
-    chroma = librosa.feature.chroma_stft(y=samples, sr=rate, **STFT)
-    contrast = librosa.feature.spectral_contrast(y=samples, sr=rate, **STFT)
-    tonnetz = librosa.feature.tonnetz(
-        y=librosa.effects.harmonic(samples), sr=rate, hop_length=features.HOP_SAMPLES, n_chroma=12
-    )
-    return np.concatenate([mfcc, mel, chroma, contrast, tonnetz]).T
-
-
 def contenders(samples: np.ndarray) -> dict[str, Callable[[], object] | None]:
     """What is measured, by name; None for what is not installed."""
     floats = (samples / np.float32(32768)).astype(np.float32)
@@ -101,7 +87,7 @@ def contenders(samples: np.ndarray) -> dict[str, Callable[[], object] | None]:
         "affectd, 105 features": lambda: features.frames(samples),
         "affectd, in blocks of 32 ms": lambda: streamed(samples),
         "librosa, one shared STFT": lambda: librosa_shared(floats),
-        "librosa, one call per feature": lambda: librosa_usual(floats),
+        "librosa, one call per feature": lambda: recipe.frames(floats),
         "openSMILE, eGeMAPSv02": egemaps,
     }
 
@@ -169,11 +155,20 @@ def table(times: dict[str, list[float] | None], *, per_clip: bool) -> None:
         print(f"| {name} | {median:.2f} | {min(values):.2f} to {max(values):.2f} | {ratio} |")
 
 
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "Model"))]
-    return models[0] if models else platform.processor() or platform.machine()
+def row(times: dict[str, list[float] | None]) -> measure.Row:
+    """Row B of the table of costs."""
+    spreads = {name: measure.Spread(values, "ms") for name, values in times.items() if values}
+    ours, *_ = spreads
+    goals = {"librosa, one shared STFT": 2, "librosa, one call per feature": 100, "openSMILE, eGeMAPSv02": 50}
+    ratios = {name: ratio for name, ratio in measure.ratios(spreads, ours).items() if name in goals}
+    return measure.Row(
+        "B",
+        f"the {features.COUNT} features of {SECONDS} s, CPU",
+        str(spreads[ours]),
+        "; ".join(f"{name}: {measure.plain(spreads[name].median)} ms, {ratios[name]:.1f} x" for name in ratios),
+        [measure.Goal(f"≥ {goals[name]} x", ratios[name], goals[name], least=True) for name in ratios],
+        ratios,
+    )
 
 
 def main() -> None:
@@ -194,7 +189,8 @@ def main() -> None:
 
     installed = {name: importlib.metadata.version(name) for name in ("numpy", "librosa", "scipy")}
     print(
-        f"{SECONDS} s of speech, one thread, {arguments.runs} runs, {processor()}, Python {platform.python_version()},"
+        f"{SECONDS} s of speech, one thread, {arguments.runs} runs, {measure.processor()}, "
+        f"Python {platform.python_version()},"
     )
     print(", ".join(f"{name} {version}" for name, version in installed.items()))
     table(times, per_clip=True)
@@ -206,11 +202,9 @@ def main() -> None:
         print(f"| {family} | {' | '.join(f'{worst[family][0]:.1e}' for worst in differences.values())} |")
     if arguments.json:
         report = {
-            "processor": processor(),
-            "versions": installed,
-            "cpu_ms": times,
-            "stages_cpu_ms": parts,
-            "largest_differences": differences,
+            "machine": measure.machine(),
+            "rows": [asdict(row(times))],
+            "details": {"cpu_ms": times, "stages_cpu_ms": parts, "largest_differences": differences},
         }
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
 

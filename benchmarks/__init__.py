@@ -1,0 +1,6 @@
+"""What the figures in the documentation are made with. One thread each: cores are not what is compared."""
+
+import os
+
+for _library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")  # before any of them is imported

@@ -1,0 +1,147 @@
+"""Where the time goes: each stage of three seconds of speech, each kind of node in the graphs, and what a core can do.
+
+python -m benchmarks.hotspots [--runs N] [--json FILE]
+"""
+
+import json
+import math
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnxruntime
+
+from benchmarks import measure
+from edge import features, shapley
+from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE, into_blocks, read_audio
+from edge.bundle import COALITIONS, DEFAULT, MODEL, Bundle
+from edge.classifier import Classifier
+from edge.events import event_of
+from edge.explain import Explainer
+from edge.gate import Gate, GateSettings, Utterance
+from edge.listener import Analyst
+from edge.voice import CheapDetector, NeuralDetector
+
+SECONDS = 3
+MATRIX = 512
+RUNS_OF_A_GRAPH = 40
+
+
+def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
+    """The parts of hearing and understanding the samples once."""
+    blocks = list(into_blocks([samples]))
+    floats = [block.astype(np.float32) for block in blocks]
+    cheap, neural = CheapDetector(0), NeuralDetector()
+    classifier = Classifier(Bundle.load())
+    explainer, frames = Explainer(classifier), features.frames(samples)
+    verdict, inputs = classifier.classify(frames), classifier.inputs(frames)
+    masks = shapley.coalitions(len(features.FAMILIES))
+    analyst = Analyst(classifier, explainer)
+    analysis = analyst.analyse(Utterance(0, samples, 20.0))
+
+    def gate() -> None:
+        listening = Gate(GateSettings())  # its weights are read once a process
+        for block in blocks:
+            listening.push(block)
+
+    return {
+        "the gate": gate,
+        "  of it WebRTC's detector": lambda: [cheap.is_speech(block) for block in blocks],
+        "  of it Silero": lambda: [neural.probability(block) for block in floats],
+        "features": lambda: features.frames(samples),
+        "verdict: scaler, network, softmax": lambda: classifier.classify(frames),
+        "explanation": lambda: explainer.families(frames, verdict),
+        "  of it the network over 32 coalitions": lambda: explainer.logits(inputs, masks),
+        "the event as JSON": lambda: msgspec.json.encode(
+            event_of(analysis, node="n", boot="b", seq=1, stream_began=0.0, model="m")
+        ),
+    }
+
+
+def graph(name: str, feed: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Milliseconds and millions of multiply-adds of each kind of node, from ONNX Runtime's own profiler."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.enable_mem_pattern = options.enable_cpu_mem_arena = False
+        options.log_severity_level = 3
+        options.enable_profiling, options.profile_file_prefix = True, f"{folder}/profile"
+        session = onnxruntime.InferenceSession(DEFAULT / name, options, providers=["CPUExecutionProvider"])
+        for _ in range(RUNS_OF_A_GRAPH):
+            session.run(["logits"], feed)
+        events = json.loads(Path(session.end_profiling()).read_text())
+    times: dict[str, list[float]] = defaultdict(list)
+    nodes = {}
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            times[event["name"]].append(event["dur"] / 1e3)
+            nodes[event["name"]] = event["args"]
+    found: dict[str, dict[str, float]] = defaultdict(lambda: {"ms": 0.0, "million multiply-adds": 0.0})
+    for node, durations in times.items():
+        kind = found[nodes[node]["op_name"]]
+        kind["ms"] += statistics.median(durations)
+        kind["million multiply-adds"] += multiply_adds(nodes[node]) / 1e6
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]["ms"]))
+
+
+def multiply_adds(node: dict) -> float:
+    """Of one node, from the shapes that the profiler noted."""
+    inputs = [next(iter(each.values())) for each in node["input_type_shape"]]
+    output = next(iter(node["output_type_shape"][0].values()))
+    match node["op_name"]:
+        case "Conv" | "FusedConv":
+            return math.prod(output) * math.prod(inputs[1][1:])
+        case "MatMul" | "Gemm" | "FusedMatMul" | "FusedGemm":
+            return math.prod(output) * inputs[0][-1]
+        case "LSTM":
+            steps, directions, batch, hidden = output
+            return steps * directions * batch * 4 * hidden * (inputs[0][-1] + hidden)
+        case _:
+            return 0
+
+
+def peak(runs: int) -> float:
+    """Thousand million multiply-adds a second of one core, in a product of float32 matrices: the best of the runs."""
+    left = np.random.default_rng(0).standard_normal((MATRIX, MATRIX), dtype=np.float32)
+    product, best = np.empty_like(left), math.inf
+    for _ in range(20 * runs):
+        began = time.perf_counter()
+        np.matmul(left, left, out=product)
+        best = min(best, time.perf_counter() - began)
+    return MATRIX**3 / best / 1e9
+
+
+def main() -> None:
+    options = measure.parser(__doc__).parse_args()
+    samples = read_audio(measure.DEMO)[: SECONDS * SAMPLE_RATE // BLOCK_SAMPLES * BLOCK_SAMPLES]
+    cpu, _ = measure.interleaved(stages(samples), options.runs)
+    print(f"\n| stage, {SECONDS} s of speech | CPU |\n|---|---|")
+    for name, spread in cpu.items():
+        print(f"| {name.replace('  ', '&nbsp;&nbsp;')} | {spread} |")
+
+    classifier = Classifier(Bundle.load())
+    inputs = classifier.inputs(features.frames(samples))
+    graphs = {
+        "one row": graph(MODEL, {"frames": inputs}),
+        "32 coalitions": graph(COALITIONS, {"frames": inputs, "masks": shapley.coalitions(len(features.FAMILIES))}),
+    }
+    best = peak(options.runs)
+    for name, kinds in graphs.items():
+        print(f"\n| node, {name} | ms | million multiply-adds | of what a core can do |\n|---|---|---|---|")
+        kinds["all"] = {key: sum(each[key] for each in kinds.values()) for key in ("ms", "million multiply-adds")}
+        for kind, each in kinds.items():
+            share = each["million multiply-adds"] / each["ms"] / best
+            print(f"| {kind} | {each['ms']:.2f} | {each['million multiply-adds']:.1f} | {share:.0%} |")
+    print(f"\nOne core here: {best:.0f} thousand million multiply-adds a second (float32, {MATRIX} x {MATRIX}).")
+    if options.json:
+        details = {"stages": cpu, "graphs": graphs, "peak_gmac_per_s": best}
+        measure.write([], details, options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Row I: how long after the end of an utterance the broker has acknowledged its event.
+
+The end is when the block comes with which the pause has lasted for the hangover. Speech is played at eight times its
+speed and the pause that ends it in real time; mosquitto and the daemon talk over a wire that notes each packet.
+
+python -m benchmarks.latency [--runs N] [--utterances N] [--json FILE]
+"""
+
+import time
+
+import numpy as np
+
+from benchmarks import measure, scenes
+from benchmarks.daemon import broker, daemon
+from benchmarks.proxy import Wire, wire
+from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS, SAMPLE_RATE, into_blocks
+from edge.gate import Gate, GateSettings, Utterance
+
+FAST = 8
+REAL_TIME_BLOCKS = 25  # before the one that ends an utterance
+PATIENCE_S = 10.0
+TOPICS = ("event", "journal")
+
+
+def closing_blocks(samples: np.ndarray) -> set[int]:
+    """The blocks at which the gate hands out an utterance: it depends on the samples alone."""
+    gate = Gate(GateSettings())
+    return {
+        index
+        for index, block in enumerate(into_blocks([samples]))
+        if any(isinstance(item, Utterance) for item in gate.push(block))
+    }
+
+
+def latencies(samples: np.ndarray) -> dict[str, list[float]]:
+    """Milliseconds from each utterance's end to the acknowledgement of its message on each topic."""
+    closing = closing_blocks(samples)
+    found: dict[str, list[float]] = {topic: [] for topic in TOPICS}
+    with broker() as port, wire(port) as line, daemon(line.port) as listening:
+        _acknowledged(line, "status", 0)
+        due = time.perf_counter()
+        for index, block in enumerate(into_blocks([samples])):
+            near = any(index + ahead in closing for ahead in range(REAL_TIME_BLOCKS))
+            due = max(due + (BLOCK_SECONDS if near else BLOCK_SECONDS / FAST), time.perf_counter())
+            time.sleep(max(0.0, due - time.perf_counter()))
+            written = time.perf_counter()
+            listening.hear(block)
+            if index in closing:
+                for topic in TOPICS:
+                    moment = _acknowledged(line, topic, len(found[topic]))
+                    found[topic].append(1e3 * (moment - written))
+    return found
+
+
+def _acknowledged(line: Wire, topic: str, index: int) -> float:
+    """When the broker acknowledged message ``index`` on a topic."""
+
+    def moments() -> list[float]:
+        return [moment for name, moment in line.acknowledged if name.endswith(f"/{topic}")]
+
+    with line.news:
+        if not line.news.wait_for(lambda: len(moments()) > index, PATIENCE_S):
+            raise SystemExit(f"message {index} on {topic} was not acknowledged within {PATIENCE_S:g} s")
+        return moments()[index]
+
+
+def main() -> None:
+    parser = measure.parser(__doc__)
+    parser.add_argument("--utterances", type=int, default=28, help="in each run (default: %(default)s)")
+    options = parser.parse_args()
+    said = scenes.sentences()
+    mean_s = sum(map(len, said)) / len(said) / SAMPLE_RATE + scenes.PAUSE_S
+    samples = scenes.talk(options.utterances * mean_s + 2)
+    samples = samples[: len(samples) // BLOCK_SAMPLES * BLOCK_SAMPLES]
+    runs = [latencies(samples) for _ in range(options.runs)]
+    medians = measure.Spread([float(np.median(run["event"])) for run in runs], "ms")
+    pooled = {topic: np.concatenate([run[topic] for run in runs]) for topic in TOPICS}
+    p50, p99 = (float(np.percentile(pooled["event"], share)) for share in (50, 99))
+    row = measure.Row(
+        "I",
+        "end of utterance to PUBACK, by the clock",
+        f"p50 {p50:.1f} ms, p99 {p99:.1f} ms of {len(pooled['event'])} utterances (medians of {len(runs)} runs "
+        f"{min(medians.values):.1f} to {max(medians.values):.1f})",
+        f"the same event on disk and on `journal`: p50 {np.median(pooled['journal']):.1f} ms",
+        [measure.Goal("p50 ≤ 15 ms", p50, 15), measure.Goal("p99 ≤ 40 ms", p99, 40)],
+        {},
+    )
+    details = {topic: [round(value, 2) for value in values] for topic, values in pooled.items()}
+    measure.report([row], {"milliseconds": details, "medians": medians}, options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Row K: what the device's environment takes on disk, next to what torch and librosa bring.
+
+The files of each distribution and of all that it requires, as installed here; a device has no byte code before its
+first start, and pip and the interpreter are the same for both.
+
+python -m benchmarks.size [--json FILE]
+"""
+
+import importlib.metadata
+import re
+
+from packaging.requirements import Requirement
+
+from benchmarks import measure
+
+OURS, THEIRS = "affectd", "torch and librosa"
+
+
+def closure(*names: str) -> dict[str, float]:
+    """MB of each distribution that the named ones need, themselves included."""
+    sizes: dict[str, float] = {}
+    waiting = [Requirement(name) for name in names]
+    while waiting:
+        requirement = waiting.pop()
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        if name in sizes or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        distribution = importlib.metadata.distribution(name)
+        sizes[name] = _megabytes(distribution)
+        waiting += [Requirement(line) for line in distribution.requires or []]
+    return dict(sorted(sizes.items(), key=lambda pair: -pair[1]))
+
+
+def _megabytes(distribution: importlib.metadata.Distribution) -> float:
+    files = [file.locate() for file in distribution.files or [] if file.suffix != ".pyc"]
+    if distribution.metadata["Name"] == "affectd":  # perhaps an editable one, which names no file of its own
+        files = [path for path in (measure.ROOT / "edge").rglob("*") if path.suffix != ".pyc"]
+    return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
+
+
+def main() -> None:
+    options = measure.parser(__doc__, runs=1).parse_args()
+    ours, theirs = closure("affectd"), closure("torch", "librosa")
+    total, other = sum(ours.values()), sum(theirs.values())
+    largest = ", ".join(f"{name} {size:.0f}" for name, size in list(ours.items())[:3])
+    row = measure.Row(
+        "K",
+        "the device's environment on disk",
+        f"{total:.0f} MB ({largest})",
+        f"{THEIRS} (CPU only): {other:,.0f} MB, {other / total:.1f} x",
+        [measure.Goal("≤ 150 MB", total, 150)],
+        {THEIRS: other / total},
+    )
+    measure.report([row], {"megabytes": {OURS: ours, THEIRS: theirs}}, options.json)
+
+
+if __name__ == "__main__":
+    main()

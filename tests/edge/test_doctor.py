@@ -188,6 +188,44 @@ def test_a_plain_port_where_tls_is_asked_for_stops_at_tls(broker: int) -> None:
 
 
 @pytest.fixture
+def encrypted_broker(tmp_path: Path) -> Iterator[int]:
+    """A mosquitto that speaks TLS with a certificate for localhost, signed by itself: ``certificate.pem``."""
+    certificate, key, settings = (tmp_path / name for name in ("certificate.pem", "key.pem", "mosquitto.conf"))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    port = free_port()
+    settings.write_text(
+        f"listener {port} 127.0.0.1\ncertfile {certificate}\nkeyfile {key}\nallow_anonymous true\n"
+        f"user {getpass.getuser()}\n"
+    )
+    process = subprocess.Popen(["mosquitto", "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: answers(port))
+    yield port
+    process.terminate()
+    process.wait()
+
+
+def test_tls_with_the_right_authority_passes_every_stage(encrypted_broker: int, tmp_path: Path) -> None:
+    tls = TlsSettings(ca_file=str(tmp_path / "certificate.pem"))
+    found = stages(MqttSettings(host="localhost", port=encrypted_broker, tls=tls))
+    assert [finding.verdict for finding in found.values()] == ["ok"] * 5
+    assert "TLSv1.3" in found["broker.tls"].found
+
+
+def test_an_authority_that_is_not_trusted_and_a_wrong_name_stop_at_tls(encrypted_broker: int, tmp_path: Path) -> None:
+    found = stages(MqttSettings(host="localhost", port=encrypted_broker, tls=TlsSettings()))
+    assert found["broker.tls"].verdict == "fail"
+    assert "ca_file" in found["broker.tls"].todo
+    tls = TlsSettings(ca_file=str(tmp_path / "certificate.pem"))
+    found = stages(MqttSettings(host="127.0.0.1", port=encrypted_broker, tls=tls))
+    assert found["broker.tls"].verdict == "fail"
+    assert "127.0.0.1" in found["broker.tls"].found
+
+
+@pytest.fixture
 def locked_broker(tmp_path: Path) -> Iterator[int]:
     """A mosquitto that wants a name and a password, and lets its user read but not write."""
     passwords, rules, settings = (tmp_path / name for name in ("passwords", "rules", "mosquitto.conf"))

@@ -99,9 +99,9 @@ def _choose(name: str, found: list[Analysis], labels: Sequence[str]) -> int:
             selection_mode="single-row-required",
             selection_default={"selection": {"rows": [0]}},
             column_config={
-                "when": st.column_config.TextColumn(width=115),
-                "emotion": st.column_config.TextColumn(width=75),
-                "confidence": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
+                "when": st.column_config.TextColumn(width=110),
+                "emotion": st.column_config.TextColumn(width=70),
+                "confidence": st.column_config.ProgressColumn(width=120, format="%.0f %%", min_value=0, max_value=100),
             },
         )
         place = int(chosen.selection.rows[0]) if chosen.selection.rows else 0

@@ -77,11 +77,15 @@ def _reasons(explanation: Explanation) -> None:
     shades = palette.current()
     st.altair_chart(bars.contributions(explanation.families, shades))
     st.caption(
-        f"The families share out, exactly, what lifts the log-odds from {explanation.base_value:+.2f} "
-        f"({explanation.baseline}) to {explanation.value:+.2f}."
+        f"The families share out, exactly, what lifts the log-odds from {_signed(explanation.base_value)} "
+        f"({explanation.baseline}) to {_signed(explanation.value)}."
     )
     _heading("Single features", "the strongest, each set to the baseline alone")
     st.altair_chart(bars.contributions({effect.name: effect.effect for effect in explanation.features}, shades))
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _playback(samples: NDArray[np.int16], explanation: Explanation | None) -> None:

@@ -13,7 +13,7 @@ from edge import features, occlusion
 from edge.audio import SAMPLE_RATE
 from edge.explain import Explanation, TimeEffect
 
-_HEIGHTS = {"effects": 160, "waveform": 110, "mel": 220, "attention": 120}  # pixels, with title and axis
+_HEIGHTS = {"effects": 160, "waveform": 110, "mel": 220, "attention": 130}  # pixels, with title and axis
 _AXIS_PX = 58  # room for the numbers at the left, the same in every panel, so that their times agree
 
 
@@ -74,7 +74,7 @@ def _effects(frames: NDArray[np.float32], explanation: Explanation, x: alt.X, pa
         }
         for place, value in enumerate(np.round(curve, 4).tolist())
     ]
-    base = alt.Chart(alt.InlineData(values=rows), height=_HEIGHTS["effects"])
+    base = alt.Chart(alt.InlineData(values=rows))
     tooltip = [alt.Tooltip("seconds:Q", format=".2f"), alt.Tooltip("effect:Q", title="log-odds", format="+.2f")]
     axis = _y("for:Q", format="+.1f")
     favour = base.mark_area(color=palette.favour, opacity=0.85).encode(x=x, y=axis, tooltip=tooltip)
@@ -83,19 +83,17 @@ def _effects(frames: NDArray[np.float32], explanation: Explanation, x: alt.X, pa
         alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(color=palette.ink, opacity=0.5).encode(y=_y("zero:Q"))
     )
     question = f"{explanation.target} rather than {explanation.against}" if explanation.against else explanation.target
-    return alt.LayerChart(
-        layer=[favour, against, zero],
-        title=_title("When", f"what each moment adds to the log-odds of {question}", palette),
-    )
+    title = _title("When", f"what each moment adds to the log-odds of {question}", palette)
+    return alt.LayerChart(layer=[favour, against, zero], height=_HEIGHTS["effects"], title=title)
 
 
 def _waveform(samples: NDArray[np.int16], x: alt.X, palette: Palette) -> alt.LayerChart:
     highest = max(0.02, float(np.abs(samples.astype(np.int32)).max(initial=0)) / 32768)
-    base = alt.Chart(alt.InlineData(values=envelope(samples)), height=_HEIGHTS["waveform"])
+    base = alt.Chart(alt.InlineData(values=envelope(samples)))
     area = base.mark_area(color=palette.neutral).encode(
         x=x, y=_y("low:Q", values=[0]).scale(domain=[-highest, highest]), y2="high:Q"
     )
-    return alt.LayerChart(layer=[area], title=_title("Waveform", "", palette))
+    return alt.LayerChart(layer=[area], height=_HEIGHTS["waveform"], title=_title("Waveform", "", palette))
 
 
 def _spectrogram(frames: NDArray[np.float32], seconds: float, x: alt.X, palette: Palette) -> alt.LayerChart:
@@ -106,7 +104,7 @@ def _spectrogram(frames: NDArray[np.float32], seconds: float, x: alt.X, palette:
         "url": spectrogram.picture(spectrogram.levels(frames)),
     }  # fmt: skip
     picture = (
-        alt.Chart(alt.InlineData(values=[image]), height=_HEIGHTS["mel"])
+        alt.Chart(alt.InlineData(values=[image]))
         .mark_image(aspect=False)
         .encode(
             x=x,
@@ -116,7 +114,8 @@ def _spectrogram(frames: NDArray[np.float32], seconds: float, x: alt.X, palette:
             url="url:N",
         )
     )
-    return alt.LayerChart(layer=[picture], title=_title("Log-mel spectrogram", "brighter is louder", palette))
+    title = _title("Log-mel spectrogram", "brighter is louder", palette)
+    return alt.LayerChart(layer=[picture], height=_HEIGHTS["mel"], title=title)
 
 
 def _attention(weights: Sequence[float], seconds: float, x: alt.X, palette: Palette) -> alt.LayerChart:
@@ -125,13 +124,12 @@ def _attention(weights: Sequence[float], seconds: float, x: alt.X, palette: Pale
         for place, weight in enumerate(weights)
     ]
     bars = (
-        alt.Chart(alt.InlineData(values=rows), height=_HEIGHTS["attention"])
+        alt.Chart(alt.InlineData(values=rows))
         .mark_rect(color=palette.neutral)
         .encode(x=x, x2="until:Q", y=_y("weight:Q", tickCount=2, format=".2f"), y2=alt.datum(0))
     )
-    return alt.LayerChart(
-        layer=[bars], title=_title("Attention", "where the network looks, whatever it finds there", palette)
-    )
+    title = _title("Attention", "where the network looks, whatever it finds there", palette)
+    return alt.LayerChart(layer=[bars], height=_HEIGHTS["attention"], title=title)
 
 
 def _marked(panel: alt.LayerChart, segment: TimeEffect, palette: Palette) -> alt.LayerChart:
@@ -142,4 +140,4 @@ def _marked(panel: alt.LayerChart, segment: TimeEffect, palette: Palette) -> alt
         .mark_rect(color=palette.segment, opacity=0.18, stroke=palette.segment, strokeOpacity=1, strokeWidth=1.5)
         .encode(x="seconds:Q", x2="until:Q")
     )
-    return alt.LayerChart(layer=[*panel.layer, stretch], height=panel.layer[0].height, title=panel.title)
+    return alt.LayerChart(data=panel.data, layer=[*panel.layer, stretch], height=panel.height, title=panel.title)

@@ -1,5 +1,6 @@
 """The page that analyses one recording, in a real browser, against the command."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
 
 from app.recording import Recording
 from edge.audio import SAMPLE_RATE, read_audio
@@ -49,6 +51,12 @@ def downloaded(page: Page, button: str) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
+def inked(chart: Locator) -> float:
+    """The share of a chart's pixels that are neither pale nor of the pale yellow that marks a stretch of time."""
+    picture = np.asarray(Image.open(io.BytesIO(chart.screenshot())).convert("RGB"))
+    return float((picture[..., 0] < 160).mean())
+
+
 def test_uploaded_clip_gets_the_numbers_of_the_command(page: Page, app: str, clip: Path) -> None:
     upload(page, app, clip)
     [printed] = command("--explain", "all", clip)
@@ -58,7 +66,10 @@ def test_uploaded_clip_gets_the_numbers_of_the_command(page: Page, app: str, cli
     expect(page.get_by_text("Single features")).to_be_visible()
     same(json.loads(downloaded(page, "JSON")), printed)
     expect(page.locator("audio")).to_have_count(2)  # the utterance, and the stretch that speaks most for it
-    expect(page.locator("[data-testid=stVegaLiteChart] .marks")).to_have_count(7)
+    charts = page.locator("[data-testid=stVegaLiteChart] .marks")
+    expect(charts).to_have_count(7)
+    for chart in charts.all():
+        assert inked(chart) > 0.01
     target = printed["explanation"]["target"]
     other = sorted(label for label in printed["probabilities"] if label != target)[0]
     page.get_by_label(f"Why {target}, and not").fill(other)

@@ -28,9 +28,10 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from edge.config import MqttSettings  # noqa: E402
-from edge.connection import Connection, Conversation  # noqa: E402
+from edge.connection import Connection  # noqa: E402
 from edge.events import Event, EventExplanation, stamp  # noqa: E402
 from edge.journal import Journal  # noqa: E402
+from edge.session import Conversation  # noqa: E402
 from edge.topics import Info, Topics  # noqa: E402
 
 LABELS = ["anger", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
@@ -90,7 +91,7 @@ def main() -> None:
         first, count, port, folder = options.part
         speak(range(int(first), int(first) + int(count)), int(port), Path(folder), options.seconds)
         return
-    # The nodes' journals lie in memory: in a fleet, each has a disk of its own. The broker and the consumer write to disk.
+    # The nodes' journals lie in memory: in a fleet, each has a disk of its own. Broker and consumer write to disk.
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory(dir=memory) as journals:
         print(json.dumps(measure(options.nodes, options.seconds, Path(name), Path(journals)), indent=1))

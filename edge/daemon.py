@@ -18,7 +18,7 @@ from edge.bundle import Bundle
 from edge.capture import Capture
 from edge.classifier import Classifier
 from edge.config import Config
-from edge.connection import Connection, Conversation
+from edge.connection import Connection
 from edge.controls import Controls, Effects
 from edge.diagnostics import Diagnostics, Stopwatch, Uptime, cpu_temperature_c, memory_mb
 from edge.errors import AffectdError
@@ -34,6 +34,7 @@ from edge.presence import Presence
 from edge.recall import Recall
 from edge.retention import Limits
 from edge.sd_notify import notify, watchdog_s
+from edge.session import Conversation
 from edge.settings import Settings
 from edge.sources import open_source
 from edge.state import lock, state_folder

@@ -176,7 +176,7 @@ sys.exit(main())
     [
         ("edge.listener", "Listener.push", 50),
         ("edge.capture", "Capture._hear", 0),
-        ("edge.connection", "Connection._drain", 5),
+        ("edge.session", "Session._drain", 5),
     ],
     ids=["listener", "capture", "connection"],
 )

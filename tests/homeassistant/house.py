@@ -39,15 +39,14 @@ class House:
         (storage / "core.config_entries").write_text(json.dumps(document))
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ""
-        self._mounted: list[Path] = []
-        for kind, arguments in (("proc", ["-t", "proc", "proc"]), ("dev", ["--bind", "/dev"])):
-            subprocess.run(["mount", *arguments, DEBIAN / kind], check=True)
-            self._mounted.append(DEBIAN / kind)
 
     def start(self) -> "House":
         inside = f"/{self.folder.relative_to(DEBIAN)}"
+        # In a mount namespace of its own, so that /proc and /dev are there for it alone, and are gone with it.
+        enter = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
+        hass = ["/srv/venv/bin/hass", "-c", inside, "--skip-pip"]
         self._process = subprocess.Popen(
-            ["chroot", DEBIAN, "/srv/venv/bin/hass", "-c", inside, "--skip-pip"],
+            ["unshare", "--mount", "sh", "-c", enter, DEBIAN, *hass],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": inside, "LANG": "C.UTF-8"},
@@ -68,8 +67,6 @@ class House:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        for place in reversed(self._mounted):
-            subprocess.run(["umount", "-l", place], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def states(self) -> dict[str, str]:

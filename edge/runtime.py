@@ -51,7 +51,7 @@ def open_session(graph: bytes, name: str) -> Session:
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.enable_mem_pattern = False  # every utterance has another length, so no pattern ever fits twice
     options.enable_cpu_mem_arena = False  # an arena keeps what the longest utterance ever took
-    options.log_severity_level = 3  # errors only: a warning per start tells the listener nothing
+    options.log_severity_level = 4  # what goes wrong comes as an exception, and from us as one sentence
     try:
         session: Session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 (the runtime's exceptions share no base class)

@@ -98,6 +98,7 @@ suitable:
 	@$(INTERPRETER) -m install.device check
 
 $(TOOLS)/ready:
+	@$(INTERPRETER) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "affectd needs Python 3.11 or later: make PYTHON=python3.12 ...")'
 	@$(INTERPRETER) -c 'import ensurepip' 2>/dev/null || .ci/packages python3-venv
 	$(INTERPRETER) -m venv $(TOOLS)
 	@touch $@

@@ -3,9 +3,7 @@
 import logging
 import secrets
 import signal
-import threading
 import time
-from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
@@ -21,29 +19,28 @@ from edge.config import Config
 from edge.connection import Connection
 from edge.controls import Controls, Effects
 from edge.diagnostics import Diagnostics, Stopwatch, Uptime, cpu_temperature_c, memory_mb
-from edge.errors import AffectdError
 from edge.events import Event, clock_state, event_of
 from edge.explain import Explainer
 from edge.gate import SpeechEnded, SpeechStarted
 from edge.habits import HABITS, Habits
-from edge.health import Pulse
 from edge.inbox import Block, Inbox
 from edge.journal import Journal
 from edge.listener import Analysis, Analyst, Listener
 from edge.presence import Presence
 from edge.recall import Recall
 from edge.retention import Limits
-from edge.sd_notify import notify, watchdog_s
+from edge.sd_notify import notify
 from edge.session import Conversation
 from edge.settings import Settings
 from edge.sources import open_source
 from edge.state import lock, state_folder
 from edge.topics import Incoming, Info, Topics, default_node, spoken_by_another
+from edge.watchdog import Watchdog
+from edge.workers import Workers
 
 QUEUE_S = 10.0  # of audio that may wait while the classifier is busy; then the oldest is dropped
 STALL_S = 3.0  # without a block for this long, nobody is known to speak
 TICK_S = 0.5
-PATIENCE_S = 45.0  # a worker that has not moved for so long is stuck; less under a shorter watchdog
 
 _logger = logging.getLogger("affectd")
 
@@ -73,8 +70,7 @@ class Daemon:
             adapter=self._habits.adapter if self._habits else None,
         )
         self._listener = Listener(config.gate, analyst)
-        self._watchdog_s = watchdog_s()
-        self._pulse = Pulse(min(PATIENCE_S, 0.75 * (self._watchdog_s or PATIENCE_S)))
+        self._watchdog = Watchdog()
         self._inbox = Inbox(round(QUEUE_S / BLOCK_SECONDS))
         self._announcer = Announcer(
             topics,
@@ -89,7 +85,9 @@ class Daemon:
             silence_s=config.source.silence_s,
             observe=self._announcer.microphone,
             asleep=lambda: self._listener.gate.asleep,
-            beat=partial(self._beat, "capture") if config.source.kind in ("microphone", "command") else lambda: None,
+            beat=partial(self._watchdog.beat, "capture")
+            if config.source.kind in ("microphone", "command")
+            else lambda: None,
         )
         birth_topic = f"{config.homeassistant.prefix}/status"
         self._connection = Connection(
@@ -104,7 +102,7 @@ class Daemon:
                 hear=self._hear,
             ),
             self._journal,
-            beat=partial(self._beat, "connection"),
+            beat=partial(self._watchdog.beat, "connection"),
         )
         self._controls = Controls(
             topics,
@@ -122,9 +120,8 @@ class Daemon:
         )
         self._apply(self._controls.settings)
         self._events = 0
-        self._done = threading.Event()  # the source has ended, or a worker has died, or we were told to stop
+        self._workers = Workers()
         self._restarting = False
-        self._failure: BaseException | None = None
 
     def run(self) -> bool:
         """Serve until the source ends or a signal arrives; returns whether to start again. Raises AffectdError."""
@@ -136,16 +133,15 @@ class Daemon:
 
             page = lambda: prometheus.exposition(self._diagnostics(), self._topics.node)  # noqa: E731
             prometheus.serve(health.prometheus_host, health.prometheus_port, page)
-        connection = self._worker("connection", self._connection.run)
-        listening = self._worker("listener", self._listen)
-        capturing = self._worker("capture", self._capture.run)
+        connection = self._workers.start("connection", self._connection.run)
+        listening = self._workers.start("listener", self._listen, last=True)  # it ends once it has heard everything
+        capturing = self._workers.start("capture", self._capture.run)
         _logger.info(
             log.line("listening", node=self._topics.node, bundle=self._bundle.name, source=self._config.source.kind)
         )
         notify(READY=1, STATUS="listening")
         self._supervise()
-        if self._failure is not None:
-            raise self._failure  # at once: the broker tells subscribers, by our will
+        self._workers.check()  # raises at once: the broker tells subscribers, by our will
         notify(STOPPING=1, STATUS="stopping")
         self._capture.close()
         capturing.join(STALL_S)
@@ -154,37 +150,15 @@ class Daemon:
         self._connection.close()
         connection.join(STALL_S + 5.0)
         self._journal.close()
-        if self._failure is not None:
-            raise self._failure
+        self._workers.check()
         _logger.info(log.line("stopped", events=self._events, dropped_blocks=self._inbox.dropped))
         return self._restarting
 
-    def _worker(self, name: str, target: Callable[[], None]) -> threading.Thread:
-        def work() -> None:
-            try:
-                target()
-            except AffectdError as error:
-                self._failure = self._failure or error
-            except BaseException as error:  # whatever it is, the daemon must not live on deaf
-                _logger.debug("trace", exc_info=error)
-                self._failure = self._failure or AffectdError(
-                    f"the {name} has failed ({type(error).__name__}: {error}): "
-                    "this is a fault of affectd; log_level: debug shows where"
-                )
-            else:
-                if name != "listener":  # the capture's end is the listener's, once it has heard the rest
-                    return
-            self._done.set()
-
-        thread = threading.Thread(target=work, name=name, daemon=True)
-        thread.start()
-        return thread
-
     def _supervise(self) -> None:
         """Until something is done: deadlines, diagnostics, and the watchdog, fed only while all workers move."""
-        diagnostics_at, fed_at, journal_at = time.monotonic(), 0.0, 0.0
+        diagnostics_at, journal_at = time.monotonic(), 0.0
         released = -1  # events by the time memory was last given back; what starting took is, too
-        while not self._done.wait(min(TICK_S, (self._watchdog_s or 60.0) / 4)):
+        while not self._workers.done.wait(min(TICK_S, self._watchdog.interval_s)):
             now = time.monotonic()
             if not self._capture.muted and now - self._capture.last_block > self._config.source.silence_s:
                 self._announcer.microphone(False)
@@ -198,20 +172,13 @@ class Daemon:
             if now >= diagnostics_at:
                 diagnostics_at = now + self._config.health.diagnostics_s
                 self._announcer.diagnostics(msgspec.json.encode(self._diagnostics()))
-            stuck = self._pulse.stuck(now)
-            if self._watchdog_s is not None and not stuck and now - fed_at >= self._watchdog_s / 4:
-                fed_at = now
-                notify(WATCHDOG=1, STATUS=self._status())
-            elif stuck and fed_at >= 0:
-                fed_at = -1.0
-                _logger.error(log.line("stuck", workers=", ".join(stuck)))
-                notify(STATUS=f"stuck: {', '.join(stuck)}")
+            self._watchdog.tick(now, self._status)
 
     def _listen(self) -> None:
         """The listener's thread: blocks out of the inbox, speech and events to journal and broker."""
         heard = 0
         while not self._inbox.exhausted:
-            self._beat("listener")
+            self._watchdog.beat("listener")
             item = self._inbox.get(1.0)
             if isinstance(item, Block):
                 if self._capture.muted:
@@ -312,14 +279,11 @@ class Daemon:
         broker = "connected" if self._connection.connected else "no broker"
         return f"{hearing}, {broker}, {self._events} events, {self._journal.depth} waiting"
 
-    def _beat(self, worker: str) -> None:
-        self._pulse.beat(worker, time.monotonic())
-
     def _restart(self) -> None:
         self._restarting = True
-        self._done.set()
+        self._workers.done.set()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)  # a second one ends us at once
-        self._done.set()
+        self._workers.done.set()

@@ -3,6 +3,7 @@
 import datetime
 import re
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,10 @@ FAULTS = {
     22: "more sound than can be understood",
 }
 # Tests of the journal itself that prove a fault, by a part of their name.
-JOURNAL = {"killed_writer": 7, "full": 9, "read_only": 9, "bound": 10, "flipped": 11, "truncated": 11, "nonsense": 11,
-           "while_running": 11}  # fmt: skip
+JOURNAL = {
+    "killed_writer": 7, "full_disk": 9, "disk_full": 9, "read_only": 9, "bound": 10, "flipped": 11, "truncated": 11,
+    "nonsense": 11, "while_running": 11,
+}  # fmt: skip
 
 _outcomes: dict[int, list[tuple[str, float]]] = defaultdict(list)
 
@@ -47,29 +50,43 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         return
     if report.when == "teardown":
         return
-    name = report.nodeid.rsplit("::", 1)[-1]
-    match = re.match(r"test_f(\d+)_", name)
-    number = int(match[1]) if match else next((fault for part, fault in JOURNAL.items() if part in name), None)
+    number = fault_of(report.nodeid.rsplit("::", 1)[-1])
     if number is not None:
         _outcomes[number].append((report.outcome, report.duration))
+
+
+def fault_of(name: str) -> int | None:
+    """Which fault a test is about; None for one that is about none."""
+    match = re.match(r"test_f(\d+)_", name)
+    return int(match[1]) if match else next((fault for part, fault in JOURNAL.items() if part in name), None)
+
+
+def table(outcomes: Mapping[int, Sequence[tuple[str, float]]]) -> list[str]:
+    """The rows, in Markdown, from the outcome and the seconds of each fault's tests."""
+    rows = ["| # | fault | tests | result | seconds |", "|---|---|---|---|---|"]
+    for number, title in FAULTS.items():
+        found = outcomes.get(number, [])
+        bad = {outcome for outcome, _ in found if outcome != "passed"}
+        result = "not run" if not found else "holds" if not bad else ", ".join(sorted(bad))
+        rows.append(f"| F{number} | {title} | {len(found)} | {result} | {sum(time for _, time in found):.0f} |")
+    return rows
+
+
+def fill_in(page: Path, rows: Sequence[str]) -> None:
+    """Put the rows between the marks of the page."""
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    text = page.read_text(encoding="utf-8")
+    begin, end = "<!-- results -->\n", "\n<!-- end of results -->"
+    head, _, rest = text.partition(begin)
+    page.write_text(
+        head + begin + "\n".join([f"Run of {today}:", "", *rows]) + end + rest.partition(end)[2], encoding="utf-8"
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if not _outcomes:
         return
-    rows = ["| # | fault | tests | result | seconds |", "|---|---|---|---|---|"]
-    for number, title in FAULTS.items():
-        outcomes = [outcome for outcome, _ in _outcomes.get(number, [])]
-        bad = [outcome for outcome in outcomes if outcome != "passed"]
-        result = "not run" if not outcomes else "holds" if not bad else ", ".join(sorted(set(bad)))
-        seconds = sum(duration for _, duration in _outcomes.get(number, []))
-        rows.append(f"| F{number} | {title} | {len(outcomes)} | {result} | {seconds:.0f} |")
+    rows = table(_outcomes)
     terminalreporter.write_line("\n" + "\n".join(rows))
-    page = config.getoption("--fault-table")
-    if page:
-        today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        table = "\n".join([f"Run of {today}:", "", *rows])
-        text = Path(page).read_text(encoding="utf-8")
-        begin, end = "<!-- results -->\n", "\n<!-- end of results -->"
-        head, _, rest = text.partition(begin)
-        Path(page).write_text(head + begin + table + end + rest.partition(end)[2], encoding="utf-8")
+    if config.getoption("--fault-table"):
+        fill_in(Path(config.getoption("--fault-table")), rows)

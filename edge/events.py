@@ -120,5 +120,5 @@ def _shortened(explanation: Explanation) -> EventExplanation:
         families={family: round(value, 4) for family, value in explanation.families.items()},
         base_value=round(explanation.base_value, 4),
         value=round(explanation.value, 4),
-        residual=round(explanation.residual, 6),
+        residual=round(explanation.residual, 6) + 0.0,  # never -0.0
     )

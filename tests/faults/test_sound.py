@@ -73,7 +73,7 @@ LONG = pytest.mark.faults
     ("fault", "silence_s"),
     [
         ("error", 2),
-        ("silence", 2),
+        pytest.param("silence", 2, marks=LONG),
         pytest.param("silence", 60, marks=LONG),
         pytest.param("end", 2, marks=LONG),
         pytest.param("half", 2, marks=LONG),
@@ -214,6 +214,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.faults
 def test_f22_too_much_to_hear_costs_the_oldest_sound_and_never_the_order(
     microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons
 ) -> None:

@@ -89,7 +89,7 @@ def _node(node: Node) -> None:
 def _present(node: Node) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"### {_plain(node.name)}", width="content")
-        st.badge(node.status, color="green" if node.online else "red", icon=":material/sensors:")
+        st.badge(_plain(node.status), color="green" if node.online else "red", icon=":material/sensors:")
         if node.listening == "OFF":
             st.badge("not listening", color="gray", icon=":material/mic_off:")
         elif node.online and node.microphone != "online":
@@ -155,4 +155,4 @@ def _details(node: Node) -> None:
 
 def _plain(text: str) -> str:
     """A name from the network, with nothing in it that Markdown would take for its own."""
-    return "".join(character if character.isalnum() or character in " -_." else "·" for character in text)
+    return "".join(character if character.isalnum() or character in " -_." else "·" for character in text[:60])

@@ -79,6 +79,7 @@ class Debian:
         """What a shell script in there prints, stdout and stderr together."""
         done = subprocess.run(
             [*self.ssh, "root@127.0.0.1", script],
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -97,10 +98,8 @@ class Debian:
         )  # fmt: skip
         deadline = time.monotonic() + 300
         probe = [*self.ssh, "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "root@127.0.0.1"]
-        while (
-            subprocess.run([*probe, "systemctl is-system-running --wait"], capture_output=True, check=False).returncode
-            > 1
-        ):
+        probe.append("systemctl is-system-running --wait")
+        while subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode > 1:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{self.root} does not boot: see {log.name}")
             time.sleep(0.5)
@@ -144,8 +143,8 @@ def booted(architecture: str, cache: Path) -> Iterator[Debian]:
     shutil.rmtree(root / "etc/systemd/system/sockets.target.wants", ignore_errors=True)
     broker = f"listener {machine.mqtt_port} 127.0.0.1\nallow_anonymous true\n"
     (root / "etc/mosquitto/conf.d/proof.conf").write_text(broker)
-    machine.boot()
     try:
+        machine.boot()
         yield machine
     finally:
         machine.cut_power()

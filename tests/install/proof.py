@@ -26,13 +26,14 @@ from tests.install.debian import Debian, booted
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TOLERANCE = 1e-3
-_CLIPS = 12
+_CLIPS = 8
 _CONFIGURATION = """\
 node: proof
 source: {{kind: command, command: [/usr/bin/python3, /srv/proof/hum.py]}}
 mqtt: {{host: 127.0.0.1, port: {port}}}
 """
-_EMULATED = "[Service]\nTimeoutStartSec=240\nWatchdogSec=240\n"
+# qemu-user 7.2 can neither mount credentials nor make a user namespace, and is slow.
+_EMULATED = "[Service]\nTimeoutStartSec=240\nWatchdogSec=240\nLoadCredential=\nPrivateUsers=no\n"
 # A hum, in real time: so that the daemon hears something that is neither silence nor speech.
 _HUM = """\
 import array, math, sys, time
@@ -109,7 +110,7 @@ def first_installation(proof: Proof) -> None:
         if proof.architecture == "aarch64":
             machine.run("mkdir -p /etc/systemd/system/affectd.service.d")
             _write(machine, "/etc/systemd/system/affectd.service.d/emulated.conf", _EMULATED)
-            notes.append("TimeoutStartSec= and WatchdogSec= raised to 240 s, since this is emulated")
+            notes.append("for the emulator's sake without LoadCredential= and PrivateUsers=, and with 240 s to start")
         _write(machine, "/etc/affectd/config.yaml", _CONFIGURATION.format(port=machine.mqtt_port))
         sources = proof.edition("0.9.0")
         done = proof.cross_install(sources)
@@ -412,7 +413,7 @@ def main() -> int:
     parser.add_argument("--architecture", choices=("aarch64", "x86_64"), default="aarch64")
     parser.add_argument("--cache", type=Path, default=_ROOT / ".cache/proof")
     parser.add_argument("--data", type=Path, default=os.environ.get("AFFECTD_DATA"), help="corpora, for real clips")
-    parser.add_argument("--quick", action="store_true", help="leave out three failing upgrades and the power cuts")
+    parser.add_argument("--quick", action="store_true", help="leave out two failing upgrades, power cuts and bad input")
     parser.add_argument("--summary", type=Path, help="write the page there")
     options = parser.parse_args()
     with (
@@ -427,7 +428,7 @@ def main() -> int:
         if not options.quick:
             failing_upgrades(proof)
             power_cuts(proof)
-        bad_input(proof)
+            bad_input(proof)
         uninstallation(proof, before)
     return 0
 

@@ -4,15 +4,12 @@ python -m benchmarks [--runs N] [--quick] [NAME ...]
 """
 
 import argparse
-import json
-import re
 import subprocess
 import sys
-from pathlib import Path
 
-from benchmarks import measure
+from benchmarks import measure, pages
+from benchmarks.measure import RESULTS
 
-RESULTS = Path(__file__).parent / "results"
 NAMES = (
     "utterance", "features", "coalitions", "listening", "memory", "start", "latency", "throughput", "size", "training",
     "hotspots", "growth",
@@ -21,13 +18,11 @@ ONCE = {"memory", "size"}  # measured once: one is long, and files do not change
 QUICK = {
     "features": ["--clips", "20"],
     "listening": ["--seconds", "20"],
-    "memory": ["--hours", "0.5"],
+    "memory": ["--hours", "1"],
     "latency": ["--utterances", "10"],
     "throughput": ["--clips", "60"],
 }
 PLOT = ["--plot", "docs/cost.svg"]
-PAGES = ("README.md", "docs/performance.md")
-MARK = "<!-- cost -->"
 
 
 def main() -> None:
@@ -44,23 +39,7 @@ def main() -> None:
         command += PLOT if name == "growth" else []
         if subprocess.run(command, cwd=measure.ROOT, check=False).returncode:
             raise SystemExit(f"benchmarks.{name} has failed")
-    insert(measure.table(rows()))
-
-
-def rows(folder: Path = RESULTS) -> list[measure.Row]:
-    """The rows of all results that there are, in the order of their letters."""
-    stored = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text())["rows"]]
-    found = [measure.Row(**row | {"goals": [measure.Goal(**goal) for goal in row["goals"]]}) for row in stored]
-    return sorted(found, key=lambda row: row.letter)
-
-
-def insert(table: str) -> None:
-    """Put the table between its marks wherever a page has them."""
-    for name in PAGES:
-        page = measure.ROOT / name
-        if page.exists():
-            text = page.read_text()
-            page.write_text(re.sub(f"{MARK}.*?{MARK}", lambda _: f"{MARK}\n{table}\n{MARK}", text, flags=re.DOTALL))
+    pages.main()
 
 
 if __name__ == "__main__":

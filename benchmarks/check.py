@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import measure
-from benchmarks.__main__ import RESULTS, rows
+from benchmarks.measure import RESULTS, rows
 
 QUICK = ("utterance", "features", "coalitions", "size")  # two minutes; the others may be named
 ALLOWED = 0.75  # of the committed ratio

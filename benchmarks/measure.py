@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "edge" / "demo.opus"
+RESULTS = Path(__file__).parent / "results"
 LIBRARIES = ("numpy", "onnxruntime", "librosa", "torch", "shap", "opensmile")
 
 
@@ -145,6 +146,13 @@ def write(rows: Sequence[Row], details: Mapping[str, object], file: Path) -> Non
     content = {"machine": machine(), "rows": [asdict(row) for row in rows], "details": details}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(content, indent=1, default=_encoded) + "\n")
+
+
+def rows(folder: Path = RESULTS) -> list[Row]:
+    """The rows of all results that there are, in the order of their letters."""
+    stored = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text())["rows"]]
+    found = [Row(**row | {"goals": [Goal(**goal) for goal in row["goals"]]}) for row in stored]
+    return sorted(found, key=lambda row: row.letter)
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -1,0 +1,80 @@
+"""Put the results into the pages that quote them, each between its marks.
+
+python -m benchmarks.pages
+"""
+
+import json
+import re
+
+from benchmarks import measure
+from benchmarks.boards import estimates
+from benchmarks.measure import RESULTS, plain
+
+PAGES = ("README.md", "docs/performance.md")
+KINDS = ("FusedConv", "Conv", "MatMul", "LSTM", "BatchNormalization", "Transpose")  # of nodes that are named
+
+
+def main() -> None:
+    tables = {"cost": measure.table(measure.rows())}
+    if (RESULTS / "hotspots.json").exists():
+        details = _details("hotspots")
+        tables |= {"stages": stages(details), "graphs": graphs(details)}
+    if (RESULTS / "growth.json").exists():
+        tables["growth"] = growth(_details("growth"))
+    if all((RESULTS / f"{name}.json").exists() for name in ("hotspots", "utterance", "listening")):
+        peak = _details("hotspots")["peak_gmac_per_s"]
+        tables["boards"] = estimates(peak, _details("utterance")["cpu"], _details("listening")["cpu"])
+    for name in PAGES:
+        page = measure.ROOT / name
+        text = page.read_text()
+        for mark, table in tables.items():
+            marked = f"<!-- {mark} -->"
+            filled = f"{marked}\n{table}\n{marked}"
+            text = re.sub(f"{marked}.*?{marked}", lambda _, filled=filled: filled, text, flags=re.DOTALL)
+        page.write_text(text)
+
+
+def stages(details: dict) -> str:
+    """The parts of three seconds."""
+    lines = ["| stage | CPU ms, median | least to most |", "|---|--:|---|"]
+    for name, each in details["stages"].items():
+        shown = name.replace("  ", "&nbsp;&nbsp;")
+        lines.append(f"| {shown} | {each['median']:.2f} | {min(each['values']):.2f} to {max(each['values']):.2f} |")
+    return "\n".join(lines)
+
+
+def graphs(details: dict) -> str:
+    """The kinds of nodes in each graph, against what one core can do."""
+    peak = details["peak_gmac_per_s"]
+    lines = ["| graph, node | ms | million multiply-adds | of what a core can do |", "|---|--:|--:|--:|"]
+    for graph, kinds in details["graphs"].items():
+        named = {kind: each for kind, each in kinds.items() if kind in KINDS}
+        every = kinds["all"]
+        rest = {key: every[key] - sum(each[key] for each in named.values()) for key in every}
+        for kind, each in {**named, "all others": rest, "**all**": every}.items():
+            million = each["million multiply-adds"]
+            lines.append(f"| {graph}, {kind} | {each['ms']:.2f} | {million:.1f} | {million / each['ms'] / peak:.0%} |")
+    lines += ["", f"One core here does {peak:.0f} thousand million multiply-adds a second (float32, 512 x 512)."]
+    return "\n".join(lines)
+
+
+def growth(details: dict) -> str:
+    """A table for each axis."""
+    parts = []
+    names = {"length": ("length, s", "length_s"), "rows": ("coalitions", "rows"), "nodes": ("daemons", "nodes")}
+    units = {"length": "CPU ms", "rows": "CPU ms", "nodes": "% of a core"}
+    for key, (title, axis) in names.items():
+        points = details["axes"][axis]
+        parts += [f"| {title} | {' | '.join(map(str, points))} |", f"|---|{'--:|' * len(points)}"]
+        for name, values in details[key].items():
+            parts.append(f"| {name}, {units[key]} | {' | '.join(map(plain, values))} |")
+        parts.append("")
+    return "\n".join(parts).rstrip()
+
+
+def _details(name: str) -> dict:
+    return json.loads((RESULTS / f"{name}.json").read_text())["details"]
+
+
+if __name__ == "__main__":
+    main()

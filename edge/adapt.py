@@ -28,15 +28,10 @@ class AdapterSettings:
     """Utterances that the training statistics are worth."""
     memory: float = 30.0
     """Utterances after which the oldest fade."""
-    loud: float = 0.0
-    """Share of an utterance's frames, the quietest, that it does not learn from: pauses are no voice."""
 
 
-def statistics(scaled: Floats, settings: AdapterSettings) -> tuple[Floats, Floats]:
-    """Mean and mean square over time of one utterance's scaled frames [time, features]; the first feature is MFCC 0."""
-    if settings.loud:
-        level = scaled[:, 0]
-        scaled = scaled[level >= np.quantile(level, settings.loud)]
+def statistics(scaled: Floats) -> tuple[Floats, Floats]:
+    """Mean and mean square over time of one utterance's scaled frames [time, features]."""
     return scaled.mean(axis=0), np.square(scaled).mean(axis=0)
 
 
@@ -67,7 +62,7 @@ class Adapter:
 
     def observe(self, scaled: Floats) -> None:
         """Learns from one utterance's scaled frames [time, features]; call it after ``apply``."""
-        mean, square = statistics(scaled, self.settings)
+        mean, square = statistics(scaled)
         self.weight = min(self.weight + 1, self.settings.memory)
         self.mean += (mean - self.mean) / self.weight
         self.square += (square - self.square) / self.weight

@@ -41,18 +41,11 @@ class Bank:
     scale: Floats
 
     @classmethod
-    def build(
-        cls,
-        clips: Sequence[Clip],
-        frames: Sequence[Floats],
-        scaler: Scaler,
-        classes: Sequence[str],
-        adapter: adapt.AdapterSettings,
-    ) -> "Bank":
+    def build(cls, clips: Sequence[Clip], frames: Sequence[Floats], scaler: Scaler, classes: Sequence[str]) -> "Bank":
         """Scales and joins the clips."""
         scaled = [scaler.apply(clip) for clip in frames]
         lengths = np.array([len(clip) for clip in scaled])
-        observed = [adapt.statistics(clip, adapter) for clip in scaled]
+        observed = [adapt.statistics(clip) for clip in scaled]
         return cls(
             frames=np.concatenate(scaled),
             starts=np.concatenate([[0], np.cumsum(lengths)[:-1]]),

@@ -91,14 +91,14 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     classes = read_checkpoint(start).classes if start else classes_of(split.train)
     frames = material.frames(split.train)
     scaler = read_checkpoint(start).scaler if start else fit_scaler(frames)
-    banks = [Bank.build(split.train, frames, scaler, classes, settings.adapter)]
+    banks = [Bank.build(split.train, frames, scaler, classes)]
     banks += [
-        Bank.build(split.train, material.frames(split.train, change), scaler, classes, settings.adapter)
+        Bank.build(split.train, material.frames(split.train, change), scaler, classes)
         for change in settings.augmentation.copies
     ]
     aside = [clip for clip in split.calibration if clip.emotion in classes]
     aside_frames = material.frames(aside)
-    calibration = Bank.build(aside, aside_frames, scaler, classes, settings.adapter) if aside else None
+    calibration = Bank.build(aside, aside_frames, scaler, classes) if aside else None
     network, curves = fit(
         settings, banks, calibration, classes, folder, read_checkpoint(start).state if start else None
     )

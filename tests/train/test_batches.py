@@ -22,7 +22,7 @@ def bank() -> Bank:
         clips.append(Clip(f"{number}.wav", corpus, speaker, ("anger", "neutral")[number // 4 % 2]))
         frames.append(np.full((20 + number, features.COUNT), number, np.float32))
     identity = Scaler(np.zeros(features.COUNT, np.float32), np.ones(features.COUNT, np.float32))
-    return Bank.build(clips, frames, identity, ["anger", "neutral"], ADAPTER)
+    return Bank.build(clips, frames, identity, ["anger", "neutral"])
 
 
 def means(bank: Bank, settings: HistorySettings, clip: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,9 @@ import streamlit as st
 from app import analyse, batch, bundles, live, memory, model
 
 memory.keep_uploads()
-st.set_page_config("affectd", page_icon=":material/graphic_eq:", layout="wide", initial_sidebar_state="expanded")
-st.html(Path(__file__).with_name("style.css"))
+HERE = Path(__file__).parent
+st.set_page_config("affectd", page_icon=str(HERE / "icon.svg"), layout="wide", initial_sidebar_state="expanded")
+st.html(HERE / "style.css")
 pages = [
     st.Page(analyse.page, title="Analyse", icon=":material/graphic_eq:", url_path="analyse", default=True),
     st.Page(live.page, title="Live", icon=":material/sensors:", url_path="live"),

@@ -103,8 +103,11 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 1400}, permissions=["microphone"])
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     yield page
     shown = page.inner_text("body")
     context.close()
     assert "Traceback" not in shown
     assert "Error:" not in shown
+    assert [url for url in asked if not url.startswith(("http://localhost:", "data:", "blob:"))] == []

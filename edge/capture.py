@@ -99,9 +99,9 @@ class Capture:
             self._observe(not silent and not slow)
             block = Block(samples, time.time())
             if source.endless:
-                self._inbox.offer(block, wake=not rest.midst)
+                self._inbox.offer(block, wake=rest.last(waited_s))
             else:
-                self._inbox.put(block, wake=not rest.midst)
+                self._inbox.put(block, wake=rest.last(waited_s))
             if seconds := rest.after(waited_s, self._asleep()):
                 self._closed.wait(seconds)
             ready = time.monotonic()

@@ -21,8 +21,6 @@ from edge.store import SUFFIXES, DamagedError, Store, salvage
 LATE_S = 30.0  # what has waited longer than this was not published live
 RETRY_S = 10.0  # between attempts to write to a disk that failed
 
-_EVERYTHING = 1 << 62
-
 _logger = logging.getLogger("affectd")
 
 
@@ -67,18 +65,19 @@ class Journal:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._store = self._opened()
+            newest = self._store.newest_s
         except (OSError, sqlite3.Error) as error:
             self._degrade(error)
             self._remember()
-        newest = max((record.stored_s for record in self._read(0, _EVERYTHING)), default=-LATE_S)
-        self._began_s -= newest + LATE_S  # what an earlier run left behind is late
+            newest = max((record.stored_s for record in self._memory.values()), default=0.0)
+        self._began_s -= newest + 2 * LATE_S  # what an earlier run left behind is late
 
     @property
     def depth(self) -> int:
         """How many records wait for the broker."""
         with self._lock:
-            stored = self._store.holdings(0).records if self._store else 0
-            return stored - len(self._owed) + len(self._memory)
+            stored = self._store.count if self._store else 0
+            return max(stored - len(self._owed), 0) + len(self._memory)
 
     @property
     def last(self) -> int:
@@ -138,10 +137,10 @@ class Journal:
         if self.degraded and self._clock() < self._retry_s:
             return False
         try:
+            oldest = self._read(0, 1)
             store = self._store or self._reopened()
             if self._memory:
-                oldest = self._read(0, 1)
-                self._delivered = oldest[0].from_seq - 1
+                self._delivered = oldest[0].from_seq - 1 if oldest else self._delivered
                 self._mark.write(self._last, self._delivered)
             if self._memory or self._owed:
                 store.write(self._memory.values(), remove=self._owed)
@@ -165,7 +164,7 @@ class Journal:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         store = self._store = self._opened()
         waiting = {(record.seq, record.gap) for record in self._memory.values()}
-        self._owed = {key for record in store.read(0, _EVERYTHING) if (key := (record.seq, record.gap)) not in waiting}
+        self._owed = set(store.keys()) - waiting
         return store
 
     def _relieve(self, store: Store) -> None:

@@ -67,6 +67,22 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise _told_apart(error) from error
 
+    @property
+    def count(self) -> int:
+        """How many records there are."""
+        return self._records
+
+    @property
+    def newest_s(self) -> float:
+        """When the last record was accepted, 0 where there is none."""
+        with self._reading():
+            return float(self._one("SELECT coalesce(max(stored_s), 0.0) FROM records"))
+
+    def keys(self) -> list[tuple[int, bool]]:
+        """Number and kind (gap or not) of every record."""
+        with self._reading():
+            return [(seq, bool(reason)) for seq, reason in self._db.execute("SELECT seq, reason FROM records")]
+
     def read(self, after: int, count: int) -> list[Record]:
         """The first ``count`` records behind number ``after``."""
         return list(self._rows(_SELECT + "WHERE seq > ? ORDER BY seq LIMIT ?", after, count))

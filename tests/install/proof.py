@@ -128,12 +128,7 @@ def first_installation(proof: Proof) -> None:
         retained = _retained(machine.mqtt_port, "affectd/proof/#")
         assert retained.get("affectd/proof/status") == b"online", retained
         notes.append(f"{len(retained)} retained topics, status online")
-    with proof.step("doctor") as notes:
-        findings = {one["stage"]: one for one in json.loads(machine.run("affectd doctor --json"))["findings"]}
-        for stage in ("runtime", "bundle", "cpu", "broker.publish", "disk", "unit"):
-            assert findings[stage]["verdict"] == "ok", findings[stage]
-        notes.append(", ".join(f"{stage} {one['verdict']}" for stage, one in findings.items()))
-        notes.append(findings["speed"]["found"])
+    doctor(proof)
     with proof.step("the same installation again changes nothing") as notes:
         before, files = proof.process(), _files(machine)
         done = proof.cross_install(sources)
@@ -141,6 +136,16 @@ def first_installation(proof: Proof) -> None:
         assert proof.process() == before
         assert _files(machine) == files
         notes.append("same process, same files")
+
+
+def doctor(proof: Proof) -> None:
+    with proof.step("doctor") as notes:
+        said = proof.machine.run("affectd doctor --json 2>/dev/null", check=False)  # an emulated processor is too slow
+        findings = {one["stage"]: one for one in json.loads(said)["findings"]}
+        for stage in ("runtime", "bundle", "cpu", "level", "gate", "broker.publish", "disk", "unit"):
+            assert findings[stage]["verdict"] == "ok", findings[stage]
+        notes.append(", ".join(f"{stage} {one['verdict']}" for stage, one in findings.items()))
+        notes.append(findings["speed"]["found"])
 
 
 def parity(proof: Proof, clips: list[Path]) -> None:
@@ -151,7 +156,9 @@ def parity(proof: Proof, clips: list[Path]) -> None:
         for clip, name in zip(clips, names, strict=True):
             shutil.copy(clip, machine.root / "srv/proof/clips" / name)
         there_began = time.monotonic()
-        there = machine.run("cd /srv/proof/clips && affectd analyse --whole *; affectd analyse --explain families 00-*")
+        there = machine.run(
+            "exec 2>/dev/null; cd /srv/proof/clips; affectd analyse --whole *; affectd analyse --explain families 00-*"
+        )
         there_s = time.monotonic() - there_began
         folder = machine.root / "srv/proof/clips"
         command = [sys.executable, "-m", "edge", "analyse"]

@@ -1,12 +1,12 @@
 """A trained network as ONNX graphs: one that names the emotion, one that scores coalitions of its families."""
 
 import copy
+import dataclasses
 import io
 import warnings
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge.features import FAMILIES
 from train.network import EmotionNetwork, PooledNetwork
@@ -23,28 +23,41 @@ class Coalitions(nn.Module):
 
     def __init__(self, network: EmotionNetwork) -> None:
         super().__init__()
-        self.network = network = copy.deepcopy(network).eval()
-        front = network.front
-        if not network.settings.relative:  # linear as well, so it need not be computed once a row
-            front = fuse_conv_bn_eval(front, network.first_norm)
-            network.first_norm = nn.Identity()  # type: ignore[assignment]
+        self.network, self.relative, front = copy.deepcopy(network), network.settings.relative, network.front
         (kernel,), (stride,), channels = front.kernel_size, front.stride, front.out_channels
+        scale, offset = _affine(network.first_norm)
         self.shares = nn.ModuleList()
         for place in FAMILIES.values():
-            weight = front.weight[:, place]
+            weight = front.weight[:, place] * scale[:, None, None]
             share = nn.Conv1d(weight.shape[1], channels, kernel, stride, kernel // 2, bias=False)
             share.weight = nn.Parameter(weight.detach().clone())
             self.shares.append(share)
-        self.bias = nn.Parameter(front.bias.detach().clone()[:, None])  # type: ignore[union-attr]
+        bias = front.bias * scale  # type: ignore[operator]
+        bias[: self.relative] = 0  # a constant has no part in what is relative to the mean
+        self.always = nn.Parameter((bias + offset).detach().clone()[:, None])  # a share that no row goes without
+        # Mean and norm are linear as well, and so belong to the few shares, not to the many rows.
+        self.network.first_norm = nn.Identity()  # type: ignore[assignment]
+        self.network.settings = dataclasses.replace(network.settings, relative=0)
 
     def forward(self, frames: Tensor, masks: Tensor) -> Tensor:
         features = frames.transpose(1, 2)
         families = [share(features[:, place]) for share, place in zip(self.shares, FAMILIES.values(), strict=True)]
-        always = self.bias.expand_as(families[0])  # a share that no row goes without
-        shares = torch.cat([*families, always]).flatten(1)
+        shares = torch.cat(families)
+        if self.relative:
+            relative, absolute = shares[:, : self.relative], shares[:, self.relative :]
+            shares = torch.cat([relative - relative.mean(dim=2, keepdim=True), absolute], dim=1)
+        shares = torch.cat([shares, self.always.expand_as(families[0])]).flatten(1)
         rows = torch.cat([masks, torch.ones_like(masks[:, :1])], dim=1) @ shares
-        logits: Tensor = self.network.tail(rows.reshape(masks.shape[0], len(self.bias), -1))[0]
+        logits: Tensor = self.network.tail(rows.reshape(masks.shape[0], len(self.always), -1))[0]
         return logits
+
+
+def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """What a trained normalisation multiplies each channel by, and then adds to it."""
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None and variance is not None  # noqa: S101, PT018 - it tracks them by default
+    scale = norm.weight / torch.sqrt(variance + norm.eps)
+    return scale, norm.bias - mean * scale
 
 
 def model(network: EmotionNetwork | PooledNetwork) -> bytes:

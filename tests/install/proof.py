@@ -353,9 +353,7 @@ def _write(machine: Debian, path: str, text: str) -> None:
 
 def _files(machine: Debian) -> set[str]:
     """Every path but those that change by themselves."""
-    pruned = (
-        "-path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /root/.cache"
-    )
+    pruned = "-path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /root/.cache -o -path '/var/tmp/systemd-private-*'"
     listed = machine.run(
         f"find / \\( {pruned} -o -path /var/lib/mosquitto -o -path /var/lib/affectd/nodes \\) -prune -o -print"
     )

@@ -65,7 +65,8 @@ def main() -> None:
         [
             measure.Goal("≤ 6 ms", cpu[OURS].median, 6),
             measure.Goal("≤ 0.45 of the batch", 1 / ratio[PLAIN], 0.45),
-            measure.Goal("≥ 50 x less than Kernel SHAP", ratio[KERNEL], 50, least=True),
+            measure.Goal("≥ 50 x less than Kernel SHAP of the features", ratio[KERNEL], 50, least=True),
+            measure.Goal("≥ 50 x less than Kernel SHAP of the families", ratio[KERNEL_FAMILIES], 50, least=True),
         ],
         ratio,
     )

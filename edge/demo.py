@@ -52,9 +52,12 @@ def demonstrate(*, source: str, config: Path | None, as_json: bool) -> int:
         watcher.subscribed.wait(10)
         if not as_json:
             address = f"{settings.mqtt.host}:{settings.mqtt.port}"
-            print(
-                f"affectd listens to the {settings.source.kind}; what follows comes back from the broker at {address}."
+            heard = (
+                "the demonstration recording"
+                if config is None and source == "recording"
+                else f"a {settings.source.kind}"
             )
+            print(f"affectd listens to {heard}; what follows comes back from the broker at {address}.")
         daemon = stack.enter_context(_daemon(settings))
         try:
             code = daemon.wait()

@@ -133,6 +133,7 @@ class Daemon:
 
             page = lambda: prometheus.exposition(self._diagnostics(), self._topics.node)  # noqa: E731
             prometheus.serve(health.prometheus_host, health.prometheus_port, page)
+        self._announcer.diagnostics(msgspec.json.encode(self._diagnostics()))  # the greeting brings them
         connection = self._workers.start("connection", self._connection.run)
         listening = self._workers.start("listener", self._listen, last=True)  # it ends once it has heard everything
         capturing = self._workers.start("capture", self._capture.run)
@@ -156,7 +157,7 @@ class Daemon:
 
     def _supervise(self) -> None:
         """Until something is done: deadlines, diagnostics, and the watchdog, fed only while all workers move."""
-        diagnostics_at, journal_at = time.monotonic(), 0.0
+        diagnostics_at, journal_at = time.monotonic() + self._config.health.diagnostics_s, 0.0
         released = -1  # events by the time memory was last given back; what starting took is, too
         while not self._workers.done.wait(min(TICK_S, self._watchdog.interval_s)):
             now = time.monotonic()

@@ -353,7 +353,8 @@ def _write(machine: Debian, path: str, text: str) -> None:
 
 def _files(machine: Debian) -> set[str]:
     """Every path but those that change by themselves."""
-    pruned = "-path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /root/.cache -o -path '/var/tmp/systemd-private-*'"
+    alive = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/log", "/root/.cache", "/var/tmp/systemd-private-*")
+    pruned = " -o ".join(f"-path '{path}'" for path in alive)
     listed = machine.run(
         f"find / \\( {pruned} -o -path /var/lib/mosquitto -o -path /var/lib/affectd/nodes \\) -prune -o -print"
     )

@@ -301,6 +301,11 @@ def _add_upkeep(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     forget.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")
     forget.set_defaults(run=_forget)
 
-    away = commands.add_parser("withdraw", help="clear what this node has left on the broker")
+    away = commands.add_parser(
+        "withdraw",
+        aliases=["uninstall"],
+        help="clear what this node has left on the broker (as does `uninstall --clear`)",
+    )
+    away.add_argument("--clear", action="store_true", help="what it does in any case")
     away.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")
     away.set_defaults(run=_withdraw)

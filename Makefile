@@ -11,6 +11,8 @@ DEV := .venv
 BENCH := .venv-bench
 APP := .venv-app
 TOOLS := .venv-install
+TEST_PACKAGES := mosquitto mosquitto-clients espeak-ng pulseaudio pulseaudio-utils libasound2-plugins chromium \
+	faketime gcc openssl rsync systemd
 ARCH ?= aarch64
 SSH ?= ssh
 INTERPRETER := $(if $(filter 3.%,$(PYTHON)),python3,$(PYTHON))
@@ -27,11 +29,11 @@ app: $(APP)/ready ## the Streamlit app: record, look, understand; http://localho
 	$(APP)/bin/python -m streamlit run app/main.py
 
 test: $(DEV)/ready ## all tests that a newcomer should run
-	@.ci/packages mosquitto mosquitto-clients espeak-ng pulseaudio pulseaudio-utils libasound2-plugins chromium
+	@.ci/packages $(TEST_PACKAGES)
 	AFFECTD_DATA=$(DATA) $(DEV)/bin/pytest
 
 faults: $(DEV)/ready ## the whole fault suite (an hour), its table into docs/faults.md
-	@.ci/packages mosquitto mosquitto-clients faketime gcc
+	@.ci/packages $(TEST_PACKAGES)
 	$(DEV)/bin/pytest -p tests.faults.table -m 'faults or not faults' --fault-table docs/faults.md tests/faults tests/edge/test_journal.py
 
 test-homeassistant: $(DEV)/ready ## the daemon in a real Home Assistant (root; builds a Debian 13 in .cache first)
@@ -105,6 +107,7 @@ $(TOOLS)/ready:
 
 $(DEVICE)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "affectd needs Python 3.11 or later: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/packages python3-venv
 	$(PYTHON) -m venv $(DEVICE)
 	$(DEVICE)/bin/pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
@@ -116,6 +119,7 @@ $(DEVICE)/microphone: $(DEVICE)/ready
 
 $(APP)/ready: pyproject.toml
 	@.ci/packages portaudio19-dev gcc python3-dev
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/packages python3-venv
 	$(PYTHON) -m venv $(APP)
 	$(APP)/bin/pip install --quiet --disable-pip-version-check --editable '.[app,mic]'
 	@touch $@
@@ -126,7 +130,8 @@ $(BENCH)/ready: pyproject.toml
 	@touch $@
 
 $(DEV)/ready: pyproject.toml
-	@.ci/packages portaudio19-dev gcc
+	@.ci/packages portaudio19-dev gcc python3-dev
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/packages python3-venv
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@

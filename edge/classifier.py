@@ -13,6 +13,8 @@ Floats = NDArray[np.float32]
 
 UNCERTAIN = "uncertain"
 
+_NO_ATTENTION = np.empty(0, np.float32)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -24,7 +26,7 @@ class Verdict:
     probabilities: dict[str, float]
     logits: Floats
     attention: Floats
-    """Weights over time [time'], adding up to 1; empty for the profile ``pooled``."""
+    """Weights over time [time'], adding up to 1; empty for the profile ``pooled``, and where nobody asked for them."""
     threshold: float
     adapter: Callable[[Floats], Floats] | None = None
     """What the scaled features went through, for explaining the verdict later."""
@@ -67,7 +69,10 @@ class Classifier:
     def classify(self, frames: Floats) -> Verdict:
         """The verdict on raw frames float32 [time, 105] of one utterance."""
         outputs = self.bundle.model.run(None, {self.bundle.profile: self.inputs(frames)})
-        logits = outputs[0][0]
+        return self.verdict(outputs[0][0], outputs[1][0] if len(outputs) > 1 else _NO_ATTENTION)
+
+    def verdict(self, logits: Floats, attention: Floats = _NO_ATTENTION) -> Verdict:
+        """What the network's logits [classes] on one utterance amount to."""
         probabilities = softmax(logits.astype(np.float64) / self.bundle.temperature)
         best = int(np.argmax(probabilities))
         return Verdict(
@@ -75,7 +80,7 @@ class Classifier:
             confidence=float(probabilities[best]),
             probabilities=dict(zip(self.bundle.labels, probabilities.tolist(), strict=True)),
             logits=logits,
-            attention=outputs[1][0] if len(outputs) > 1 else np.empty(0, np.float32),
+            attention=attention,
             threshold=self.threshold,
             adapter=self.adapter,
         )

@@ -110,17 +110,29 @@ class Explainer:
         ``against`` is a label that the target is compared with, in place of all others. Raises ExplanationError for
         silence, for too short a clip, and where the parts do not add up to the whole; UsageError for an unknown label.
         """
+        return self.understand(frames, verdict, parts, against)[1]
+
+    def understand(
+        self,
+        frames: Floats,
+        verdict: Verdict | None = None,
+        parts: Collection[Part] = FAMILIES_ALONE,
+        against: str | None = None,
+    ) -> tuple[Verdict, Explanation]:
+        """``explain``, and the verdict: of a batch with all coalitions of families, the largest is the classifier's."""
         begin = time.perf_counter()
         self.require_label(against)
         baseline = self._baseline(frames, parts)
-        verdict = verdict or self._classifier.classify(frames)
+        inputs, count = self._classifier.inputs(frames, verdict), len(self._families)
+        masks = shapley.coalitions(count) if "families" in parts else np.zeros((1, count), np.float32)
+        logits = self.logits(inputs, masks)
+        if verdict is None:
+            whole = self._classifier.verdict(logits[-1]) if "families" in parts else None
+            verdict = whole or self._classifier.classify(frames)
         if verdict.label == against:
             raise ExplanationError(f"The verdict is {against} itself: ask against another label")
         worth = _question(self._bundle.labels, verdict.label, against)
-        value = float(worth(verdict.logits[None])[0])
-        inputs, count = self._classifier.inputs(frames, verdict), len(self._families)
-        masks = shapley.coalitions(count) if "families" in parts else np.zeros((1, count), np.float32)
-        worths = worth(self.logits(inputs, masks))
+        value, worths = float(worth(verdict.logits[None])[0]), worth(logits)
         found: dict[str, object] = {}
         evaluations = len(worths)
         if "families" in parts:
@@ -133,9 +145,9 @@ class Explainer:
         if "time" in parts:
             windows = occlusion.windows(len(frames))
             effects = self.window_effects(frames, verdict, windows.weights, worth)
-            found |= _over_time(windows, effects) | {"attention": [round(float(w), 6) for w in verdict.attention]}
+            found |= _over_time(windows, effects) | {"attention": self._attention(inputs)}
             evaluations += 2 * len(effects) + 2
-        return Explanation(
+        return verdict, Explanation(
             method="+".join(METHODS[part] for part in PARTS if part in parts),
             target=verdict.label,
             baseline=f"{baseline}, adapted to this source" if verdict.adapter else baseline,
@@ -189,6 +201,13 @@ class Explainer:
         gone, left = np.split(worths[2:], 2)
         effects: NDArray[np.float64] = (worths[0] - gone + left - worths[1]) / 2
         return effects
+
+    def _attention(self, inputs: Floats) -> list[float]:
+        """Where in time the network looks; empty for the profile ``pooled``, which has no time."""
+        if self._bundle.profile != "frames":
+            return []
+        weights = self._bundle.model.run(["attention"], {"frames": inputs})[0][0]
+        return [round(float(weight), 6) for weight in weights]
 
     def _shared_out(self, worths: NDArray[np.float64], value: float) -> dict[str, object]:
         """What the worths of all coalitions say of the families; ExplanationError where they miss the verdict."""

@@ -64,18 +64,21 @@ class Analyst:
         adapted_on = 0
         if self._adapter is not None:
             self._classifier.adapter, adapted_on = self._adapter.snapshot(), self._adapter.utterances
-        verdict = self._classifier.classify(frames)
-        explanation, unexplained = None, ""
+        verdict, explanation, unexplained = None, None, ""
         if self._explainer is not None:
             try:
-                explanation = self._explainer.explain(frames, verdict, self._parts, self._against)
+                verdict, explanation = self._explainer.understand(frames, None, self._parts, self._against)
             except ExplanationError as error:
                 unexplained = str(error)
+        verdict = verdict or self._classifier.classify(frames)
         if self._adapter is not None:  # after the verdict: it is causal
             self._adapter.observe(self._classifier.scaled(frames))
         return Analysis(
             utterance.start, utterance.end, utterance.snr_db, verdict, explanation, unexplained, frames, adapted_on
         )
+
+
+Heard = SpeechStarted | SpeechEnded | Analysis
 
 
 class Listener:
@@ -85,14 +88,14 @@ class Listener:
         self.gate = Gate(gate)
         self._analyst = analyst
 
-    def push(self, block: NDArray[np.int16]) -> Iterator[SpeechStarted | SpeechEnded | Analysis]:
+    def push(self, block: NDArray[np.int16]) -> Iterator[Heard]:
         """Hear one block int16 [512] at 16 kHz."""
         return self._understand(self.gate.push(block))
 
-    def finish(self) -> Iterator[SpeechStarted | SpeechEnded | Analysis]:
-        """The stream has ended: what is still in hand."""
+    def finish(self) -> Iterator[Heard]:
+        """The stream has ended or is torn: what is still in hand. What is pushed next begins another one."""
         return self._understand(self.gate.finish())
 
-    def _understand(self, heard: Iterable[GateItem]) -> Iterator[SpeechStarted | SpeechEnded | Analysis]:
+    def _understand(self, heard: Iterable[GateItem]) -> Iterator[Heard]:
         for item in heard:
             yield self._analyst.analyse(item) if isinstance(item, Utterance) else item

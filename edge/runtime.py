@@ -1,4 +1,4 @@
-"""ONNX Runtime as a small device wants it: one thread, asleep when idle, no memory held back between utterances."""
+"""ONNX Runtime as a small device wants it: one thread, asleep when idle, no memory of its own between utterances."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge import memory
 from edge.errors import BundleError
 
 Floats = NDArray[np.float32]
@@ -45,6 +46,7 @@ def open_session(graph: bytes, name: str) -> Session:
     """A session on one thread for a serialised ONNX graph; ``name`` is what a BundleError calls it."""
     import onnxruntime
 
+    memory.hold()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -232,6 +232,18 @@ def test_bundle_without_a_baseline(classifier, frames):
         object.__setattr__(classifier.bundle, "manifest", manifest)
 
 
+@pytest.mark.parametrize("parts", [("families",), ("families", "time"), ("features",)])
+def test_a_verdict_out_of_the_explanation_is_the_classifiers(classifier, frames, parts):
+    classifier.adapter = Adapter(len(classifier.bundle.scaler.mean)).snapshot()
+    verdict, explanation = Explainer(classifier).understand(frames, parts=parts)
+    alone = classifier.classify(frames)
+    assert verdict.label == alone.label == explanation.target
+    np.testing.assert_allclose(verdict.logits, alone.logits, atol=1e-4)
+    assert verdict.adapter is classifier.adapter
+    if "time" in parts:
+        np.testing.assert_allclose(explanation.attention, alone.attention, atol=1e-5)
+
+
 def test_shares_that_miss_the_verdict_are_not_published(classifier, frames):
     verdict = classifier.classify(frames)
     verdict.logits[np.argmax(verdict.logits)] += 0.01

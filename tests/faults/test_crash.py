@@ -196,8 +196,8 @@ def test_f16_any_worker_that_fails_ends_the_process(
 
 FROZEN = """
 import sys, threading
-import edge.classifier
-edge.classifier.Classifier.classify = lambda *_: threading.Event().wait()
+import edge.listener
+edge.listener.Analyst.analyse = lambda *_: threading.Event().wait()
 from edge.cli import main
 sys.exit(main())
 """

@@ -206,12 +206,12 @@ def young_files(roots: list[Path], since: float) -> list[Path]:
 
 SLOW = """
 import sys, time
-import edge.classifier
-quick = edge.classifier.Classifier.classify
+import edge.listener
+quick = edge.listener.Analyst.analyse
 def slow(*arguments):
     time.sleep(2)
     return quick(*arguments)
-edge.classifier.Classifier.classify = slow
+edge.listener.Analyst.analyse = slow
 from edge.cli import main
 sys.exit(main())
 """

@@ -105,6 +105,7 @@ class Capture:
             if seconds := rest.after(waited_s, self._asleep()):
                 self._closed.wait(seconds)
             ready = time.monotonic()
+        self._inbox.end()
         with self._lock:
             self._source = None
         if self.muted:
@@ -119,6 +120,7 @@ class Capture:
             self.losses += 1
             _logger.warning(log.line("source", state="lost", reason=reason))
             self._observe(False)
+            self._inbox.end()
 
 
 class _Beating:

@@ -4,6 +4,7 @@ import logging
 import secrets
 import signal
 import time
+from collections.abc import Iterator
 from functools import partial
 from types import FrameType
 
@@ -23,9 +24,9 @@ from edge.events import Event, clock_state, event_of
 from edge.explain import Explainer
 from edge.gate import SpeechEnded, SpeechStarted
 from edge.habits import HABITS, Habits
-from edge.inbox import Block, Inbox
+from edge.inbox import Block, Gap, Inbox
 from edge.journal import Journal
-from edge.listener import Analysis, Analyst, Listener
+from edge.listener import Analysis, Analyst, Heard, Listener
 from edge.presence import Presence
 from edge.recall import Recall
 from edge.retention import Limits
@@ -163,6 +164,8 @@ class Daemon:
             now = time.monotonic()
             if not self._capture.muted and now - self._capture.last_block > self._config.source.silence_s:
                 self._announcer.microphone(False)
+                if not self._inbox.waiting:
+                    self._inbox.end()
             self._announcer.tick()
             if now >= journal_at:
                 journal_at = now + 10.0
@@ -177,29 +180,37 @@ class Daemon:
 
     def _listen(self) -> None:
         """The listener's thread: blocks out of the inbox, speech and events to journal and broker."""
-        heard = 0
+        heard, stream_began = 0, time.time()
         while not self._inbox.exhausted:
             self._watchdog.beat("listener")
-            item = self._inbox.get(1.0)
-            if isinstance(item, Block):
-                if self._capture.muted:
+            match self._inbox.get(1.0):
+                case Block() | Gap() if self._capture.muted:
                     continue
-                heard += 1
-                self._announcer.progress()
-                began = time.monotonic()
-                spoke = False
-                for found in self._listener.push(item.samples):
-                    spoke = spoke or isinstance(found, Analysis)
-                    self._tell(found, item.heard_at - heard * BLOCK_SECONDS)
-                self._stopwatch.block(BLOCK_SECONDS, time.monotonic() - began, utterance=spoke)
-            elif item is not None:
-                item()
-        for found in self._listener.finish():
-            self._tell(found, time.time() - heard * BLOCK_SECONDS)
+                case Block(samples, heard_at):
+                    heard += 1
+                    stream_began = heard_at - heard * BLOCK_SECONDS
+                    self._announcer.progress()
+                    self._understand(self._listener.push(samples), stream_began, BLOCK_SECONDS)
+                case Gap():
+                    self._understand(self._listener.finish(), stream_began, 0.0)
+                case None:
+                    continue
+                case job:
+                    job()
+        self._understand(self._listener.finish(), stream_began, 0.0)
         if self._habits is not None:
             self._habits.save()
 
-    def _tell(self, item: SpeechStarted | SpeechEnded | Analysis, stream_began: float) -> None:
+    def _understand(self, found: Iterator[Heard], stream_began: float, heard_s: float) -> None:
+        """Tell what ``heard_s`` of sound brought to light, and take the time of it."""
+        began = time.monotonic()
+        spoke = False
+        for item in found:
+            spoke = spoke or isinstance(item, Analysis)
+            self._tell(item, stream_began)
+        self._stopwatch.block(heard_s, time.monotonic() - began, utterance=spoke)
+
+    def _tell(self, item: Heard, stream_began: float) -> None:
         """``stream_began``: seconds since the epoch."""
         if self._capture.muted:
             return

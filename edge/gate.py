@@ -152,9 +152,16 @@ class Gate:
         return self._segmenter.idle and self.blocks >= self._listen_until
 
     def finish(self) -> list[GateItem]:
-        """End the stream: the utterance in hand, if there is one."""
+        """End the stream: the utterance in hand, if there is one. What is pushed next is the beginning of another.
+
+        What is known of the noise is kept, as a first guess.
+        """
+        items = [self._item(decision) for decision in self._segmenter.finish()]
+        self._segmenter.begin(self.blocks)
+        self._neural.reset()
         self._listen_until = self.blocks
-        return [self._item(decision) for decision in self._segmenter.finish()]
+        self._lessons = 1
+        return items
 
     def _listen(self, excess: float) -> list[GateItem]:
         """Ask the neural detector about the newest block, after those before it that it has not heard."""

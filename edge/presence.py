@@ -41,6 +41,7 @@ class Presence:
         return self._set("microphone", "online") + self.speech(False, now) + self._emotion(NO_EMOTION, float("inf"))
 
     def speech(self, on: bool, now: float) -> list[Change]:
+        on = on and self._values["microphone"] == "online"
         self._speech_until = now + self._stall_s if on else float("inf")
         return self._set("speech", "ON" if on else "OFF")
 
@@ -50,7 +51,8 @@ class Presence:
             self._speech_until = now + self._stall_s
 
     def heard(self, emotion: str, now: float) -> list[Change]:
-        return self._emotion(emotion, now + self._hold_s)
+        """An emotion was named; what was said before the microphone was lost is no longer how things are."""
+        return self._emotion(emotion, now + self._hold_s) if self._values["microphone"] == "online" else []
 
     def tick(self, now: float) -> list[Change]:
         """What has run out by ``now``."""

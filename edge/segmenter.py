@@ -126,6 +126,13 @@ class Segmenter:
         self._onset = None
         return []
 
+    def begin(self, position: int) -> None:
+        """Take block ``position`` as the first of another stream, only while idle: nothing reaches back before it."""
+        if not self.idle or position < self._position:
+            raise ValueError("another stream begins behind the last one, and only between utterances")
+        self._position = self._free = position
+        self._levels.clear()
+
     def _lead_in(self, block: int) -> int:
         """The first of the loud blocks that lead into ``block``, gaps as short as a plosive's closure included."""
         onset = block

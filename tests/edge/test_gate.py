@@ -143,6 +143,28 @@ def test_utterance_in_hand_is_delivered_at_the_end_of_the_stream(voice):
     assert gate.finish() == []
 
 
+def test_what_follows_the_end_of_a_stream_is_heard_as_if_nothing_had_been_before(voice):
+    half = int16(voice)[: len(voice) // 2 // BLOCK_SAMPLES * BLOCK_SAMPLES]
+    gate, (_, first, _) = hear(half)
+    assert isinstance(first, Utterance)
+    assert (first.start, first.end) == (0, len(half))
+    items = [item for block in into_blocks([int16(voice)]) for item in gate.push(block)] + gate.finish()
+    (second,), (alone,) = utterances(items), utterances(hear(int16(voice))[1])
+    assert second.start == len(half)
+    np.testing.assert_array_equal(second.samples, alone.samples)
+
+
+def test_pre_roll_does_not_reach_back_into_the_stream_before(voice):
+    gate = Gate(GateSettings())
+    quiet = int16(noise(3, -60))
+    for block in into_blocks([quiet]):
+        gate.push(block)
+    gate.finish()
+    items = [item for block in into_blocks([int16(voice)]) for item in gate.push(block)] + gate.finish()
+    (utterance,) = utterances(items)
+    assert utterance.start == len(quiet) + -len(quiet) % BLOCK_SAMPLES
+
+
 def test_long_speech_is_cut_without_loss_or_overlap(voice):
     long = int16(np.tile(voice, 10))
     found = utterances(hear(long, GateSettings(hangover_s=1.0, max_utterance_s=8))[1])

@@ -38,6 +38,14 @@ def test_speech_cannot_stay_on_without_blocks(presence: Presence) -> None:
     assert presence.tick(5) == [Change("speech", "OFF")]
 
 
+def test_an_utterance_understood_after_the_microphone_was_lost_is_not_how_things_are(presence: Presence) -> None:
+    presence.microphone(False, 0)
+    assert presence.heard("anger", 1) == []
+    assert presence.speech(True, 1) == []
+    presence.microphone(True, 2)
+    assert presence.values() == {"microphone": "online", "speech": "OFF", "state": "none"}
+
+
 def test_losing_the_microphone_ends_speech_and_emotion(presence: Presence) -> None:
     presence.heard("fear", 0)
     presence.speech(True, 0)

@@ -175,6 +175,25 @@ def test_blocks_are_not_skipped_during_speech():
         segmenter.skip_to(10, [])
 
 
+def test_nothing_reaches_back_into_the_stream_before():
+    segmenter = Segmenter(SETTINGS)
+    decisions = [decision for _ in range(20) for decision in segmenter.push(1.0, 1.0)] + segmenter.finish()
+    assert spans(decisions) == [Span(start=0, onset=0, offset=20, stop=20)]
+    segmenter.begin(30)
+    decisions = [decision for _ in range(20) for decision in segmenter.push(1.0, 1.0)] + segmenter.finish()
+    assert spans(decisions) == [Span(start=30, onset=30, offset=50, stop=50)]
+
+
+def test_another_stream_does_not_begin_during_speech_or_before_the_last_one():
+    segmenter = Segmenter(SETTINGS)
+    segmenter.push(0.0, 0.0)
+    with pytest.raises(ValueError, match="behind the last one"):
+        segmenter.begin(0)
+    segmenter.push(1.0, 1.0)
+    with pytest.raises(ValueError, match="between utterances"):
+        segmenter.begin(10)
+
+
 def test_onset_is_taken_back_over_the_loud_sound_that_leads_into_speech():
     settings = SegmenterSettings(
         open_probability=0.5,

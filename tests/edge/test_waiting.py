@@ -10,7 +10,7 @@ from edge import outbox
 from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS
 from edge.backoff import FIRST_S, Backoff
 from edge.health import Pulse
-from edge.inbox import Block, Inbox
+from edge.inbox import Block, Gap, Inbox
 from edge.journal import Delivery
 from edge.outbox import Outbox
 from edge.pace import Pace
@@ -22,12 +22,49 @@ def block(number: int) -> Block:
     return Block(np.full(BLOCK_SAMPLES, number, np.int16), float(number))
 
 
+def taken_out(inbox: Inbox) -> list[object]:
+    """All that waits: the time of each block, and gaps."""
+    found = iter(lambda: inbox.get(0), None)
+    return [item.heard_at if isinstance(item, Block) else "gap" if item == Gap() else item for item in found]
+
+
 def test_the_oldest_sound_goes_first_and_is_counted() -> None:
     inbox = Inbox(3)
     for number in range(5):
         inbox.offer(block(number))
     assert inbox.dropped == 2
-    assert [inbox.get(0).heard_at for _ in range(3)] == [2, 3, 4]  # type: ignore[union-attr]
+    assert taken_out(inbox) == ["gap", 2, 3, 4]
+
+
+def test_a_gap_comes_between_the_blocks_that_it_parts_and_only_once() -> None:
+    inbox = Inbox(9)
+    inbox.offer(block(0))
+    inbox.end()
+    inbox.end()
+    inbox.offer(block(1))
+    assert taken_out(inbox) == [0, "gap", 1]
+    inbox.end()
+    assert taken_out(inbox) == ["gap"]
+    inbox.end()
+    assert taken_out(inbox) == []
+
+
+def test_a_gap_that_makes_room_is_no_sound_and_still_parts() -> None:
+    inbox = Inbox(2)
+    inbox.end()
+    for number in range(2):
+        inbox.offer(block(number))
+    assert inbox.dropped == 0
+    assert taken_out(inbox) == ["gap", 0, 1]
+
+
+def test_what_comes_after_forgotten_sound_is_another_stream() -> None:
+    inbox = Inbox(9)
+    inbox.offer(block(0))
+    inbox.end()
+    inbox.clear()
+    inbox.offer(block(1))
+    assert taken_out(inbox) == ["gap", 1]
 
 
 def test_a_question_is_answered_before_the_sound_that_waits_and_is_never_dropped() -> None:
@@ -36,7 +73,7 @@ def test_a_question_is_answered_before_the_sound_that_waits_and_is_never_dropped
     inbox.ask(lambda: None)
     inbox.offer(block(1))
     assert callable(inbox.get(0))
-    assert isinstance(inbox.get(0), Block)
+    assert taken_out(inbox) == ["gap", 1]
 
 
 def test_a_file_waits_for_room_and_loses_nothing() -> None:

@@ -16,6 +16,7 @@ from edge import features
 from train.bank import Bank, fit_scaler
 from train.corpora import classes_of, read_manifest, relabel
 from train.fit import BatchSource, Trainer
+from train.hardware import launch
 from train.recordings import decode
 from train.settings import read_settings
 
@@ -48,10 +49,11 @@ def main() -> None:
     ratio = measure.ratios(cpu, OURS)
     frames = [features.frames(sound) for sound in sounds]
     classes = classes_of(clips)
-    bank = Bank.build(clips, frames, fit_scaler(frames), classes, settings.adapter)
+    bank = Bank.build(clips, frames, fit_scaler(frames), classes)
     source = BatchSource([bank], settings, classes)
     steps = -(-len(everything) // settings.batch)
-    trainer = Trainer(settings, settings.network_settings(bank.frames.shape[1], len(classes)), steps)
+    sizes = settings.network_settings(bank.frames.shape[1], len(classes))
+    trainer = Trainer(settings, sizes, steps, launch(settings, Path("runs")))
     generator = np.random.default_rng(0)
     trainer.step(source.draw(generator))
     epochs = []

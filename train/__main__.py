@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import torch
+from lightning_fabric.utilities import rank_zero_only
 
 from edge.errors import AffectdError, UsageError
 from train import evaluate as evaluation
@@ -17,6 +18,12 @@ from train.scan import counts, scan, write_manifest
 from train.settings import data_folder, read_labels, read_settings
 
 
+@rank_zero_only
+def say(text: str) -> None:
+    """Prints what a run has to say once, however many processes it has."""
+    sys.stdout.write(text)
+
+
 def fit(arguments: argparse.Namespace) -> None:
     """Trains one model and leaves it in the output folder."""
     settings = read_settings(arguments.config)
@@ -25,7 +32,7 @@ def fit(arguments: argparse.Namespace) -> None:
     if not arguments.resume:
         (folder / "last.pt").unlink(missing_ok=True)
     run(settings, Material(arguments.root or data_folder(), arguments.cache, arguments.jobs), folder, arguments.start)
-    sys.stdout.write(f"{folder / 'checkpoint.pt'}\n")
+    say(f"{folder / 'checkpoint.pt'}\n")
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -42,7 +49,7 @@ def judge(arguments: argparse.Namespace) -> None:
     folder = arguments.out or Path("runs") / f"{settings.name}-{arguments.protocol.replace('/', '-')}"
     material = Material(arguments.root or data_folder(), arguments.cache, arguments.jobs)
     summary = protocols.judge(arguments.protocol, settings, material, folder, arguments.start)["summary"]
-    sys.stdout.write(json.dumps(summary, indent=1) + "\n")
+    say(json.dumps(summary, indent=1) + "\n")
 
 
 def manifest(arguments: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
+from lightning_fabric.utilities import rank_zero_only
 
 from edge import features
 from edge.bundle import Scaler
@@ -51,8 +52,12 @@ class Checkpoint(msgspec.Struct, frozen=True):
         write_whole(content, path)
 
 
+@rank_zero_only
 def write_whole(content: object, path: Path) -> None:
-    """``torch.save`` beside ``path``, then a rename; a full disk leaves the earlier file as it was."""
+    """``torch.save`` beside ``path``, then a rename; a full disk leaves the earlier file as it was.
+
+    Of a run's processes the first alone writes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     try:

@@ -1,13 +1,17 @@
 """Fitting: draw a batch, step, average the weights, and every epoch look at the calibration speakers and save."""
 
+import math
+import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.utilities import rank_zero_only
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -18,10 +22,14 @@ from edge.errors import AffectdError
 from train import batches, plots
 from train.bank import Bank
 from train.checkpoint import write_whole
+from train.hardware import BOARD, launch
 from train.network import EmotionNetwork, NetworkSettings
 from train.settings import Settings
 
 Floats = NDArray[np.float32]
+
+PARTS = ("network", "averaged", "optimiser", "schedule")
+"""Of a trainer: what a killed run goes on from."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +81,21 @@ class BatchSource:
 class Trainer:
     """What a run is made of between two epochs, so that a killed run goes on where it was."""
 
-    def __init__(self, settings: Settings, sizes: NetworkSettings, steps: int) -> None:
+    def __init__(self, settings: Settings, sizes: NetworkSettings, steps: int, fabric: Fabric) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.steps = settings, steps
+        self.settings, self.fabric = settings, fabric
         self.network = EmotionNetwork(sizes)
         self.averaged = AveragedModel(
             self.network,
             multi_avg_fn=get_ema_multi_avg_fn(settings.averaging),  # type: ignore[no-untyped-call]
             use_buffers=True,
         )
+        fabric.to_device(self.averaged)
         optimisers = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
         self.optimiser = optimisers[settings.optimiser](
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
+        self.model, self.descent = fabric.setup(self.network, self.optimiser)
         total = max(1, settings.epochs * steps)
         self.schedule: torch.optim.lr_scheduler.LRScheduler = (
             torch.optim.lr_scheduler.OneCycleLR(
@@ -95,7 +105,7 @@ class Trainer:
             else torch.optim.lr_scheduler.ConstantLR(self.optimiser, 1.0)
         )
         self.loss = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing, reduction="none")
-        self.generator = np.random.default_rng(settings.seed)
+        self.begin(0)
         self.curves: list[Epoch] = []
 
     @property
@@ -105,42 +115,41 @@ class Trainer:
         return chosen.eval()  # type: ignore[return-value]
 
     def step(self, batch: batches.Batch) -> tuple[float, float]:
-        """One step down the gradient; the loss and the accuracy on this batch."""
-        self.network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
-            logits, _ = self.network(torch.from_numpy(batch.frames))
-        logits = logits.float()
-        first, second = (torch.from_numpy(emotions) for emotions in batch.emotions)
-        shares = torch.from_numpy(batch.shares)
+        """One step down the gradient of all processes' batches; the loss and the accuracy on this one's."""
+        self.model.train()
+        frames, first, second, shares = (
+            self.fabric.to_device(torch.from_numpy(part)) for part in (batch.frames, *batch.emotions, batch.shares)
+        )
+        logits, _ = self.model(frames)
         loss = (shares * self.loss(logits, first) + (1 - shares) * self.loss(logits, second)).mean()
-        if not torch.isfinite(loss):
+        self.descent.zero_grad()
+        self.fabric.backward(loss)
+        slope = self.fabric.clip_gradients(self.model, self.descent, max_norm=2.0, error_if_nonfinite=False)
+        if slope is None or not torch.isfinite(slope):  # every process has the same slope, and so stops with the others
             raise AffectdError("The loss is no longer a number; lower learning_rate and resume from the last epoch.")
-        self.optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
-        self.optimiser.step()
+        self.descent.step()
         self.schedule.step()
         if self.settings.averaging:
             self.averaged.update_parameters(self.network)
         return float(loss.detach()), float((logits.argmax(dim=1) == first).float().mean())
 
+    def begin(self, epoch: int) -> None:
+        """Seeds what this process draws in an epoch: no two processes, and no two epochs, draw alike."""
+        self.generator = np.random.default_rng([self.settings.seed, epoch, self.fabric.global_rank])
+        torch.manual_seed(int(self.generator.integers(2**32)))
+
     def save(self, path: Path) -> None:
-        """The whole state, so that ``load`` goes on as if nothing had happened."""
-        parts = {name: getattr(self, name).state_dict() for name in ("network", "averaged", "optimiser", "schedule")}
-        curves = [msgspec.to_builtins(epoch) for epoch in self.curves]
-        generator = msgspec.json.encode(self.generator.bit_generator.state, enc_hook=str).decode()
-        write_whole({**parts, "curves": curves, "generator": generator, "torch": torch.get_rng_state()}, path)
+        """The whole state after an epoch, so that ``load`` goes on as if nothing had happened."""
+        parts = {name: getattr(self, name).state_dict() for name in PARTS}
+        write_whole({**parts, "curves": [msgspec.to_builtins(epoch) for epoch in self.curves]}, path)
 
     def load(self, path: Path) -> None:
-        """Goes on from a saved state of the same configuration."""
-        content = torch.load(path, weights_only=True)
-        for name in ("network", "averaged", "optimiser", "schedule"):
+        """Goes on from a saved state of the same configuration, which the first process alone needs to see."""
+        first = self.fabric.is_global_zero
+        content = self.fabric.broadcast(torch.load(path, map_location="cpu", weights_only=True) if first else {})
+        for name in PARTS:
             getattr(self, name).load_state_dict(content[name])
         self.curves = [Epoch(**epoch) for epoch in content["curves"]]
-        state = msgspec.json.decode(content["generator"])
-        state["state"] = {name: int(value) for name, value in state["state"].items()}
-        self.generator.bit_generator.state = state
-        torch.set_rng_state(content["torch"])
 
 
 def fit(
@@ -153,34 +162,59 @@ def fit(
 ) -> tuple[EmotionNetwork, list[Epoch]]:
     """Trains to the end, or on from ``folder``'s last epoch, and gives the network to ship and the curves.
 
-    ``start`` holds weights to begin from instead of random ones.
+    ``start`` holds weights to begin from instead of random ones. Every process of a run gets the same; the first one
+    alone writes files.
     """
+    fabric, last = launch(settings, folder), folder / "last.pt"
     source = BatchSource(banks, settings, classes)
-    trainer = Trainer(settings, settings.network_settings(banks[0].frames.shape[1], len(classes)), source.steps)
+    steps = -(-source.steps // fabric.world_size)
+    trainer = Trainer(settings, settings.network_settings(banks[0].frames.shape[1], len(classes)), steps, fabric)
     if start:
         trainer.network.load_state_dict(start)
         trainer.averaged.module.load_state_dict(start)
-    last = folder / "last.pt"
-    if last.is_file():
+    if fabric.broadcast(last.is_file()):
         trainer.load(last)
-    best = float("inf")
-    for number in range(len(trainer.curves), settings.epochs):
-        began, sums = time.monotonic(), np.zeros(2)
-        bar = tqdm(range(source.steps), desc=f"epoch {number + 1}/{settings.epochs}", leave=False)
-        for _ in bar:
-            sums += trainer.step(source.draw(trainer.generator))
-            bar.set_postfix(loss=f"{sums[0] / (bar.n + 1):.3f}")
-        loss, accuracy = (sums / source.steps).tolist()
-        checked = check(trainer.best_network, calibration) if calibration else (float("nan"), float("nan"))
-        trainer.curves.append(Epoch(number + 1, loss, accuracy, *checked, time.monotonic() - began))
-        trainer.save(last)
-        plots.curves(trainer.curves, folder / "curves.png")
-        tqdm.write(plots.line(trainer.curves[-1]))
-        best = min(best, checked[0])
-        recent = [epoch.calibration_loss for epoch in trainer.curves[-settings.patience :]]
-        if settings.patience and len(trainer.curves) > settings.patience and min(recent) > best:
+    elif fabric.is_global_zero:
+        shutil.rmtree(folder / BOARD, ignore_errors=True)
+    for number in range(len(trainer.curves) + 1, settings.epochs + 1):
+        if stalled(trainer.curves, settings.patience):
             break
-    return trainer.best_network, trainer.curves
+        began = time.monotonic()
+        trainer.begin(number)
+        loss, accuracy = run_epoch(trainer, source, steps, f"epoch {number}/{settings.epochs}")
+        looked = check(trainer.best_network, calibration) if calibration and fabric.is_global_zero else (math.nan,) * 2
+        trainer.curves.append(Epoch(number, loss, accuracy, *fabric.broadcast(looked), time.monotonic() - began))
+        trainer.save(last)
+        tell(trainer, folder)
+    return trainer.best_network.cpu(), trainer.curves
+
+
+def run_epoch(trainer: Trainer, source: BatchSource, steps: int, title: str) -> tuple[float, float]:
+    """Mean loss and accuracy of all processes over one epoch of training batches."""
+    sums = np.zeros(2)
+    bar = tqdm(range(1, steps + 1), desc=title, leave=False, disable=not trainer.fabric.is_global_zero)
+    for done in bar:
+        sums += trainer.step(source.draw(trainer.generator))
+        bar.set_postfix(loss=f"{sums[0] / done:.3f}", refresh=False)
+    means = trainer.fabric.all_reduce(torch.from_numpy(sums / steps), reduce_op="mean")
+    return float(means[0]), float(means[1])
+
+
+def stalled(curves: Sequence[Epoch], patience: int) -> bool:
+    """Whether the last ``patience`` epochs brought no better loss on the calibration speakers."""
+    losses = [epoch.calibration_loss for epoch in curves]
+    return bool(patience) and len(losses) > patience and min(losses[-patience:]) > min(losses)
+
+
+@rank_zero_only
+def tell(trainer: Trainer, folder: Path) -> None:
+    """The curves so far: a picture, TensorBoard, and a line on the screen."""
+    epoch = trainer.curves[-1]
+    plots.curves(trainer.curves, folder / "curves.png")
+    known = {name: value for name, value in asdict(epoch).items() if name != "epoch" and math.isfinite(value)}
+    trainer.fabric.log_dict(known, epoch.epoch)
+    trainer.fabric.logger.save()
+    tqdm.write(plots.line(epoch))
 
 
 def check(network: EmotionNetwork, bank: Bank) -> tuple[float, float]:
@@ -196,5 +230,5 @@ def check(network: EmotionNetwork, bank: Bank) -> tuple[float, float]:
 def infer(network: EmotionNetwork, frames: Floats) -> Floats:
     """Logits [classes] of one clip's adapted frames [time, features]."""
     with torch.inference_mode():
-        logits: Tensor = network(torch.from_numpy(frames).unsqueeze(0))[0]
-    return np.asarray(logits[0].numpy(), np.float32)
+        logits: Tensor = network(torch.from_numpy(frames).unsqueeze(0).to(network.front.weight.device))[0]
+    return np.asarray(logits[0].cpu().numpy(), np.float32)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from lightning_fabric.utilities import rank_zero_only
 from numpy.typing import NDArray
 from scipy.special import softmax
 
@@ -75,6 +76,7 @@ def _reliability(probabilities: NDArray[np.float64], meant: NDArray[np.int64]) -
     return rows
 
 
+@rank_zero_only
 def draw(clips: Sequence[Clip], heard: Heard, classes: Sequence[str], temperature: float, folder: Path) -> None:
     """Confusion matrix and reliability diagram."""
     probabilities = softmax(heard.logits.astype(np.float64) / temperature, axis=1)
@@ -134,6 +136,7 @@ def curves_of(epochs: Sequence["Epoch"]) -> dict[str, object]:
     return {str(epoch.epoch): {name: rounded(getattr(epoch, name)) for name in fields} for epoch in epochs}
 
 
+@rank_zero_only
 def write(report: dict[str, object], path: Path) -> None:
     """Writes a report as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -75,8 +75,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schedule: Literal["cosine", "constant"] = "cosine"
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """Of the products in the forward pass; weights and losses stay float32."""
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """What computes; ``auto`` takes a GPU where there is one."""
+    devices: int = 1
+    """Processes on each node, one for each GPU (or, on a CPU, for some of its cores); -1: all GPUs."""
+    nodes: int = 1
+    """Machines; start the same command on each, with MASTER_ADDR, MASTER_PORT and NODE_RANK in its environment."""
+    strategy: Literal["auto", "ddp"] = "auto"
+    """How processes share the work; ``auto`` is DDP where there are several."""
     epochs: int = 30
     batch: int = 64
+    """Clips in a batch of one process."""
     seconds: float = 3.0
     """Length of a training crop; shorter clips are repeated."""
     label_smoothing: float = 0.1

@@ -122,17 +122,18 @@ def _watch(options: argparse.Namespace) -> int:
     import signal
     import threading
 
+    from edge.checks import with_credential
     from edge.watch import Watcher
 
     config = load(options.config) if options.config else Config()
     overrides = {name: getattr(options, name) for name in ("host", "port") if getattr(options, name) is not None}
-    settings = _replaced(config.mqtt, overrides)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    settings = with_credential(_replaced(config.mqtt, overrides))
     watcher = Watcher(
         settings, options.node, lambda line: print(line, flush=True), as_json=options.json, colour=sys.stdout.isatty()
     )
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     watcher.start()
     stop.wait()
     watcher.stop()
@@ -160,9 +161,11 @@ def _withdraw(options: argparse.Namespace) -> int:
 
 
 def _forget(options: argparse.Namespace) -> int:
+    from edge.checks import with_credential
     from edge.forget import forget
 
-    print(forget(_config(options)))
+    config = _config(options)
+    print(forget(msgspec.structs.replace(config, mqtt=with_credential(config.mqtt))))
     return 0
 
 

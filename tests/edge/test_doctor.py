@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from edge import checks, doctor, roundtrip, verdicts
 from edge.audio import BLOCK_SAMPLES, into_blocks, read_audio
+from edge.cli import main
 from edge.config import Config, MqttSettings, SourceSettings, TlsSettings
-from edge.errors import UsageError
+from edge.errors import AffectdError, UsageError
 from edge.gate import GateSettings
 from edge.hearing import decibels, hear, meter
 from edge.verdicts import Finding, Sound
@@ -279,6 +280,26 @@ def test_a_person_is_given_the_password_that_the_unit_gets(tmp_path: Path, monke
     assert checks.with_credential(MqttSettings()).password_file is None, "nobody logs in"
     own = MqttSettings(username="me", password_file="/elsewhere")
     assert checks.with_credential(own).password_file == "/elsewhere"
+
+
+@pytest.mark.parametrize(("command", "asks"), [("watch", "edge.watch.Watcher"), ("forget", "edge.forget.forget")])
+def test_commands_log_in_with_the_password_that_the_unit_gets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, asks: str
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    credential, config = tmp_path / "affectd.mqtt-password", tmp_path / "affectd.yaml"
+    credential.write_text("secret\n")
+    config.write_text("mqtt: {username: me}\n")
+    monkeypatch.setattr(checks, "CREDENTIAL", credential)
+    asked: list[MqttSettings] = []
+
+    def ask(settings: Config | MqttSettings, *_: object, **__: object) -> None:
+        asked.append(settings.mqtt if isinstance(settings, Config) else settings)
+        raise AffectdError("the broker is not needed to know")
+
+    monkeypatch.setattr(asks, ask)
+    assert main([command, "--config", str(config)]) == 1
+    assert [settings.password_file for settings in asked] == [str(credential)]
 
 
 def test_the_terminal_shows_what_to_do_below_what_was_found() -> None:

@@ -31,8 +31,13 @@ def fit(arguments: argparse.Namespace) -> None:
     folder = arguments.out or Path("runs") / settings.name
     if not arguments.resume:
         (folder / "last.pt").unlink(missing_ok=True)
-    run(settings, Material(arguments.root or data_folder(), arguments.cache, arguments.jobs), folder, arguments.start)
+    run(settings, material_of(arguments), folder, arguments.start)
     say(f"{folder / 'checkpoint.pt'}\n")
+
+
+def material_of(arguments: argparse.Namespace) -> Material:
+    """Where the recordings lie, and what computes their features."""
+    return Material(arguments.root or data_folder(), arguments.cache, arguments.jobs, arguments.dask)
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -47,7 +52,7 @@ def judge(arguments: argparse.Namespace) -> None:
     settings = read_settings(arguments.config)
     torch.set_num_threads(arguments.threads)
     folder = arguments.out or Path("runs") / f"{settings.name}-{arguments.protocol.replace('/', '-')}"
-    material = Material(arguments.root or data_folder(), arguments.cache, arguments.jobs)
+    material = material_of(arguments)
     summary = protocols.judge(arguments.protocol, settings, material, folder, arguments.start)["summary"]
     say(json.dumps(summary, indent=1) + "\n")
 
@@ -91,8 +96,6 @@ def parser() -> argparse.ArgumentParser:
         training.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/train.yaml")
         training.add_argument("--root", type=Path, help="the data folder (default: $AFFECTD_DATA, else ../shared/data)")
         training.add_argument("--out", type=Path, help="where the run is left (default: under runs/)")
-        training.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
-        training.add_argument("--jobs", type=int, default=1, help="processes that compute features")
         training.add_argument("--threads", type=int, default=1, help="threads that train")
         training.add_argument("--start", type=Path, help="a checkpoint to begin from instead of random weights")
     evaluating = commands.add_parser("evaluate", help="score a bundle on the recordings of a manifest")
@@ -102,9 +105,13 @@ def parser() -> argparse.ArgumentParser:
     evaluating.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
     evaluating.add_argument("--adapt", choices=PROTOCOLS, default="none", help="whose history the adapter has heard")
     evaluating.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
-    evaluating.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
-    evaluating.add_argument("--jobs", type=int, default=1, help="processes that compute features")
     evaluating.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    for computing in (fitting, judging, evaluating):
+        computing.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
+        computing.add_argument("--jobs", type=int, default=1, help="processes that compute features")
+        computing.add_argument(
+            "--dask", metavar="ADDRESS", default="", help="compute them on this Dask cluster instead"
+        )
     return top
 
 

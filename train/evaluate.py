@@ -26,6 +26,7 @@ class Evaluation:
     seed: int = 1
     cache: Path = Path("runs/cache")
     jobs: int = 1
+    dask: str = ""
 
 
 def ear_of(bundle: Bundle) -> listen.Ear:
@@ -44,7 +45,7 @@ def evaluate(evaluation: Evaluation) -> dict[str, object]:
     """The scores as plain JSON; clips whose label the bundle does not know are left out, and counted."""
     bundle = Bundle.load(evaluation.bundle)
     clips, left_out = known(read_manifest(evaluation.manifest), bundle)
-    frames = features_of(clips, evaluation.root, evaluation.cache, evaluation.jobs)
+    frames = features_of(clips, evaluation.root, evaluation.cache, evaluation.jobs, dask=evaluation.dask)
     heard = listen.listen(clips, frames, ear_of(bundle), evaluation.adapt, seed=evaluation.seed)
     scores = report.describe(clips, heard, bundle.labels, bundle.temperature, evaluation.adapt)
     return {"bundle": bundle.name, **scores, "left_out": dict(left_out)}

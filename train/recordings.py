@@ -3,7 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import joblib
 import numpy as np
@@ -15,6 +17,7 @@ from tqdm import tqdm
 from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.errors import AudioError
+from train.cluster import spread
 from train.corpora import Clip
 
 Floats = NDArray[np.float32]
@@ -36,24 +39,36 @@ def decode(path: Path) -> Floats:
 
 
 def features_of(
-    clips: Sequence[Clip], root: Path, cache: Path, jobs: int = 1, change: tuple[str, Change] | None = None
+    clips: Sequence[Clip],
+    root: Path,
+    cache: Path,
+    jobs: int = 1,
+    change: tuple[str, Change] | None = None,
+    dask: str = "",
 ) -> list[Floats]:
     """Frames float32 [time, features] of every clip, from ``cache`` where they are there already.
 
-    ``change`` is a named augmentation; its copies are kept under its name, seeded by the clip's content, so that a copy
-    always belongs to the same original.
+    What is missing is computed by ``jobs`` processes, or by the Dask cluster at ``dask``, whose workers find the
+    recordings under the same path. ``change`` is a named augmentation; its copies are kept under its name, seeded by
+    the clip's content, so that a copy always belongs to the same original.
     """
-    name = change[0] if change else "plain"
+    name, changed = change or ("plain", None)
     folder = cache / _digest() / name
     folder.mkdir(parents=True, exist_ok=True)
-    tasks = (joblib.delayed(_one)(clip, root, folder, change[1] if change else None) for clip in clips)
-    bar = tqdm(total=len(clips), desc=f"features ({name})", unit="clip", leave=False)
-    frames = []
-    for found in joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks):
-        frames.append(found)
-        bar.update()
-    bar.close()
-    return frames
+    kept = [folder / f"{_key(clip, root)}.npy" for clip in clips]
+    missing = [place for place, path in enumerate(kept) if not path.is_file()]
+    sounds = [(root.resolve() / clips[place].path, kept[place].stem) for place in missing]
+    task = partial(_frames, change=changed)
+    done = (
+        spread(task, sounds, dask)
+        if dask and clips
+        else enumerate(joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(task)(one) for one in sounds))
+    )
+    with tqdm(total=len(missing), desc=f"features ({name})", unit="clip", leave=False, disable=not missing) as bar:
+        for place, frames in done:
+            _keep(frames, kept[missing[place]])
+            bar.update()
+    return [np.asarray(np.load(path), np.float32) for path in kept]
 
 
 def _digest() -> str:
@@ -61,19 +76,29 @@ def _digest() -> str:
     return hashlib.sha256(json.dumps(features.SPECIFICATION, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _one(clip: Clip, root: Path, folder: Path, change: Change | None) -> Floats:
-    source = root / clip.path
-    key = clip.sha256 or hashlib.sha256(source.read_bytes() if source.is_file() else b"").hexdigest()
-    kept = folder / f"{key}.npy"
-    if kept.is_file():
-        return np.asarray(np.load(kept), np.float32)
-    if not source.is_file():
-        raise AudioError(f"{source}: the manifest names this file, but it is not there; check --root.")
-    samples = decode(source)
+def _key(clip: Clip, root: Path) -> str:
+    """The hash of a recording's content."""
+    return clip.sha256 or hashlib.sha256(_present(root / clip.path).read_bytes()).hexdigest()
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise AudioError(f"{path}: the manifest names this file, but it is not there; check --root.")
+    return path
+
+
+def _frames(sound: tuple[Path, str], change: Change | None) -> Floats:
+    """The frames of a recording, given with the hash that seeds its change."""
+    path, key = sound
+    samples = decode(_present(path))
     if change:
         samples = change(samples, np.random.default_rng(int(key[:16], 16)))
-    frames = features.frames(samples)
-    partial = kept.with_suffix(".partial.npy")
-    np.save(partial, frames)
-    partial.replace(kept)
-    return frames
+    return features.frames(samples)
+
+
+def _keep(frames: Floats, path: Path) -> None:
+    """Writes the file whole or not at all, whoever else writes the same."""
+    half = path.with_suffix(f".{uuid4().hex}.partial")
+    with half.open("wb") as file:
+        np.save(file, frames)
+    half.replace(path)

@@ -45,13 +45,14 @@ class Material:
     root: Path
     cache: Path
     jobs: int = 1
+    dask: str = ""
     kept: dict[tuple[str, str], Floats] = field(default_factory=dict)
 
     def frames(self, clips: Sequence[Clip], change: str = "") -> list[Floats]:
         """Frames of every clip, or of its augmented copy."""
         new = [clip for clip in clips if (change, clip.path) not in self.kept]
         named = (change, CHANGES[change]) if change else None
-        for clip, frames in zip(new, features_of(new, self.root, self.cache, self.jobs, named), strict=True):
+        for clip, frames in zip(new, features_of(new, self.root, self.cache, self.jobs, named, self.dask), strict=True):
             self.kept[change, clip.path] = frames
         return [self.kept[change, clip.path] for clip in clips]
 

@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     judging = commands.add_parser("judge", help="train and score every fold of a protocol")
     judging.set_defaults(call=judge)
     judging.add_argument(
-        "--protocol", required=True, help="corpora, random, CORPUS/speakers, or CORPUS/5 for five folds"
+        "--protocol", required=True, help="corpora, random, CORPUS/speakers, CORPUS/5 for five folds, CORPUS/statements"
     )
     for training in (fitting, judging):
         training.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/train.yaml")

@@ -12,7 +12,7 @@ from train import listen, report
 from train.corpora import Clip, read_manifest, relabel
 from train.run import Material, run
 from train.settings import Settings, SplitSettings
-from train.splits import speaker_folds
+from train.splits import speaker_folds, statement_folds
 
 HELD_OUT_CORPORA = ("ravdess", "emodb", "emovo", "tess")
 
@@ -29,7 +29,8 @@ def folds_of(protocol: str, clips: Sequence[Clip], settings: Settings) -> list[F
     """The folds of a protocol.
 
     ``corpora`` leaves each of four corpora out in turn; ``CORPUS/K`` splits its speakers in K groups;
-    ``CORPUS/speakers`` leaves each of them out; ``random`` is the random fifth, speakers mixed.
+    ``CORPUS/speakers`` leaves each of them out; ``CORPUS/statements`` leaves out what is said, in up to ten groups of
+    sentences, speakers mixed; ``random`` is the random fifth, speakers mixed.
     """
     aside = settings.split.calibration
     if protocol == "corpora":
@@ -39,8 +40,16 @@ def folds_of(protocol: str, clips: Sequence[Clip], settings: Settings) -> list[F
         return [Fold("random", SplitSettings(random=0.2))]
     corpus, _, count = protocol.partition("/")
     own = [clip for clip in clips if clip.corpus == corpus]
+    if own and count == "statements":
+        groups = statement_folds(own, 10)
+        return [
+            Fold(f"{corpus}-{number:02d}", SplitSettings(statements=tuple(group), calibration=aside))
+            for number, group in enumerate(groups, start=1)
+        ]
     if not own or not (count == "speakers" or count.isdecimal()):
-        raise UsageError(f"No protocol is called {protocol}; choose corpora, random, CORPUS/speakers or CORPUS/5.")
+        raise UsageError(
+            f"No protocol is called {protocol}; choose corpora, random, CORPUS/speakers, CORPUS/5 or CORPUS/statements."
+        )
     number = len({clip.who for clip in own}) if count == "speakers" else int(count)
     groups = speaker_folds(own, number)
     return [

@@ -23,7 +23,7 @@ from train.fit import fit, infer
 from train.network import EmotionNetwork
 from train.recordings import features_of
 from train.settings import Settings
-from train.splits import Split, at_random, by_speaker
+from train.splits import Split, at_random, by_speaker, by_statement
 
 Floats = NDArray[np.float32]
 
@@ -64,6 +64,8 @@ def read_split(settings: Settings, root: Path) -> Split:
         clips = [clip for clip in clips if clip.corpus in settings.corpora]
     if settings.split.random:
         return at_random(clips, settings.split.random, settings.seed)
+    if settings.split.statements:
+        return by_statement(clips, settings.split.statements, settings.split.calibration)
     return by_speaker(clips, settings.split.test, settings.split.calibration)
 
 

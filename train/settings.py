@@ -13,11 +13,16 @@ from train.network import NetworkSettings
 
 
 class SplitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who evaluates and who calibrates, as patterns on ``corpus/speaker``; or a random share, speakers mixed."""
+    """Who evaluates and who calibrates, as patterns on ``corpus/speaker``.
+
+    Or, speakers mixed, a random share evaluates, or what is said.
+    """
 
     test: tuple[str, ...] = ()
     calibration: tuple[str, ...] = ()
     random: float = 0.0
+    statements: tuple[str, ...] = ()
+    """Sentences that evaluate, whoever says them."""
 
 
 class HistorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from edge.errors import UsageError
 from train.corpora import Clip
 from train.protocols import folds_of
 from train.settings import Settings, SplitSettings
-from train.splits import by_speaker
+from train.splits import by_speaker, said
 
 CLIPS = [
     Clip(f"{corpus}/{speaker}_{emotion}.wav", corpus, f"{corpus}_{speaker}", emotion, sex="FM"[speaker % 2])
@@ -34,6 +36,15 @@ def test_every_speaker_is_evaluated_once(protocol: str, count: int) -> None:
     assert sorted(tested) == sorted({clip.who for clip in CLIPS if clip.corpus == corpus})
     for fold in folds:
         by_speaker(CLIPS, fold.split.test, fold.split.calibration)
+
+
+def test_every_statement_is_evaluated_once() -> None:
+    spoken = [replace(clip, statement=f"sentence {number % 12}") for number, clip in enumerate(CLIPS)]
+    folds = folds_of("ravdess/statements", spoken, SETTINGS)
+    assert len(folds) == 10
+    assert sorted(statement for fold in folds for statement in fold.split.statements) == sorted(
+        {said(clip) for clip in spoken if clip.corpus == "ravdess"}
+    )
 
 
 @pytest.mark.parametrize("protocol", ["nonsense", "savee/5", "ravdess/few"])

@@ -4,7 +4,7 @@ import pytest
 
 from edge.errors import UsageError
 from train.corpora import Clip
-from train.splits import Split, at_random, by_speaker, speaker_folds
+from train.splits import Split, at_random, by_speaker, by_statement, said, speaker_folds, statement_folds
 
 CLIPS = [
     Clip(
@@ -64,3 +64,43 @@ def test_folds_balance_sexes_and_lose_nobody() -> None:
 def test_more_folds_than_speakers_are_refused() -> None:
     with pytest.raises(UsageError, match="4 speakers cannot be split into 5"):
         speaker_folds(CLIPS, 5)
+
+
+SENTENCES = ("Kids are talking.", "kids  are talking", "dogs-rep-01", "dogs-rep-02", "Say the word back")
+SPOKEN = [replace(clip, statement=SENTENCES[number % 5]) for number, clip in enumerate(CLIPS)]
+
+
+def test_what_is_said_evaluates_or_trains_never_both() -> None:
+    groups = statement_folds(SPOKEN, 10)
+    assert sorted(statement for group in groups for statement in group) == [
+        "dogs",
+        "kids are talking",
+        "say the word back",
+    ]
+    for group in groups:
+        split = by_statement(SPOKEN, group, calibration=["house/b"])
+        heard = {said(clip) for clip in split.test}
+        assert heard == set(group)
+        assert not heard & {said(clip) for clip in split.train + split.calibration}
+        assert {clip.who for clip in split.calibration} == {"house/b"}
+        assert len(split.train) + len(split.calibration) + len(split.test) == len(SPOKEN)
+
+
+@pytest.mark.parametrize(("kept", "leaked"), [(0, 1), (2, 3)])
+def test_shared_statement_is_refused_however_it_is_written(kept: int, leaked: int) -> None:
+    with pytest.raises(UsageError, match=r"statement .* stands in train and in test"):
+        Split("statement", [SPOKEN[kept]], [], [SPOKEN[leaked]])
+    with pytest.raises(UsageError, match=r"statement .* stands in calibration and in test"):
+        Split("statement", [SPOKEN[4]], [SPOKEN[kept]], [SPOKEN[leaked]])
+
+
+def test_calibration_may_say_what_training_says() -> None:
+    assert Split("statement", [SPOKEN[0]], [SPOKEN[1]], [SPOKEN[2]]).calibration == [SPOKEN[1]]
+
+
+@pytest.mark.parametrize(
+    ("clips", "sentence"), [([*SPOKEN, CLIPS[0]], "do not say in `statement`"), (SPOKEN[::5], "say the same")]
+)
+def test_statements_that_cannot_be_told_apart_are_one_sentence(clips: list[Clip], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        statement_folds(clips, 10)

@@ -90,19 +90,20 @@ class Capture:
             opened = _Beating(self._open_source(), self._beat)
             source = self._source = Reopening(opened, self._on_state)
         silence, pace, rest = DigitalSilence(self._silence_s), Pace(self._silence_s), Rest()
+        give = self._inbox.offer if source.endless else self._inbox.put
         ready = time.monotonic()
         for samples in source.blocks():
-            self.last_block = time.monotonic()
-            waited_s = self.last_block - ready
+            now = self.last_block = time.monotonic()
+            silent, slow = silence.push(samples), source.endless and pace.push(now)
+            seconds = rest.after(now - ready, now, self._asleep())
+            if seconds is None:
+                give(Block(samples, time.time()), wake=False)
+                ready = now
+                continue
             self._beat()
-            silent, slow = silence.push(samples), source.endless and pace.push(self.last_block)
             self._observe(not silent and not slow)
-            block = Block(samples, time.time())
-            if source.endless:
-                self._inbox.offer(block, wake=rest.last(waited_s))
-            else:
-                self._inbox.put(block, wake=rest.last(waited_s))
-            if seconds := rest.after(waited_s, self._asleep()):
+            give(Block(samples, time.time()))
+            if seconds:
                 self._closed.wait(seconds)
             ready = time.monotonic()
         self._inbox.end()

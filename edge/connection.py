@@ -22,8 +22,9 @@ _logger = logging.getLogger("affectd")
 class Connection:
     """Keeps a session with the broker and publishes what it is given, in order, then what the journal holds.
 
-    Every call of paho happens on the thread that runs ``run``; the other methods may be called from any. Raises
-    AffectdError when a file with credentials is unusable from the start.
+    Every call of paho happens on the thread that runs ``run``; the other methods may be called from any. That thread
+    calls ``beat`` every ``turn_s`` or more often. Raises AffectdError when a file with credentials is unusable from the
+    start.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class Connection:
         conversation: Conversation,
         backlog: Backlog,
         beat: Callable[[], None],
+        turn_s: float = 1.0,
     ) -> None:
         self._settings = settings
         self._client_id = client_id
         self._conversation = conversation
         self._outbox = Outbox(backlog, conversation.envelope)
         self._beat = beat
+        self._turn_s = min(turn_s, settings.keepalive_s / 4)
         self._five = True  # MQTT 5, until the broker turns out not to know it
         self._fallen_back = False
         self._wakeup = Wakeup()
@@ -116,7 +119,7 @@ class Connection:
             while session.lost is None and not self._stopping.is_set():
                 if self._greet_at is not None and time.monotonic() >= self._greet_at:
                     self._outbox.greet(self._greeting())
-                session.turn(1.0)
+                session.turn(self._until_next(time.monotonic()))
             if session.lost is None:
                 session.leave()
             elif session.taken_over:
@@ -130,6 +133,10 @@ class Connection:
         finally:
             self.connected = False
             session.close()
+
+    def _until_next(self, now: float) -> float:
+        """Seconds until there is something to do, if nothing happens before."""
+        return self._turn_s if self._greet_at is None else min(self._turn_s, max(0.0, self._greet_at - now))
 
     def _greeting(self) -> list[Message]:
         self._greet_at = None

@@ -41,7 +41,7 @@ from edge.workers import Workers
 
 QUEUE_S = 10.0  # of audio that may wait while the classifier is busy; then the oldest is dropped
 STALL_S = 3.0  # without a block for this long, nobody is known to speak
-TICK_S = 0.5
+TICK_S = 2.0
 
 _logger = logging.getLogger("affectd")
 
@@ -104,6 +104,7 @@ class Daemon:
             ),
             self._journal,
             beat=partial(self._watchdog.beat, "connection"),
+            turn_s=min(TICK_S, self._watchdog.interval_s),
         )
         self._controls = Controls(
             topics,

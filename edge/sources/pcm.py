@@ -1,5 +1,7 @@
 """Raw PCM, signed 16-bit little-endian, as programs write it to each other."""
 
+import contextlib
+import fcntl
 import os
 import select
 import threading
@@ -15,6 +17,7 @@ from edge.errors import SourceError
 _SAMPLE_BYTES = 2
 _FULL_SCALE = 32768.0
 _READ_BYTES = 65_536
+_PIPE_BYTES = 1 << 18  # half a second, for which nobody may read, of two channels at 48 kHz and more
 _LOOK_UP_S = 0.2  # how often a reader without data looks whether it has been closed
 
 
@@ -25,6 +28,7 @@ def pcm_blocks(pieces: Iterable[bytes], rate: int, channels: int) -> Iterator[ND
 
 def read_descriptor(descriptor: int, closed: threading.Event, stall_s: float | None) -> Iterator[bytes]:
     """Read what a pipe brings as it comes, until its end or ``closed``; SourceError after ``stall_s`` of nothing."""
+    _widen(descriptor)
     latest = monotonic()
     while not closed.is_set():
         readable, _, _ = select.select([descriptor], [], [], _LOOK_UP_S)
@@ -36,6 +40,13 @@ def read_descriptor(descriptor: int, closed: threading.Event, stall_s: float | N
             yield piece
         elif stall_s is not None and monotonic() - latest > stall_s:
             raise SourceError(f"no sound for {stall_s:g} s")
+
+
+def _widen(descriptor: int) -> None:
+    """Let a pipe hold what comes while the reader rests (fcntl(2), F_SETPIPE_SZ); what is no pipe holds it itself."""
+    with contextlib.suppress(OSError):
+        if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < _PIPE_BYTES:
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _convert(pieces: Iterable[bytes], rate: int, channels: int) -> Iterator[NDArray[np.int16]]:

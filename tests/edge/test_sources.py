@@ -111,6 +111,17 @@ def test_stdin_is_read_to_its_end():
     os.close(reading)
 
 
+def test_a_pipe_holds_half_a_second_of_what_most_microphones_bring_while_nobody_reads():
+    reading, writing = os.pipe()
+    blocks = StdinSource(rate=48000, channels=2, descriptor=reading).blocks()
+    os.write(writing, bytes(48000))
+    next(blocks)
+    os.set_blocking(writing, False)
+    assert os.write(writing, bytes(48000 // 2 * 4)) == 48000 // 2 * 4
+    os.close(writing)
+    os.close(reading)
+
+
 def test_stdin_that_brings_nothing_can_be_closed():
     reading, writing_end = os.pipe()
     source = StdinSource(descriptor=reading)

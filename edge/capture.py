@@ -45,6 +45,7 @@ class Capture:
         self._wanted = threading.Event()
         self._wanted.set()
         self._closed = threading.Event()
+        self._called = threading.Event()  # back from a rest
         self.last_block = time.monotonic()
         self.losses = 0
 
@@ -63,6 +64,7 @@ class Capture:
             if self._source is not None:
                 self._source.close()
         self._inbox.clear()
+        self._called.set()
 
     def close(self) -> None:
         """End ``run`` soon, for good; from any thread."""
@@ -70,6 +72,12 @@ class Capture:
             self._closed.set()
             if self._source is not None:
                 self._source.close()
+        self._called.set()
+
+    def awaken(self) -> None:
+        """Somebody speaks: rest no longer; from any thread, as often as one likes."""
+        if not self._called.is_set():
+            self._called.set()
 
     def run(self) -> None:
         """Until ``close``, or the end of a source that may end. Raises SourceError where such a one fails."""
@@ -104,7 +112,8 @@ class Capture:
             self._observe(not silent and not slow)
             give(Block(samples, time.time()))
             if seconds:
-                self._closed.wait(seconds)
+                self._called.wait(seconds)
+                self._called.clear()
             ready = time.monotonic()
         self._inbox.end()
         with self._lock:

@@ -1,5 +1,6 @@
 """The daemon: capture, listener and connection, each on a thread of its own, under one supervisor."""
 
+import gc
 import logging
 import secrets
 import signal
@@ -142,6 +143,7 @@ class Daemon:
         _logger.info(
             log.line("listening", node=self._topics.node, bundle=self._bundle.name, source=self._config.source.kind)
         )
+        gc.freeze()  # what starting made stays: the collector need not look through it while somebody speaks
         notify(READY=1, STATUS="listening")
         self._supervise()
         self._workers.check()  # raises at once: the broker tells subscribers, by our will
@@ -192,6 +194,8 @@ class Daemon:
                     stream_began = heard_at - heard * BLOCK_SECONDS
                     self._announcer.progress()
                     self._understand(self._listener.push(samples), stream_began, BLOCK_SECONDS)
+                    if not self._listener.gate.asleep:
+                        self._capture.awaken()  # it asked before this block was heard
                 case Gap():
                     self._understand(self._listener.finish(), stream_began, 0.0)
                 case None:

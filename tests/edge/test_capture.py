@@ -1,6 +1,8 @@
 """From a source that is lost and comes back, through capture and inbox, to the gate."""
 
+import threading
 from collections.abc import Iterator
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +84,26 @@ def test_half_an_utterance_is_not_joined_with_what_is_said_after_the_source_is_b
     assert second.start == len(half)
     (alone,) = (item for item in heard(captured(whole)[0]) if isinstance(item, Utterance))
     np.testing.assert_array_equal(second.samples, alone.samples)
+
+
+def test_who_rests_is_called_when_somebody_speaks() -> None:
+    """A rest of minutes, as it were, which only the call can end in time."""
+    inbox, resting = Inbox(10_000), threading.Event()
+    source = Flaky(ROOM)
+    capture = Capture(
+        lambda: source,
+        inbox,
+        silence_s=10.0,
+        observe=lambda _online: None,
+        beat=lambda: None,
+        asleep=lambda: resting.set() or True,
+    )
+    source.whenever_empty = capture.close
+    with mock.patch("edge.capture.Rest.after", return_value=600.0):
+        reader = threading.Thread(target=capture.run)
+        reader.start()
+        assert resting.wait(10)
+        while reader.is_alive():
+            capture.awaken()
+            reader.join(0.01)
+    assert inbox.waiting > len(ROOM) // BLOCK_SAMPLES

@@ -32,8 +32,8 @@ def launch(settings: Settings, folder: Path) -> Fabric:
             loggers=TensorBoardLogger(folder, name=BOARD, version=""),
         )
         fabric.launch()
-    except (MisconfigurationException, ValueError, RuntimeError) as error:
+    except (MisconfigurationException, TypeError, ValueError, RuntimeError) as error:
         asked = f"accelerator {settings.accelerator}, devices {settings.devices}, nodes {settings.nodes}"
         reason = " ".join(str(error).split()).rstrip(".")
-        raise ConfigError([f"This machine cannot train on {asked} ({reason}); try accelerator: cpu."]) from error
+        raise ConfigError([f"This machine cannot train on {asked} ({reason}); change these."]) from error
     return fabric

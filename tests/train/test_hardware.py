@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from edge.errors import ConfigError
@@ -42,7 +41,8 @@ def test_tensorboard_shows_the_curves_of_the_report(trained: Checkpoint, folder:
         assert shown == pytest.approx({epoch: row[name] for epoch, row in curves.items()}, abs=1e-4)  # type: ignore[attr-defined]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what is asked for")
-def test_a_gpu_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot train on accelerator cuda"):
-        launch(msgspec.structs.replace(SETTINGS, accelerator="cuda"), tmp_path)
+@pytest.mark.parametrize(("accelerator", "devices"), [("cuda", 999), ("cpu", 0), ("cpu", -1)])
+def test_a_machine_that_lacks_what_is_asked_for_is_one_sentence(tmp_path: Path, accelerator: str, devices: int) -> None:
+    settings = msgspec.structs.replace(SETTINGS, accelerator=accelerator, devices=devices)
+    with pytest.raises(ConfigError, match=f"cannot train on accelerator {accelerator}, devices {devices}, nodes 1"):
+        launch(settings, tmp_path)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,8 @@ from edge.errors import AudioError
 from edge.explain import Explainer, Explanation, Part
 from edge.gate import GateSettings, Utterance
 from edge.listener import Analysis, Analyst, Listener
+
+_STRETCH = 64  # blocks that the gate may look ahead in a file: two seconds
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,8 +47,11 @@ def analyse_chunks(
         yield analyst.analyse(Utterance(0, np.concatenate(list(chunks)), float(np.nan)))
         return
     listener = Listener(gate, analyst)
-    for block in into_blocks(chunks):
-        yield from (item for item in listener.push(block) if isinstance(item, Analysis))
+    blocks = into_blocks(chunks)
+    while stretch := list(islice(blocks, _STRETCH)):
+        listener.gate.foresee(np.stack(stretch))
+        for block in stretch:
+            yield from (item for item in listener.push(block) if isinstance(item, Analysis))
     yield from (item for item in listener.finish() if isinstance(item, Analysis))
 
 

@@ -4,6 +4,7 @@ The graph that Silero publishes rearranges its recurrent weights at every run an
 arithmetic is a short-time Fourier transform, four convolutions, one LSTM cell and a sum.
 """
 
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -52,6 +53,46 @@ class Weights:
         self.fourth = fourth[1].copy()  # convolution's, only ever meet padding
         self.hann = (0.5 - 0.5 * np.cos(2 * np.pi / WINDOW * np.arange(WINDOW))).astype(np.float32)
 
+    @cached_property
+    def transform(self) -> Floats:
+        """The windowed Fourier transform as a matrix [256, 258]: for many blocks BLAS is faster than an FFT."""
+        angles = 2 * np.pi / WINDOW * np.outer(np.arange(WINDOW), np.arange(CHANNELS[0]))
+        matrix: Floats = np.concatenate([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+        matrix *= self.hann[:, None]
+        return matrix
+
+    def encoded(self, blocks: Floats, before: Floats) -> Floats:
+        """All that comes before memory: what ``blocks`` [n, 512], full scale 1, give to the LSTM's gates, [n, 512].
+
+        ``before`` [64] are the samples before the first block. At once they cost a third.
+        """
+        count, three = len(blocks), np.lib.stride_tricks.sliding_window_view
+        samples = np.empty((count, CONTEXT + BLOCK_SAMPLES + REFLECTED), np.float32)
+        end = CONTEXT + BLOCK_SAMPLES
+        samples[:, CONTEXT:end] = blocks
+        samples[0, :CONTEXT], samples[1:, :CONTEXT] = before, blocks[:-1, -CONTEXT:]
+        samples[:, end:] = samples[:, end - 2 : end - 2 - REFLECTED : -1]
+        parts = three(samples, WINDOW, axis=1)[:, ::HOP].reshape(-1, WINDOW) @ self.transform
+        np.square(parts, out=parts)
+        power = parts[:, : CHANNELS[0]] + parts[:, CHANNELS[0] :]
+        spectra = np.zeros((count, STEPS + 2, CHANNELS[0]), np.float32)
+        np.sqrt(power.reshape(count, STEPS, -1), out=spectra[:, 1:-1])
+        hidden = np.zeros((count, STEPS + 1, CHANNELS[1]), np.float32)
+        seen = three(spectra, 3, axis=1).transpose(0, 1, 3, 2).reshape(count * STEPS, -1)
+        hidden[:, 1:] = _rectified(seen @ self.first, self.biases[0]).reshape(count, STEPS, -1)
+        seen = three(hidden, 3, axis=1)[:, ::2].transpose(0, 1, 3, 2).reshape(count * STEPS // 2, -1)
+        third = _rectified(seen @ self.second, self.biases[1]).reshape(count, -1)
+        fourth = _rectified(third @ self.third, self.biases[2])
+        inputs = _rectified(fourth @ self.fourth, self.biases[3])
+        gates: Floats = inputs @ self.recurrent[:UNITS] + self.recurrent_bias
+        return gates
+
+
+def _rectified(values: Floats, bias: Floats) -> Floats:
+    """A convolution's output, in place: its bias added, nothing below zero."""
+    values += bias
+    return np.maximum(values, 0, out=values)
+
 
 class Silero:
     """How likely each block of a stream continues or begins speech."""
@@ -69,17 +110,35 @@ class Silero:
         self._seen_second = three(self._hidden, 3, axis=0)[::2].transpose(0, 2, 1)
         self._input_and_state = np.zeros(2 * UNITS, np.float32)
         self._cell = np.zeros(UNITS, np.float32)
+        self._fresh = True
 
     def reset(self) -> None:
         """Forget everything heard so far."""
         self._samples.fill(0)
         self._input_and_state.fill(0)
         self._cell.fill(0)
+        self._fresh = True
 
-    def probability(self, block: Floats) -> float:
-        """Of speech in ``block`` float32 [512], full scale 1, after all blocks since ``reset``: 0..1."""
-        weights = self._weights
+    def probability(self, block: Floats, encoded: Floats | None = None) -> float:
+        """Of speech in ``block`` float32 [512], full scale 1, after all blocks since ``reset``: 0..1.
+
+        ``encoded`` is its row of ``Weights.encoded``; the first block after ``reset`` has none, for it has no context.
+        """
         self._load(block)
+        gates = self._gates() if encoded is None or self._fresh else self._remembered(encoded)
+        self._fresh = False
+        state = self._step(gates)
+        score = float(np.maximum(state, 0) @ self._weights.last) + self._weights.last_bias
+        return 1 / (1 + float(np.exp(-score)))
+
+    def _remembered(self, encoded: Floats) -> Floats:
+        gates: Floats = self._input_and_state[UNITS:] @ self._weights.recurrent[UNITS:]
+        gates += encoded
+        return gates
+
+    def _gates(self) -> Floats:
+        """What the block just loaded, and the state, give to the LSTM's gates [512]."""
+        weights = self._weights
         np.multiply(self._windows, weights.hann, out=self._windowed)
         np.abs(np.fft.rfft(self._windowed), out=self._spectra[1:-1])
         hidden = self._seen_first.reshape(STEPS, -1) @ weights.first
@@ -92,9 +151,9 @@ class Silero:
         hidden = np.maximum(hidden, 0) @ weights.fourth
         hidden += weights.biases[3]
         np.maximum(hidden, 0, out=self._input_and_state[:UNITS])
-        state = self._step()
-        score = float(np.maximum(state, 0) @ weights.last) + weights.last_bias
-        return 1 / (1 + float(np.exp(-score)))
+        gates: Floats = self._input_and_state @ weights.recurrent
+        gates += weights.recurrent_bias
+        return gates
 
     def _load(self, block: Floats) -> None:
         samples, end = self._samples, CONTEXT + BLOCK_SAMPLES
@@ -102,11 +161,8 @@ class Silero:
         samples[CONTEXT:end] = block
         samples[end:] = samples[end - 2 : end - 2 - REFLECTED : -1]
 
-    def _step(self) -> Floats:
+    def _step(self, gates: Floats) -> Floats:
         """One step of the LSTM (gates in PyTorch's order: input, forget, cell, output); the new hidden state [128]."""
-        weights = self._weights
-        gates = self._input_and_state @ weights.recurrent
-        gates += weights.recurrent_bias
         np.tanh(gates, out=gates)
         take, keep, new, show = gates.reshape(4, UNITS)
         cell = self._cell

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
 from edge.errors import AffectdError
-from edge.silero import Silero, Weights
+from edge.silero import CONTEXT, Silero, Weights
 
 FULL_SCALE = 32768.0  # of int16
+_UNIT = np.float32(1 / FULL_SCALE)
 _WEBRTC_SAMPLES = 480  # 30 ms: of the frame lengths that WebRTC knows, the one nearest to a block
 
 
@@ -40,9 +41,16 @@ class NeuralDetector:
         """Forget everything heard so far."""
         self._silero.reset()
 
-    def probability(self, block: NDArray[np.float32]) -> float:
-        """How likely ``block`` [512], in int16 units, continues or begins speech: 0..1."""
-        return self._silero.probability(block * np.float32(1 / FULL_SCALE))
+    def probability(self, block: NDArray[np.float32], encoded: NDArray[np.float32] | None = None) -> float:
+        """How likely ``block`` [512], in int16 units, continues or begins speech: 0..1.
+
+        ``encoded`` is its row of ``encode``, if there is one.
+        """
+        return self._silero.probability(block * _UNIT, encoded)
+
+    def encode(self, blocks: NDArray[np.int16], before: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What can be heard of ``blocks`` [n, 512] at once, and after the samples ``before``; both in int16 units."""
+        return _weights().encoded(blocks * _UNIT, before[-CONTEXT:] * _UNIT)
 
 
 @cache

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE, into_blocks, read_audio
 from edge.gate import Gate, GateItem, GateSettings, SpeechEnded, SpeechStarted, Utterance
+from tests.conftest import DEMO
 
 TEXT = "The kettle is on the stove and the window stands open"
 
@@ -229,3 +230,24 @@ def test_recordings_are_found_in_noise(corpus):
 
 def _first(rows: list[dict[str, str]], corpus: str, count: int) -> list[dict[str, str]]:
     return [row for row in rows if row["corpus"] == corpus][:count]
+
+
+@pytest.mark.parametrize("stretch", [5, 64])
+def test_what_is_foreseen_is_heard_as_if_it_were_not(stretch):
+    samples = np.concatenate([int16(noise(3.0, -60)), read_audio(DEMO), int16(noise(5.0, -60)), read_audio(DEMO)])
+    plain, items = hear(samples)
+    blocks = np.stack(list(into_blocks([samples])))
+    gate, found, asked = Gate(GateSettings()), [], []
+    heard = gate._neural.probability
+    gate._neural.probability = lambda block, encoded=None: asked.append(encoded is not None) or heard(block, encoded)
+    for start in range(0, len(blocks), stretch):
+        gate.foresee(blocks[start : start + stretch])
+        found += [item for block in blocks[start : start + stretch] for item in gate.push(block)]
+    found += gate.finish()
+    assert [(type(item), getattr(item, "start", None)) for item in found] == [
+        (type(item), getattr(item, "start", None)) for item in items
+    ]
+    for one, other in zip(utterances(found), utterances(items), strict=True):
+        np.testing.assert_array_equal(one.samples, other.samples)
+    assert gate.neural_blocks == plain.neural_blocks
+    assert np.mean(asked) > 0.9

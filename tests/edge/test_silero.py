@@ -39,6 +39,24 @@ def test_probabilities_are_those_of_the_published_graph(kind: str) -> None:
     assert own == pytest.approx(published(blocks), abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["speech", "silence", "noise", "clipped"])
+@pytest.mark.parametrize("stretch", [1, 7, 64])
+def test_blocks_heard_at_once_are_those_heard_one_by_one(kind: str, stretch: int) -> None:
+    blocks, weights = blocks_of(kind), Weights(silero_model().read_bytes())
+    alone, before = Silero(weights), np.zeros(CONTEXT, np.float32)
+    one_by_one = [alone.probability(block) for block in blocks]
+    silero, found = Silero(weights), []
+    for start in range(0, len(blocks), stretch):
+        several = blocks[start : start + stretch]
+        encoded = weights.encoded(several, before)
+        found += [silero.probability(block, row) for block, row in zip(several, encoded, strict=True)]
+        row = encoded[-1]
+        before = several[-1, -CONTEXT:]
+    assert found == pytest.approx(one_by_one, abs=1e-4)
+    silero.reset()
+    assert silero.probability(several[-1], np.full_like(row, 1e3)) == Silero(weights).probability(several[-1])
+
+
 def test_reset_forgets_everything() -> None:
     blocks = blocks_of("speech")[100:200]
     silero = Silero(Weights(silero_model().read_bytes()))

@@ -59,6 +59,8 @@ def by_speaker(clips: Sequence[Clip], test: Sequence[str], calibration: Sequence
     for pattern in (*test, *calibration):
         if not any(fnmatchcase(clip.who, pattern) for clip in clips):
             raise UsageError(f"The split names {pattern}, which matches no speaker; speakers are named corpus/speaker.")
+    if test:
+        refuse_single_voices(clips)
     sides: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         matches = [side for side, names in (("test", test), ("calibration", calibration)) if _any(clip.who, names)]
@@ -66,6 +68,19 @@ def by_speaker(clips: Sequence[Clip], test: Sequence[str], calibration: Sequence
     if not sides["train"]:
         raise UsageError("The split leaves no speaker to train on; name fewer speakers for test and calibration.")
     return Split("speaker", sides["train"], sides["calibration"], sides["test"])
+
+
+def refuse_single_voices(clips: Sequence[Clip]) -> None:
+    """Raises where an emotion has one speaker: it cannot be trained on some and evaluated on others."""
+    voices: dict[str, set[str]] = defaultdict(set)
+    for clip in clips:
+        voices[clip.emotion].add(clip.who)
+    for emotion, speakers in sorted(voices.items()):
+        if len(speakers) == 1:
+            raise UsageError(
+                f"Only {speakers.pop()} speaks with {emotion}, which therefore cannot be split by speaker; "
+                f"add a speaker, leave it out (labels: {{{emotion}: null}}), or split at random."
+            )
 
 
 def by_statement(clips: Sequence[Clip], statements: Sequence[str], calibration: Sequence[str] = ()) -> Split:

@@ -48,6 +48,13 @@ def test_pattern_that_matches_nobody_is_named() -> None:
         by_speaker(CLIPS, test=["house/zoe"], calibration=[])
 
 
+def test_an_emotion_of_one_speaker_cannot_be_split() -> None:
+    alone = [replace(CLIPS[0], path="alone.wav", emotion="sarcastic", sha256="")]
+    with pytest.raises(UsageError, match="Only house/a speaks with sarcastic"):
+        by_speaker(CLIPS + alone, test=["house/b"], calibration=[])
+    assert len(by_speaker(CLIPS + alone, test=[], calibration=[]).train) == 41
+
+
 def test_random_split_takes_its_share_of_every_emotion() -> None:
     split = at_random(CLIPS, 0.2, seed=1)
     assert len(split.test) == 8

@@ -1,23 +1,26 @@
-"""The adapter: what this source's voice is usually like, learnt without labels, and taken out of its frames.
+"""The adapter: what this source's voice is usually like, learnt without labels, and taken out of what is heard.
 
-Between the scaler and the network stands a running mean and mean square of each scaled feature over the utterances that
-one source has heard, blended with the training statistics (0 and 1) by a prior worth a few utterances. Each utterance
-counts once, however long, and the oldest fade: the device follows a new person in minutes, and one outburst moves it by
-one utterance's weight. It holds no audio, no label and no identity.
+It works at two places: between the scaler and the network on every scaled feature, and inside the network on the
+embedding of the whole utterance. At each it keeps a running mean and mean square over the utterances that one source
+has heard, blended with the training statistics (0 and 1) by a prior worth a few utterances. Each utterance counts once,
+however long, and the oldest fade: the device follows a new person in minutes, and one outburst moves it by one
+utterance's weight. It holds no audio, no label and no identity.
 """
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Values = TypeVar("Values", bound=Any)  # numpy's arrays on the device, torch's tensors in training
 
-FORMAT = 1
+FORMAT = 2
+SMALLEST_VARIANCE = 0.05  # of the training variance: a voice that never changes is not blown up
 
 
 @dataclass(frozen=True)
@@ -35,47 +38,68 @@ def statistics(scaled: Floats) -> tuple[Floats, Floats]:
     return scaled.mean(axis=0), np.square(scaled).mean(axis=0)
 
 
-def normalisation(weight: Floats, mean: Floats, square: Floats, prior: float) -> tuple[Floats, Floats]:
+def normalisation(weight: Values, mean: Values, square: Values, prior: Values | float) -> tuple[Values, Values]:
     """Shift and scale [..., features] of a history worth ``weight`` [..., 1] utterances, blended with (0, 1)."""
     trust = weight / (weight + prior)
     shift = trust * mean
-    variance = trust * square + (1 - trust) - np.square(shift)
-    return shift, np.sqrt(np.maximum(variance, 0.01))
+    variance = trust * square + (1 - trust) - shift**2
+    return shift, variance.clip(min=SMALLEST_VARIANCE) ** 0.5
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """An adapter as it was at one moment: a verdict is explained as it was reached."""
+
+    shift: Floats
+    """What is subtracted from scaled features [features]."""
+    scale: Floats
+    """What they are then divided by [features]."""
+    usual: Floats
+    """The same two for the embedding [2, embedding], which the network applies itself."""
+
+    def __call__(self, scaled: Floats) -> Floats:
+        """Scaled frames [time, features] as deviations from this source's usual voice."""
+        return ((scaled - self.shift) / self.scale).astype(np.float32)
 
 
 class Adapter:
-    """The history of one source."""
+    """The history of one source, over so many ``features`` and so wide an ``embedding``."""
 
-    def __init__(self, features: int, settings: AdapterSettings | None = None) -> None:
+    def __init__(self, features: int, embedding: int = 0, settings: AdapterSettings | None = None) -> None:
         self.settings = settings or AdapterSettings()
-        self.features = features
+        self.features, self.embedding = features, embedding
         self.forget()
 
     def forget(self) -> None:
         """Empties the history."""
-        self.mean = np.zeros(self.features, np.float32)
-        self.square = np.ones(self.features, np.float32)
+        self.mean = np.zeros(self.features + self.embedding, np.float32)
+        self.square = np.ones(self.features + self.embedding, np.float32)
         self.weight = 0.0
         """Utterances that the history is worth, at most ``settings.memory``."""
         self.utterances = 0
         """Utterances that it has heard in all."""
 
-    def observe(self, scaled: Floats) -> None:
-        """Learns from one utterance's scaled frames [time, features]; call it after ``apply``."""
+    def observe(self, scaled: Floats, embedding: Floats | None = None) -> None:
+        """Learns from one utterance's scaled frames [time, features] and its embedding, after its verdict."""
         mean, square = statistics(scaled)
+        if self.embedding:
+            if embedding is None or len(embedding) != self.embedding:
+                raise ValueError(f"an embedding of {self.embedding} numbers belongs to every utterance")
+            mean, square = np.concatenate([mean, embedding]), np.concatenate([square, np.square(embedding)])
         self.weight = min(self.weight + 1, self.settings.memory)
         self.mean += (mean - self.mean) / self.weight
         self.square += (square - self.square) / self.weight
         self.utterances += 1
 
+    def snapshot(self) -> Adaptation:
+        """The adapter as it is now, whatever is learnt later."""
+        shift, scale = normalisation(np.full(1, self.weight, np.float32), self.mean, self.square, self.settings.prior)
+        usual = np.stack([shift[self.features :], scale[self.features :]])
+        return Adaptation(shift[: self.features], scale[: self.features], usual)
+
     def apply(self, scaled: Floats) -> Floats:
         """One utterance's scaled frames [time, features] as deviations from this source's usual voice."""
         return self.snapshot()(scaled)
-
-    def snapshot(self) -> Callable[[Floats], Floats]:
-        """``apply`` as it is now, whatever is learnt later: a verdict is explained as it was reached."""
-        shift, scale = normalisation(np.full(1, self.weight, np.float32), self.mean, self.square, self.settings.prior)
-        return lambda scaled: ((scaled - shift) / scale).astype(np.float32)
 
     def save(self, path: Path, bundle: str) -> None:
         """Writes the history as JSON with the ``bundle``'s hash, whole or not at all."""

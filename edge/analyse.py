@@ -75,7 +75,7 @@ def analyse_files(
     classifier = Classifier(Bundle.load(bundle), threshold=threshold)
     explainer = Explainer(classifier)
     explainer.require_label(against)
-    adapter = Adapter(len(classifier.bundle.scaler.mean)) if adapt else None
+    adapter = Adapter(len(classifier.bundle.scaler.mean), classifier.bundle.embedding) if adapt else None
     analyst = Analyst(classifier, explainer if parts else None, parts, against, adapter)
     failed = 0
     for path in paths:

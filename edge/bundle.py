@@ -11,8 +11,9 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from edge import features, swap, weights
+from edge import swap, weights
 from edge.errors import BundleError
+from edge.features import POOLED_NAMES, FeatureSet
 from edge.runtime import Session, attempt, open_session
 
 Floats = NDArray[np.float32]
@@ -41,7 +42,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """UTC, RFC 3339."""
     profile: Literal["frames", "pooled"]
     feature_specification: dict[str, object]
-    """``edge.features.SPECIFICATION`` of the training run."""
+    """``edge.features.FeatureSet.specification`` of the training run; its ``families`` say which ones are used."""
     baseline: str | None = None
     """What the zero of the scaled features stands for in an explanation, in words; without it nothing is explained."""
     temperature: Annotated[float, Meta(gt=0)]
@@ -90,6 +91,10 @@ class Bundle:
     model: Session
     coalitions: Session | None
     """Logits of many coalitions of families for the price of one first layer; only for the profile ``frames``."""
+    features: FeatureSet
+    """The columns of the raw frames that it wants."""
+    embedding: int
+    """Numbers in the graphs' ``embedding``, which an adapter follows; 0 where they have none."""
 
     @property
     def name(self) -> str:
@@ -117,7 +122,8 @@ class Bundle:
         manifest = _manifest(content, path / MANIFEST)
         files = {name: _read(path, name, digest) for name, digest in manifest.files.items()}
         labels = _labels(files[ENCODER], path / ENCODER)
-        scaler = _scaler(files[SCALER], path / SCALER, input_names(manifest.profile))
+        chosen = feature_set(manifest.feature_specification)
+        scaler = _scaler(files[SCALER], path / SCALER, input_names(manifest.profile, chosen))
         graphs = {name: _graph(files[name], path / name) for name in (MODEL, COALITIONS) if name in files}
         bundle = cls(
             path=path,
@@ -127,20 +133,28 @@ class Bundle:
             scaler=scaler,
             model=graphs[MODEL],
             coalitions=graphs.get(COALITIONS),
+            features=chosen,
+            embedding=_embedding(graphs[MODEL]),
         )
         _check_ports(bundle)
         _check_canary(bundle)
         return bundle
 
 
-def input_names(profile: Literal["frames", "pooled"]) -> tuple[str, ...]:
+def feature_set(specification: Mapping[str, object]) -> FeatureSet:
+    """The families that a feature specification names; ValueError for one that this affectd does not compute."""
+    families = specification.get("families")
+    return FeatureSet(tuple(families) if isinstance(families, dict) else ())
+
+
+def input_names(profile: Literal["frames", "pooled"], chosen: FeatureSet) -> tuple[str, ...]:
     """The names of a profile's features, in order."""
-    return features.NAMES if profile == "frames" else features.POOLED_NAMES
+    return chosen.names if profile == "frames" else POOLED_NAMES
 
 
-def canary_input(profile: Literal["frames", "pooled"]) -> Floats:
+def canary_input(profile: Literal["frames", "pooled"], chosen: FeatureSet) -> Floats:
     """The scaled input on which a bundle is tried: float32 [1, time, features], or [1, features] when pooled."""
-    count = len(input_names(profile))
+    count = len(input_names(profile, chosen))
     shape = (1, _CANARY_FRAMES, count) if profile == "frames" else (1, count)
     wave: Floats = np.sin(np.arange(np.prod(shape)) * 0.7).reshape(shape).astype(np.float32)
     return wave
@@ -200,7 +214,14 @@ def _manifest(content: bytes, path: Path) -> Manifest:
     if missing or unknown:
         wrong = f"lacks {min(missing)}" if missing else f"lists {min(unknown)}, which no bundle holds"
         raise BundleError(f"{path} {wrong} under `files`: export the bundle again")
-    trained, own = manifest.feature_specification, features.SPECIFICATION
+    trained = manifest.feature_specification
+    try:
+        own = feature_set(trained).specification
+    except ValueError as error:
+        raise BundleError(
+            f"{path} was trained on other features than this affectd computes ({error}): "
+            "export a bundle with this version, or install the version that made it"
+        ) from None
     if trained != own:
         key = min(key for key in {*trained, *own} if trained.get(key) != own.get(key))
         raise BundleError(
@@ -248,16 +269,25 @@ def _graph(content: bytes, path: Path) -> Session:
     return open_session(content, str(path))
 
 
+def _embedding(session: Session) -> int:
+    """How wide the embedding of a graph is that an adapter can follow."""
+    shapes = [port.shape for port in session.get_overridable_initializers() if port.name == "usual"]
+    width = shapes[0][-1] if shapes else 0
+    return width if isinstance(width, int) else 0
+
+
 def _check_ports(bundle: Bundle) -> None:
     """The graphs' inputs and outputs are those that the classifier and the explainer will ask for; 0 is any length."""
-    count, classes = len(input_names(bundle.profile)), len(bundle.labels)
-    logits: Ports = {"logits": (0, classes)}
+    count, classes = len(input_names(bundle.profile, bundle.features)), len(bundle.labels)
+    logits: Ports = {"logits": (0, classes), **({"embedding": (0, bundle.embedding)} if bundle.embedding else {})}
     inputs: Ports = {"frames": (0, 0, count)} if bundle.profile == "frames" else {"pooled": (0, count)}
     outputs: Ports = {**logits, "attention": (0, 0)} if bundle.profile == "frames" else logits
     _check_session(bundle.model, bundle.path / MODEL, inputs, outputs)
     if bundle.coalitions:
-        masked: Ports = {"frames": (0, 0, count), "masks": (0, len(features.FAMILIES))}
+        masked: Ports = {"frames": (0, 0, count), "masks": (0, len(bundle.features.families))}
         _check_session(bundle.coalitions, bundle.path / COALITIONS, masked, logits)
+        if _embedding(bundle.coalitions) != bundle.embedding:
+            raise BundleError(f"{bundle.path / COALITIONS} has another embedding than {MODEL}: export the bundle again")
 
 
 def _check_session(session: Session, path: Path, inputs: Ports, outputs: Ports) -> None:
@@ -283,11 +313,11 @@ def _check_session(session: Session, path: Path, inputs: Ports, outputs: Ports) 
 
 def _check_canary(bundle: Bundle) -> None:
     """What the graphs compute here is what they computed on the workstation."""
-    name, canary = bundle.profile, canary_input(bundle.profile)
+    name, canary = bundle.profile, canary_input(bundle.profile, bundle.features)
     expected = np.array([bundle.manifest.canary], np.float32)
     answers = {MODEL: attempt(bundle.model, "logits", {name: canary}, str(bundle.path / MODEL))}
     if bundle.coalitions:
-        everything = np.ones((1, len(features.FAMILIES)), np.float32)
+        everything = np.ones((1, len(bundle.features.families)), np.float32)
         feed = {name: canary, "masks": everything}
         answers[COALITIONS] = attempt(bundle.coalitions, "logits", feed, str(bundle.path / COALITIONS))
     for file, logits in answers.items():

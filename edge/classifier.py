@@ -1,19 +1,19 @@
 """From frames of features to a verdict: scaler, adapter, network, temperature, threshold."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge import features
+from edge.adapt import Adaptation
 from edge.bundle import Bundle
 
 Floats = NDArray[np.float32]
 
 UNCERTAIN = "uncertain"
 
-_NO_ATTENTION = np.empty(0, np.float32)
+_NONE = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class Verdict:
     attention: Floats
     """Weights over time [time'], adding up to 1; empty for the profile ``pooled``, and where nobody asked for them."""
     threshold: float
-    adapter: Callable[[Floats], Floats] | None = None
-    """What the scaled features went through, for explaining the verdict later."""
+    adapter: Adaptation | None = None
+    """What this source is usually like, as far as it was known, for explaining the verdict later."""
+    embedding: Floats = field(default_factory=lambda: _NONE)
+    """What the adapter learns from the utterance, beside its features; empty where the bundle has none."""
 
     @property
     def uncertain(self) -> bool:
@@ -42,22 +44,20 @@ class Verdict:
 
 
 class Classifier:
-    """One bundle at work. ``adapter`` maps scaled features [time, features] to what the network sees."""
+    """One bundle at work; with an ``adapter``, on what is not usual of its source."""
 
-    def __init__(
-        self, bundle: Bundle, threshold: float | None = None, adapter: Callable[[Floats], Floats] | None = None
-    ) -> None:
+    def __init__(self, bundle: Bundle, threshold: float | None = None, adapter: Adaptation | None = None) -> None:
         self.bundle = bundle
         self.threshold = bundle.threshold if threshold is None else threshold
         self.adapter = adapter
 
     def scaled(self, frames: Floats) -> Floats:
-        """Raw frames [time, 105] in the bundle's profile and scale: [time, 105], or [1, 180] when pooled."""
+        """Raw frames [time, features] in the bundle's profile and scale: the same shape, or [1, 180] when pooled."""
         values = frames if self.bundle.profile == "frames" else features.pooled(frames)[None]
         return self.bundle.scaler.apply(values)
 
     def inputs(self, frames: Floats, verdict: Verdict | None = None) -> Floats:
-        """What the network is given for raw frames [time, 105]: scaled, then adapted, one row deep.
+        """What the network is given for raw frames [time, features]: scaled, then adapted, one row deep.
 
         With a ``verdict``, as it was for that one.
         """
@@ -66,12 +66,21 @@ class Classifier:
         adapted = adapter(scaled) if adapter else scaled
         return adapted[None] if self.bundle.profile == "frames" else adapted
 
-    def classify(self, frames: Floats) -> Verdict:
-        """The verdict on raw frames float32 [time, 105] of one utterance."""
-        outputs = self.bundle.model.run(None, {self.bundle.profile: self.inputs(frames)})
-        return self.verdict(outputs[0][0], outputs[1][0] if len(outputs) > 1 else _NO_ATTENTION)
+    def usual(self, verdict: Verdict | None = None) -> dict[str, Floats]:
+        """What the graphs want beside the inputs, where they adapt their embedding; with a ``verdict``, as then."""
+        adapter = verdict.adapter if verdict else self.adapter
+        return {"usual": adapter.usual} if adapter and self.bundle.embedding else {}
 
-    def verdict(self, logits: Floats, attention: Floats = _NO_ATTENTION) -> Verdict:
+    def classify(self, frames: Floats) -> Verdict:
+        """The verdict on raw frames float32 [time, features] of one utterance."""
+        wanted = ["logits"]
+        wanted += ["attention"] if self.bundle.profile == "frames" else []
+        wanted += ["embedding"] if self.bundle.embedding else []
+        feed = {self.bundle.profile: self.inputs(frames), **self.usual()}
+        outputs = dict(zip(wanted, self.bundle.model.run(wanted, feed), strict=True))
+        return self.verdict(**{name: rows[0] for name, rows in outputs.items()})
+
+    def verdict(self, logits: Floats, attention: Floats = _NONE, embedding: Floats = _NONE) -> Verdict:
         """What the network's logits [classes] on one utterance amount to."""
         probabilities = softmax(logits.astype(np.float64) / self.bundle.temperature)
         best = int(np.argmax(probabilities))
@@ -83,6 +92,7 @@ class Classifier:
             attention=attention,
             threshold=self.threshold,
             adapter=self.adapter,
+            embedding=embedding,
         )
 
 

@@ -78,7 +78,7 @@ def _explain(options: argparse.Namespace) -> int:
     explainer = Explainer(classifier)
     explainer.require_label(options.against)
     samples = _stretch(read_audio(options.file), options)
-    frames = features.frames(samples)
+    frames = features.frames(samples, classifier.bundle.features)
     verdict = classifier.classify(frames)
     explanation = explainer.explain(frames, verdict, against=options.against)
     picture.save(picture.draw(samples, frames, verdict, explanation, options.file.name), options.png)

@@ -4,7 +4,7 @@ The method, and what it is measured against: docs/explanations.md.
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Literal
 
@@ -18,6 +18,7 @@ from edge.audio import SAMPLE_RATE
 from edge.bundle import input_names
 from edge.classifier import Classifier, Verdict
 from edge.errors import ExplanationError, UsageError
+from edge.features import FeatureSet
 from edge.wording import words
 
 Floats = NDArray[np.float32]
@@ -25,6 +26,7 @@ Part = Literal["families", "features", "time"]
 Worth = Callable[[NDArray[np.floating]], NDArray[np.float64]]
 
 PARTS: tuple[Part, ...] = ("families", "features", "time")
+COLD: Mapping[str, Floats] = {}
 FAMILIES_ALONE: tuple[Part, ...] = ("families",)
 METHODS: dict[Part, str] = {"families": "shapley-families", "features": "occlusion-features", "time": "occlusion-time"}
 TOP_FEATURES = 8
@@ -91,7 +93,7 @@ class Explainer:
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
         self._bundle = classifier.bundle
-        self._families = membership(self._bundle.profile)
+        self._families = membership(self._bundle.profile, self._bundle.features)
 
     def families(self, frames: Floats, verdict: Verdict | None = None) -> Explanation:
         """The exact Shapley value of every family for the verdict's best class: ``explain`` with that part alone."""
@@ -106,7 +108,7 @@ class Explainer:
     ) -> Explanation:
         """Why the classifier's verdict on an utterance is what it is.
 
-        ``frames`` are raw, float32 [time, 105]; ``verdict`` is the classifier's on them, computed here if not given;
+        ``frames`` are raw, float32 [time, features]; ``verdict`` is the classifier's, computed here if not given;
         ``against`` is a label that the target is compared with, in place of all others. Raises ExplanationError for
         silence, for too short a clip, and where the parts do not add up to the whole; UsageError for an unknown label.
         """
@@ -125,9 +127,10 @@ class Explainer:
         baseline = self._baseline(frames, parts)
         inputs, count = self._classifier.inputs(frames, verdict), len(self._families)
         masks = shapley.coalitions(count) if "families" in parts else np.zeros((1, count), np.float32)
-        logits = self.logits(inputs, masks)
+        usual = self._classifier.usual(verdict)
+        logits, embedding = self._scores(inputs, masks, usual)
         if verdict is None:
-            whole = self._classifier.verdict(logits[-1]) if "families" in parts else None
+            whole = self._classifier.verdict(logits[-1], embedding=embedding) if "families" in parts else None
             verdict = whole or self._classifier.classify(frames)
         if verdict.label == against:
             raise ExplanationError(f"The verdict is {against} itself: ask against another label")
@@ -139,8 +142,8 @@ class Explainer:
             found |= self._shared_out(worths, value)
         if "features" in parts:
             all_but_one = 1 - np.eye(inputs.shape[-1], dtype=np.float32)
-            effects = value - worth(self.logits_of_features(inputs, all_but_one))
-            found["features"] = _ranked(effects, input_names(self._bundle.profile))
+            effects = value - worth(self.logits_of_features(inputs, all_but_one, usual))
+            found["features"] = _ranked(effects, input_names(self._bundle.profile, self._bundle.features))
             evaluations += len(effects)
         if "time" in parts:
             windows = occlusion.windows(len(frames))
@@ -165,16 +168,25 @@ class Explainer:
         if label is not None and label not in self._bundle.labels:
             raise UsageError(f"No label is called {label}: choose one of {', '.join(self._bundle.labels)}")
 
-    def logits(self, inputs: Floats, masks: Floats) -> Floats:
+    def logits(self, inputs: Floats, masks: Floats, usual: Mapping[str, Floats] = COLD) -> Floats:
         """Logits [rows, classes] of what the network is given, each family kept (1) or at its baseline (0) by a row.
 
-        ``inputs`` are float32 [1, time, features] (or [1, features] when pooled), ``masks`` float32 [rows, families].
+        ``inputs`` are float32 [1, time, features] (or [1, features] when pooled), ``masks`` float32 [rows, families],
+        ``usual`` what ``Classifier.usual`` says of the source.
         """
-        if self._bundle.coalitions:
-            return self._bundle.coalitions.run(["logits"], {"frames": inputs, "masks": masks})[0]
-        return self.logits_of_features(inputs, masks @ self._families)
+        return self._scores(inputs, masks, usual)[0]
 
-    def logits_of_features(self, inputs: Floats, masks: Floats) -> Floats:
+    def _scores(self, inputs: Floats, masks: Floats, usual: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+        """``logits``, and the embedding of the last row, empty where the bundle has none."""
+        if not self._bundle.coalitions:
+            return self.logits_of_features(inputs, masks @ self._families, usual), np.empty(0, np.float32)
+        feed = {"frames": inputs, "masks": masks, **usual}
+        if not self._bundle.embedding:
+            return self._bundle.coalitions.run(["logits"], feed)[0], np.empty(0, np.float32)
+        logits, embeddings = self._bundle.coalitions.run(["logits", "embedding"], feed)
+        return logits, embeddings[-1]
+
+    def logits_of_features(self, inputs: Floats, masks: Floats, usual: Mapping[str, Floats] = COLD) -> Floats:
         """The same where a row's mask keeps single features: ``masks`` float32 [rows, features]."""
         length = inputs.shape[1] if inputs.ndim == 3 else 1
         size = max(1, ROWS_OF_FRAMES // length)
@@ -182,7 +194,7 @@ class Explainer:
         for at in range(0, len(masks), size):
             kept = masks[at : at + size]
             rows = inputs * (kept[:, None] if inputs.ndim == 3 else kept)
-            batches.append(self._bundle.model.run(["logits"], {self._bundle.profile: rows})[0])
+            batches.append(self._bundle.model.run(["logits"], {self._bundle.profile: rows, **usual})[0])
         return np.concatenate(batches)
 
     def window_effects(self, frames: Floats, verdict: Verdict, weights: Floats, worth: Worth) -> NDArray[np.float64]:
@@ -197,7 +209,8 @@ class Explainer:
             rows = occlusion.hidden(self._classifier.inputs(frames, verdict)[0], faded)
         else:
             rows = np.concatenate([self._classifier.inputs(row, verdict) for row in occlusion.hidden(frames, faded)])
-        worths = worth(self._bundle.model.run(["logits"], {self._bundle.profile: rows})[0])
+        feed = {self._bundle.profile: rows, **self._classifier.usual(verdict)}
+        worths = worth(self._bundle.model.run(["logits"], feed)[0])
         gone, left = np.split(worths[2:], 2)
         effects: NDArray[np.float64] = (worths[0] - gone + left - worths[1]) / 2
         return effects
@@ -211,7 +224,8 @@ class Explainer:
 
     def _shared_out(self, worths: NDArray[np.float64], value: float) -> dict[str, object]:
         """What the worths of all coalitions say of the families; ExplanationError where they miss the verdict."""
-        names, shares, pairs = list(features.FAMILIES), shapley.values(worths), shapley.interactions(worths)
+        names = self._bundle.features.families
+        shares, pairs = shapley.values(worths), shapley.interactions(worths)
         residual = float(shares.sum()) - (value - float(worths[0]))
         if not abs(residual) < TOLERANCE:
             raise ExplanationError(
@@ -238,7 +252,7 @@ class Explainer:
             raise ExplanationError(
                 f"The clip is longer than {LONGEST_SECONDS - 1} s, far more than one utterance: cut it into utterances"
             )
-        if not frames[:, features.FAMILIES["mel"]].max() > SILENCE_DB:
+        if not frames[:, self._bundle.features.places["mel"]].max() > SILENCE_DB:
             raise ExplanationError(
                 "The clip is digital silence, in which nothing speaks for an emotion: give one with sound"
             )
@@ -261,12 +275,11 @@ def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return odds
 
 
-def membership(profile: str) -> Floats:
+def membership(profile: Literal["frames", "pooled"], chosen: FeatureSet) -> Floats:
     """Which family each input belongs to: float32 [families, features] of 0 and 1."""
-    own = {name: family for family, place in features.FAMILIES.items() for name in features.NAMES[place]}
-    names = input_names("frames" if profile == "frames" else "pooled")
-    families = [own[name if profile == "frames" else name.rsplit("_", 1)[0]] for name in names]
-    return np.array([[family == member for member in families] for family in features.FAMILIES], np.float32)
+    own = {name: family for family, place in chosen.places.items() for name in chosen.names[place]}
+    families = [own[name if profile == "frames" else name.rsplit("_", 1)[0]] for name in input_names(profile, chosen)]
+    return np.array([[family == member for member in families] for family in chosen.families], np.float32)
 
 
 def _question(labels: Sequence[str], target: str, against: str | None) -> Worth:

@@ -1,4 +1,4 @@
-"""The 105 acoustic features of a frame, as librosa defines them, from numpy alone: docs/features.md says what and why.
+"""The acoustic features of a frame, 105 as librosa defines them and 5 of prosody, from numpy alone: docs/features.md.
 
 All is double precision up to the last rounding, so that a frame comes out the same whatever its neighbours in a product
 of matrices are: a clip in pieces has the features of the whole.
@@ -7,24 +7,27 @@ of matrices are: a clip in pieces has the features of the whole.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import filters
+from edge import filters, prosody
 from edge.audio import SAMPLE_RATE
 from edge.spectrum import HOP_SAMPLES, WINDOW_SAMPLES, Array, Samples, full_scale, power_spectra
 
 __all__ = [
     "COUNT",
     "FAMILIES",
+    "FIVE",
     "FRAME_RATE",
     "HOP_SAMPLES",
     "NAMES",
     "POOLED_NAMES",
+    "SIX",
     "SPECIFICATION",
     "WINDOW_SAMPLES",
+    "FeatureSet",
     "FrameStream",
     "frames",
     "pooled",
@@ -131,14 +134,69 @@ _FAMILIES = {
     "chroma": Family(tuple(f"chroma_{c}" for c in _PITCH_CLASSES), lambda spectrum: spectrum.chroma, tonal=True),
     "contrast": Family(tuple(f"contrast_{hz}hz" for hz in _CONTRAST_EDGES), contrast, tonal=True),
     "tonnetz": Family(tuple(f"tonnetz_{axis}" for axis in _CIRCLES), tonnetz, tonal=True),
+    "prosody": Family(
+        tuple(f"prosody_{name}" for name in prosody.NAMES),
+        lambda spectrum: prosody.prosody(spectrum.power),
+        tonal=False,
+    ),
 }
 
-NAMES: tuple[str, ...] = tuple(name for family in _FAMILIES.values() for name in family.names)
-COUNT = len(NAMES)
-_ENDS = accumulate(len(family.names) for family in _FAMILIES.values())
-FAMILIES: dict[str, slice] = {
-    name: slice(end - len(family.names), end) for (name, family), end in zip(_FAMILIES.items(), _ENDS, strict=True)
-}
+_PARAMETERS: dict[str, object] = {
+    "mel": {"bands": MELS, "fmin": MEL_FMIN, "fmax": MEL_FMAX, "scale": "slaney", "norm": "slaney"},
+    "mfcc": {"transform": "dct-ii", "norm": "ortho"},
+    "chroma": {"tuning_hz": 440.0, "norm": "inf", "centre_octave": filters.CHROMA_CENTRE_OCTAVE,
+               "octaves": filters.CHROMA_OCTAVES},
+    "contrast": {"fmin": CONTRAST_FMIN, "octaves": CONTRAST_OCTAVES, "quantile": CONTRAST_QUANTILE},
+    "tonnetz": {"from": "chroma", "norm": 1},
+    "prosody": prosody.SPECIFICATION,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Some of the families, in order: the columns of a frame. A bundle says which one it was trained on."""
+
+    families: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.families if name not in _FAMILIES]
+        if unknown or len(set(self.families)) < len(self.families):
+            raise ValueError(f"families must be different ones of {', '.join(_FAMILIES)}, not {list(self.families)}")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every column's name."""
+        return tuple(name for family in self.families for name in _FAMILIES[family].names)
+
+    @cached_property
+    def places(self) -> dict[str, slice]:
+        """Where each family's columns are."""
+        ends = accumulate((len(_FAMILIES[family].names) for family in self.families), initial=0)
+        return {family: slice(*ends) for family, ends in zip(self.families, pairwise(ends), strict=True)}
+
+    @cached_property
+    def specification(self) -> dict[str, object]:
+        """What a model was trained on, as JSON values: a device that computes otherwise refuses the bundle."""
+        return {
+            "version": 1,
+            "sample_rate": SAMPLE_RATE,
+            "window": "hann",
+            "window_samples": WINDOW_SAMPLES,
+            "hop_samples": HOP_SAMPLES,
+            "padding": "zeros, centred",
+            "decibels": {"amin": AMIN, "reference": 1.0, "top_db": None},
+            **{family: _PARAMETERS[family] for family in self.families},
+            "families": {family: len(_FAMILIES[family].names) for family in self.families},
+            "tonal": [family for family in self.families if _FAMILIES[family].tonal],
+        }
+
+
+FIVE = FeatureSet(("mfcc", "mel", "chroma", "contrast", "tonnetz"))
+"""The 105 features that are librosa's."""
+SIX = FeatureSet((*FIVE.families, "prosody"))
+"""All 110: those first, then prosody."""
+
+NAMES, COUNT, FAMILIES, SPECIFICATION = FIVE.names, len(FIVE.names), FIVE.places, FIVE.specification
 
 _TONAL = np.array([NAMES.index(name) for family in _FAMILIES.values() if family.tonal for name in family.names])
 POOLED_NAMES: tuple[str, ...] = (
@@ -146,61 +204,44 @@ POOLED_NAMES: tuple[str, ...] = (
     *(f"{NAMES[index]}_{statistic}" for statistic in ("std", "min", "max") for index in _TONAL),
 )
 
-SPECIFICATION: dict[str, object] = {
-    "version": 1,
-    "sample_rate": SAMPLE_RATE,
-    "window": "hann",
-    "window_samples": WINDOW_SAMPLES,
-    "hop_samples": HOP_SAMPLES,
-    "padding": "zeros, centred",
-    "mel": {"bands": MELS, "fmin": MEL_FMIN, "fmax": MEL_FMAX, "scale": "slaney", "norm": "slaney"},
-    "decibels": {"amin": AMIN, "reference": 1.0, "top_db": None},
-    "mfcc": {"transform": "dct-ii", "norm": "ortho"},
-    "chroma": {"tuning_hz": 440.0, "norm": "inf", "centre_octave": filters.CHROMA_CENTRE_OCTAVE,
-               "octaves": filters.CHROMA_OCTAVES},
-    "contrast": {"fmin": CONTRAST_FMIN, "octaves": CONTRAST_OCTAVES, "quantile": CONTRAST_QUANTILE},
-    "tonnetz": {"from": "chroma", "norm": 1},
-    "families": {name: len(family.names) for name, family in _FAMILIES.items()},
-    "tonal": [name for name, family in _FAMILIES.items() if family.tonal],
-}  # fmt: skip
-"""What a model was trained on, as JSON values: a bundle stores it, and a device with another one refuses the bundle."""
 
-
-def frames(samples: Samples) -> NDArray[np.float32]:
+def frames(samples: Samples, chosen: FeatureSet = FIVE) -> NDArray[np.float32]:
     """The features of a whole clip.
 
     ``samples`` are mono at 16 kHz: floating point in -1..1, or int16 [n]. Returns float32
-    [1 + n // HOP_SAMPLES, COUNT]; frame i is centred on sample i * HOP_SAMPLES, and what lies outside the clip is zero.
+    [1 + n // HOP_SAMPLES, len(chosen.names)]; frame i is centred on sample i * HOP_SAMPLES, and what lies outside the
+    clip is zero.
     """
-    return _analyse(_checked(samples), -PADDING, 1 + len(samples) // HOP_SAMPLES)
+    return _analyse(_checked(samples), -PADDING, 1 + len(samples) // HOP_SAMPLES, chosen)
 
 
 class FrameStream:
     """The same frames as of the whole clip, from pieces of any size."""
 
-    def __init__(self) -> None:
+    def __init__(self, chosen: FeatureSet = FIVE) -> None:
+        self._chosen = chosen
         self._pending = np.zeros(PADDING)
 
     def push(self, samples: Samples) -> NDArray[np.float32]:
-        """The frames whose last sample has now come: float32 [0 or more, COUNT]."""
+        """The frames whose last sample has now come: float32 [0 or more, features]."""
         pending = np.concatenate([self._pending, _checked(samples) * full_scale(samples)])
-        result = _analyse(pending, 0, max(0, 1 + (len(pending) - WINDOW_SAMPLES) // HOP_SAMPLES))
+        result = _analyse(pending, 0, max(0, 1 + (len(pending) - WINDOW_SAMPLES) // HOP_SAMPLES), self._chosen)
         self._pending = pending[len(result) * HOP_SAMPLES :].copy()
         return result
 
     def finish(self) -> NDArray[np.float32]:
         """The last frames, which reach past the end; then the stream is ready for another clip."""
         pending, self._pending = self._pending, np.zeros(PADDING)
-        return _analyse(pending, 0, 1 + (len(pending) - PADDING) // HOP_SAMPLES)
+        return _analyse(pending, 0, 1 + (len(pending) - PADDING) // HOP_SAMPLES, self._chosen)
 
 
 def pooled(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Statistics over time: float32 [frames, COUNT] -> float32 [len(POOLED_NAMES)].
+    """Statistics over time of the five families: float32 [frames, COUNT or more] -> float32 [len(POOLED_NAMES)].
 
     The mean of every feature, then standard deviation, minimum and maximum of the tonal ones.
     """
     tonal = frames[:, _TONAL]
-    mean, spread = frames.mean(axis=0, dtype=np.float64), tonal.std(axis=0, dtype=np.float64)
+    mean, spread = frames[:, :COUNT].mean(axis=0, dtype=np.float64), tonal.std(axis=0, dtype=np.float64)
     return np.concatenate([mean, spread, tonal.min(axis=0), tonal.max(axis=0)]).astype(np.float32)
 
 
@@ -212,14 +253,14 @@ def _checked(samples: Samples) -> Samples:
     return samples
 
 
-def _analyse(samples: Samples, begin: int, count: int) -> NDArray[np.float32]:
+def _analyse(samples: Samples, begin: int, count: int, chosen: FeatureSet) -> NDArray[np.float32]:
     """``count`` frames, the first from sample ``begin`` on."""
-    result = np.empty((count, COUNT), np.float32)
+    result = np.empty((count, len(chosen.names)), np.float32)
     start = 0
     for power in power_spectra(samples, begin, count):
         spectrum = Spectrum(power)
         rows = result[start : start + len(power)]
-        for name, family in _FAMILIES.items():
-            rows[:, FAMILIES[name]] = family.compute(spectrum)
+        for name, place in chosen.places.items():
+            rows[:, place] = _FAMILIES[name].compute(spectrum)
         start += len(power)
     return result

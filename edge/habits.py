@@ -19,7 +19,7 @@ class Habits:
     def __init__(self, path: Path, bundle: Bundle) -> None:
         self._path = path
         self._bundle = bundle
-        self.adapter = Adapter(len(bundle.scaler.mean))
+        self.adapter = Adapter(len(bundle.scaler.mean), bundle.embedding)
         self.adapter.load(path, bundle.digest)
         self._saved = self.adapter.utterances
         self._saved_at = 0.0

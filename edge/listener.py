@@ -29,7 +29,7 @@ class Analysis:
     explanation: Explanation | None
     unexplained: str
     frames: NDArray[np.float32]
-    """The raw features [time, 105], for whoever has further questions."""
+    """The raw features [time, features], for whoever has further questions."""
     adapted_on: int = 0
     """Utterances that the adapter had heard before."""
 
@@ -60,7 +60,7 @@ class Analyst:
         self._against = against
 
     def analyse(self, utterance: Utterance) -> Analysis:
-        frames = features.frames(utterance.samples)
+        frames = features.frames(utterance.samples, self._classifier.bundle.features)
         adapted_on = 0
         if self._adapter is not None:
             self._classifier.adapter, adapted_on = self._adapter.snapshot(), self._adapter.utterances
@@ -72,7 +72,7 @@ class Analyst:
                 unexplained = str(error)
         verdict = verdict or self._classifier.classify(frames)
         if self._adapter is not None:  # after the verdict: it is causal
-            self._adapter.observe(self._classifier.scaled(frames))
+            self._adapter.observe(self._classifier.scaled(frames), verdict.embedding)
         return Analysis(
             utterance.start, utterance.end, utterance.snr_db, verdict, explanation, unexplained, frames, adapted_on
         )

@@ -1,18 +1,17 @@
 """The features of the latest utterances, in memory alone, for whoever asks why after the event. Never audio."""
 
 import collections
-from collections.abc import Callable
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.adapt import Adaptation
 from edge.classifier import Classifier, Verdict
 from edge.errors import ExplanationError
 from edge.explain import Explainer, Part
 
 Floats = NDArray[np.float32]
-Adapted = Callable[[Floats], Floats] | None
 
 KEPT = 32  # utterances; 12 s of frames are 0.3 MB
 
@@ -23,10 +22,10 @@ class Recall:
     def __init__(self, classifier: Classifier, explainer: Explainer) -> None:
         self._classifier = classifier
         self._explainer = explainer
-        self._kept: collections.OrderedDict[str, tuple[Floats, Verdict, Adapted]] = collections.OrderedDict()
+        self._kept: collections.OrderedDict[str, tuple[Floats, Verdict, Adaptation | None]] = collections.OrderedDict()
 
     def keep(self, event_id: str, frames: Floats, verdict: Verdict) -> None:
-        """Remember raw frames [time, 105], the verdict just given on them, and the adapter's part in it."""
+        """Remember raw frames [time, features], the verdict just given on them, and the adapter's part in it."""
         self._kept[event_id] = frames, verdict, self._classifier.adapter
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)

@@ -29,6 +29,8 @@ class Session(Protocol):
 
     def get_outputs(self) -> list[Port]: ...
 
+    def get_overridable_initializers(self) -> list[Port]: ...
+
 
 def attempt(session: Session, output: str, feed: Mapping[str, Floats], name: str) -> Floats:
     """One output of a graph that has not been run before; BundleError, with its ``name``, where it cannot compute."""

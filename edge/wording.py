@@ -9,8 +9,8 @@ _STATISTICS = {"mean": "mean of", "std": "spread of", "min": "lowest", "max": "h
 
 
 def words(name: str) -> str:
-    """A name of ``features.NAMES`` or ``features.POOLED_NAMES`` in words."""
-    if name in features.NAMES:
+    """A name of ``features.SIX.names`` or ``features.POOLED_NAMES`` in words."""
+    if name in features.SIX.names:
         return _feature(name)
     feature, statistic = name.rsplit("_", 1)
     return f"{_STATISTICS[statistic]} {_feature(feature)}"
@@ -28,6 +28,8 @@ def _feature(name: str) -> str:
         low = int(rest.removesuffix("hz"))
         high = min(2 * low, SAMPLE_RATE // 2) if low else int(features.CONTRAST_FMIN)
         return f"contrast {_band(low, high)}"
+    if family == "prosody":
+        return rest.replace("_", " ")
     return f"{family} {rest.replace('_', ' ')}".strip()
 
 

@@ -48,15 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def export(trained: Checkpoint, out: Path, name: str) -> Bundle:
     """Write the bundle of a trained network to ``out``, verified; BundleError where it is not what the device wants."""
     record, network = trained.record, trained.network
+    chosen = bundle.feature_set(record.feature_specification)
     files = {bundle.MODEL: graphs.model(network)}
     difference = parity.model(network, open_session(files[bundle.MODEL], bundle.MODEL))
     _report(bundle.MODEL, files[bundle.MODEL], difference)
     if isinstance(network, EmotionNetwork):
-        files[bundle.COALITIONS] = graphs.coalitions(network)
-        difference = parity.coalitions(network, open_session(files[bundle.COALITIONS], bundle.COALITIONS))
+        files[bundle.COALITIONS] = graphs.coalitions(network, chosen)
+        difference = parity.coalitions(network, chosen, open_session(files[bundle.COALITIONS], bundle.COALITIONS))
         _report(bundle.COALITIONS, files[bundle.COALITIONS], difference)
     with torch.inference_mode():
-        outputs = network(torch.from_numpy(bundle.canary_input(record.profile)))
+        outputs = network(torch.from_numpy(bundle.canary_input(record.profile, chosen)))
     manifest = Manifest(
         format=bundle.FORMAT,
         name=name,

@@ -1,14 +1,14 @@
 """A trained network as ONNX graphs: one that names the emotion, one that scores coalitions of its families."""
 
 import copy
-import dataclasses
 import io
 import warnings
 
+import onnx
 import torch
 from torch import Tensor, nn
 
-from edge.features import FAMILIES
+from edge.features import FeatureSet
 from train.network import EmotionNetwork, PooledNetwork
 
 OPSET = 17  # read by every onnxruntime since 1.12, and all that these graphs need
@@ -21,35 +21,29 @@ class Coalitions(nn.Module):
     of its output is computed once, and a row's output is a sum of shares: one convolution in place of one a row.
     """
 
-    def __init__(self, network: EmotionNetwork) -> None:
+    def __init__(self, network: EmotionNetwork, chosen: FeatureSet) -> None:
         super().__init__()
-        self.network, self.relative, front = copy.deepcopy(network), network.settings.relative, network.front
+        self.network, self.places, front = copy.deepcopy(network), list(chosen.places.values()), network.front
         (kernel,), (stride,), channels = front.kernel_size, front.stride, front.out_channels
         scale, offset = _affine(network.first_norm)
         self.shares = nn.ModuleList()
-        for place in FAMILIES.values():
+        for place in self.places:
             weight = front.weight[:, place] * scale[:, None, None]
             share = nn.Conv1d(weight.shape[1], channels, kernel, stride, kernel // 2, bias=False)
             share.weight = nn.Parameter(weight.detach().clone())
             self.shares.append(share)
-        bias = front.bias * scale  # type: ignore[operator]
-        bias[: self.relative] = 0  # a constant has no part in what is relative to the mean
-        self.always = nn.Parameter((bias + offset).detach().clone()[:, None])  # a share that no row goes without
-        # Mean and norm are linear as well, and so belong to the few shares, not to the many rows.
+        always = front.bias * scale + offset  # type: ignore[operator]
+        self.always = nn.Parameter(always.detach().clone()[:, None])  # a share that no row goes without
+        # The norm is linear as well, and so belongs to the few shares, not to the many rows.
         self.network.first_norm = nn.Identity()  # type: ignore[assignment]
-        self.network.settings = dataclasses.replace(network.settings, relative=0)
 
-    def forward(self, frames: Tensor, masks: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, masks: Tensor, usual: Tensor) -> tuple[Tensor, Tensor]:
         features = frames.transpose(1, 2)
-        families = [share(features[:, place]) for share, place in zip(self.shares, FAMILIES.values(), strict=True)]
-        shares = torch.cat(families)
-        if self.relative:
-            relative, absolute = shares[:, : self.relative], shares[:, self.relative :]
-            shares = torch.cat([relative - relative.mean(dim=2, keepdim=True), absolute], dim=1)
-        shares = torch.cat([shares, self.always.expand_as(families[0])]).flatten(1)
+        families = [share(features[:, place]) for share, place in zip(self.shares, self.places, strict=True)]
+        shares = torch.cat([*families, self.always.expand_as(families[0])]).flatten(1)
         rows = torch.cat([masks, torch.ones_like(masks[:, :1])], dim=1) @ shares
-        logits: Tensor = self.network.tail(rows.reshape(masks.shape[0], len(self.always), -1))[0]
-        return logits
+        logits, _, embedding = self.network.tail(rows.reshape(masks.shape[0], len(self.always), -1), usual)
+        return logits, embedding
 
 
 def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
@@ -69,24 +63,38 @@ def model(network: EmotionNetwork | PooledNetwork) -> bytes:
         )
     return serialised(
         network,
-        {"frames": torch.zeros(2, 64, inputs)},
+        {"frames": torch.zeros(2, 64, inputs), **_cold(network)},
         {"frames": {0: "batch", 1: "time"}},
-        {"logits": {0: "batch"}, "attention": {0: "batch", 1: "steps"}},
+        {"logits": {0: "batch"}, "attention": {0: "batch", 1: "steps"}, "embedding": {0: "batch"}},
     )
 
 
-def coalitions(network: EmotionNetwork) -> bytes:
+def coalitions(network: EmotionNetwork, chosen: FeatureSet) -> bytes:
     """The network over many coalitions of one utterance's families, as an ONNX graph; time and rows free."""
-    examples = {"frames": torch.zeros(1, 64, network.settings.inputs), "masks": torch.ones(3, len(FAMILIES))}
+    examples = {
+        "frames": torch.zeros(1, 64, network.settings.inputs),
+        "masks": torch.ones(3, len(chosen.families)),
+        **_cold(network),
+    }
     free = {"frames": {1: "time"}, "masks": {0: "rows"}}
-    return serialised(Coalitions(network).eval(), examples, free, {"logits": {0: "rows"}})
+    return serialised(
+        Coalitions(network, chosen).eval(), examples, free, {"logits": {0: "rows"}, "embedding": {0: "rows"}}
+    )
+
+
+def _cold(network: EmotionNetwork) -> dict[str, Tensor]:
+    """What is usual of a source that nothing is known of."""
+    return {"usual": torch.stack([torch.zeros(network.embedding), torch.ones(network.embedding)])}
 
 
 Axes = dict[str, dict[int, str]]
 
 
 def serialised(network: nn.Module, examples: dict[str, Tensor], free_inputs: Axes, free_outputs: Axes) -> bytes:
-    """A module as an ONNX graph: named example inputs, and names for the axes of inputs and outputs that are free."""
+    """A module as an ONNX graph: named example inputs, and names for the axes of inputs and outputs that are free.
+
+    The input ``usual`` keeps its example as a default: whoever knows nothing of the source leaves it out.
+    """
     graph = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter cannot know that several batch sizes are compared afterwards
@@ -100,4 +108,8 @@ def serialised(network: nn.Module, examples: dict[str, Tensor], free_inputs: Axe
             opset_version=OPSET,
             dynamo=False,
         )
-    return graph.getvalue()
+    if "usual" not in examples:
+        return graph.getvalue()
+    proto = onnx.load_from_string(graph.getvalue())
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(examples["usual"].numpy(), "usual"))
+    return bytes(proto.SerializeToString())

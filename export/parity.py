@@ -1,11 +1,14 @@
 """Proof that the exported graphs compute what the network computes."""
 
+import itertools
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from edge.errors import BundleError
-from edge.features import FAMILIES
+from edge.features import FeatureSet
 from edge.runtime import Session, attempt
 from train.network import EmotionNetwork, PooledNetwork
 
@@ -16,44 +19,63 @@ MASKED_ROWS = 32
 
 
 def model(network: EmotionNetwork | PooledNetwork, session: Session) -> float:
-    """The largest difference between the network and its graph over several batches and lengths."""
+    """The largest difference between the network and its graph over several batches, lengths and histories."""
     generator = torch.Generator().manual_seed(0)
     inputs = network.settings.inputs
-    if isinstance(network, PooledNetwork):
-        shapes: list[tuple[int, ...]] = [(batch, inputs) for batch in BATCHES]
-    else:
-        shapes = [(batch, length, inputs) for batch in BATCHES for length in LENGTHS]
-    name = "pooled" if isinstance(network, PooledNetwork) else "frames"
     worst = 0.0
-    for shape in shapes:
-        values = torch.randn(shape, generator=generator)
+    if isinstance(network, PooledNetwork):
+        for batch in BATCHES:
+            values = torch.randn(batch, inputs, generator=generator)
+            with torch.inference_mode():
+                worst = _largest(worst, _worst(session, {"logits": network(values)}, {"pooled": values}))
+        return _checked(worst, "The graph")
+    for batch, length in itertools.product(BATCHES, LENGTHS):
+        values, usual = torch.randn(batch, length, inputs, generator=generator), _usual(network, generator)
         with torch.inference_mode():
-            outputs = network(values)
-        expected = dict(
-            zip(("logits", "attention"), outputs if isinstance(outputs, tuple) else (outputs,), strict=False)
-        )
-        for output, wanted in expected.items():
-            found = attempt(session, output, {name: values.numpy()}, "The graph")
-            worst = max(worst, _difference(wanted.numpy(), found))
+            cold, warm = _named(network(values)), _named(network(values, usual))
+        worst = _largest(worst, _worst(session, cold, {"frames": values}))
+        worst = _largest(worst, _worst(session, warm, {"frames": values, "usual": usual}))
     return _checked(worst, "The graph")
 
 
-def coalitions(network: EmotionNetwork, session: Session) -> float:
+def coalitions(network: EmotionNetwork, chosen: FeatureSet, session: Session) -> float:
     """The largest difference between the network on masked copies and the graph that shares their first layer."""
     generator = torch.Generator().manual_seed(1)
-    families = torch.zeros(len(FAMILIES), network.settings.inputs)
-    for family, place in zip(families, FAMILIES.values(), strict=True):
+    families = torch.zeros(len(chosen.families), network.settings.inputs)
+    for family, place in zip(families, chosen.places.values(), strict=True):
         family[place] = 1
     worst = 0.0
     for length in LENGTHS:
         frames = torch.randn(1, length, network.settings.inputs, generator=generator)
         masks = (torch.rand(MASKED_ROWS, len(families), generator=generator) < 0.5).float()
+        usual = _usual(network, generator)
         with torch.inference_mode():
-            wanted = network(frames * (masks @ families)[:, None])[0].numpy()
-        feed = {"frames": frames.numpy(), "masks": masks.numpy()}
-        found = attempt(session, "logits", feed, "The graph of coalitions")
-        worst = max(worst, _difference(wanted, found))
+            wanted = _named(network(frames * (masks @ families)[:, None], usual))
+        del wanted["attention"]
+        worst = _largest(worst, _worst(session, wanted, {"frames": frames, "masks": masks, "usual": usual}))
     return _checked(worst, "The graph of coalitions")
+
+
+def _usual(network: EmotionNetwork, generator: torch.Generator) -> Tensor:
+    """Some source's shift and scale."""
+    drawn = torch.rand(2, network.embedding, generator=generator)
+    return torch.stack([drawn[0] - 0.5, drawn[1] + 0.5])
+
+
+def _named(outputs: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
+    return dict(zip(("logits", "attention", "embedding"), outputs, strict=True))
+
+
+def _largest(*differences: float) -> float:
+    """The largest, or not a number where one is none."""
+    return float(np.max(differences))
+
+
+def _worst(session: Session, wanted: dict[str, Tensor], feed: dict[str, Tensor]) -> float:
+    """The largest difference of any output."""
+    values = {name: value.numpy() for name, value in feed.items()}
+    found = {name: attempt(session, name, values, "The graph") for name in wanted}
+    return _largest(*(_difference(value.numpy(), found[name]) for name, value in wanted.items()))
 
 
 def _difference(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> float:

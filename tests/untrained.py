@@ -16,18 +16,20 @@ from train.network import EmotionNetwork, NetworkSettings, PooledNetwork, Pooled
 LABELS = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
 
 
-def untrained(profile: str, path: Path) -> Checkpoint:
+def untrained(profile: str, path: Path, chosen: features.FeatureSet = features.FIVE) -> Checkpoint:
     """A checkpoint with random weights and random batch statistics, loud enough that its classes differ."""
     torch.manual_seed(7)
-    network = EmotionNetwork(NetworkSettings()) if profile == "frames" else PooledNetwork(PooledSettings())
+    sizes = NetworkSettings(inputs=len(chosen.names))
+    network = EmotionNetwork(sizes) if profile == "frames" else PooledNetwork(PooledSettings())
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
-            module.weight.data.uniform_(0.5, 2)
+            if module.affine:
+                module.weight.data.uniform_(0.5, 2)
         if isinstance(module, torch.nn.Linear):
             module.weight.data *= 4 if profile == "frames" else 2
-    names = features.NAMES if profile == "frames" else features.POOLED_NAMES
+    names = chosen.names if profile == "frames" else features.POOLED_NAMES
     rng = np.random.default_rng(7)
     torch.save(
         {
@@ -40,7 +42,7 @@ def untrained(profile: str, path: Path) -> Checkpoint:
             },
             "classes": LABELS,
             "profile": profile,
-            "feature_specification": features.SPECIFICATION,
+            "feature_specification": chosen.specification,
             "temperature": 1.5,
             "threshold": 0.4,
             "card": {"scores": {"uar": 0.5, "labels": ["anger", "fear"], "confusion": [[3, 1], [0, 4]]}},
@@ -53,12 +55,13 @@ def untrained(profile: str, path: Path) -> Checkpoint:
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory) -> dict[str, Checkpoint]:
     folder = tmp_path_factory.mktemp("checkpoints")
-    return {profile: untrained(profile, folder / f"{profile}.pt") for profile in ("frames", "pooled")}
+    five = {profile: untrained(profile, folder / f"{profile}.pt") for profile in ("frames", "pooled")}
+    return {**five, "prosody": untrained("frames", folder / "prosody.pt", features.SIX)}
 
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory, checkpoints) -> dict[str, Bundle]:
-    """A bundle for each profile."""
+    """A bundle for each profile, and one, called prosody, that hears all six families."""
     folder = tmp_path_factory.mktemp("bundles")
     return {profile: export(checkpoint, folder / profile, profile) for profile, checkpoint in checkpoints.items()}
 

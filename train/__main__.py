@@ -12,7 +12,7 @@ from edge.errors import AffectdError, UsageError
 from train import evaluate as evaluation
 from train import protocols
 from train.layouts import LAYOUTS
-from train.listen import PROTOCOLS
+from train.listen import HISTORIES, PROTOCOLS
 from train.run import Material, run
 from train.scan import counts, scan, write_manifest
 from train.settings import data_folder, read_labels, read_settings
@@ -53,7 +53,8 @@ def judge(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     folder = arguments.out or Path("runs") / f"{settings.name}-{arguments.protocol.replace('/', '-')}"
     material = material_of(arguments)
-    summary = protocols.judge(arguments.protocol, settings, material, folder, arguments.start)["summary"]
+    seeds = arguments.seeds or (settings.seed,)
+    summary = protocols.judge(arguments.protocol, settings, material, folder, arguments.start, seeds)["summary"]
     say(json.dumps(summary, indent=1) + "\n")
 
 
@@ -92,6 +93,9 @@ def parser() -> argparse.ArgumentParser:
     judging.add_argument(
         "--protocol", required=True, help="corpora, random, CORPUS/speakers, CORPUS/5 for five folds, CORPUS/statements"
     )
+    judging.add_argument(
+        "--seeds", type=int, nargs="+", metavar="N", help="train every fold once with each (default: one)"
+    )
     for training in (fitting, judging):
         training.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/train.yaml")
         training.add_argument("--root", type=Path, help="the data folder (default: $AFFECTD_DATA, else ../shared/data)")
@@ -104,6 +108,12 @@ def parser() -> argparse.ArgumentParser:
     evaluating.add_argument("--manifest", type=Path, required=True, help="CSV with path, corpus, speaker, emotion")
     evaluating.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
     evaluating.add_argument("--adapt", choices=PROTOCOLS, default="none", help="whose history the adapter has heard")
+    evaluating.add_argument(
+        "--history",
+        choices=HISTORIES,
+        default="recorded",
+        help="of the clips themselves, or mostly neutral, as in life",
+    )
     evaluating.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
     evaluating.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     for computing in (fitting, judging, evaluating):
@@ -123,6 +133,9 @@ def main() -> int:
     except AffectdError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or 'A file'}: {error.strerror or error}; mend that and call again.\n")
+        return 1
     return 0
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from lightning_fabric.utilities import rank_zero_only
 
-from edge import features
-from edge.bundle import Scaler
+from edge.bundle import Scaler, feature_set
 from edge.errors import AffectdError
+from edge.features import FeatureSet
 from train.network import EmotionNetwork, NetworkSettings
 
 
@@ -21,6 +21,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     state: dict[str, torch.Tensor]
     scaler: Scaler
     classes: list[str]
+    features: FeatureSet
     temperature: float = 1.0
     threshold: float = 0.0
     card: dict[str, object] = {}
@@ -38,13 +39,13 @@ class Checkpoint(msgspec.Struct, frozen=True):
             "settings": asdict(self.settings),
             "state": self.state,
             "scaler": {
-                "names": list(features.NAMES),
+                "names": list(self.features.names),
                 "mean": self.scaler.mean.astype(float).tolist(),
                 "scale": self.scaler.scale.astype(float).tolist(),
             },
             "classes": self.classes,
             "profile": self.profile,
-            "feature_specification": features.SPECIFICATION,
+            "feature_specification": self.features.specification,
             "temperature": self.temperature,
             "threshold": self.threshold,
             "card": self.card,
@@ -79,6 +80,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             state=content["state"],
             scaler=Scaler(*(np.asarray(content["scaler"][key], np.float32) for key in ("mean", "scale"))),
             classes=content["classes"],
+            features=feature_set(content["feature_specification"]),
             temperature=content["temperature"],
             threshold=content["threshold"],
             card=content["card"],

@@ -4,12 +4,18 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.adapt import Adaptation
 from edge.bundle import Bundle
 from edge.classifier import Classifier
 from edge.errors import UsageError
 from train import listen, report
 from train.corpora import Clip, read_manifest
 from train.recordings import features_of
+
+Floats = NDArray[np.float32]
 
 LABELS: dict[str, str | None] = {"calm": "neutral", "boredom": None}
 """Labels of a manifest that a bundle does not know, where its card maps none; ``None`` leaves the clips out."""
@@ -23,6 +29,7 @@ class Evaluation:
     manifest: Path
     root: Path
     adapt: str = "none"
+    history: str = "recorded"
     seed: int = 1
     cache: Path = Path("runs/cache")
     jobs: int = 1
@@ -30,25 +37,31 @@ class Evaluation:
 
 
 def ear_of(bundle: Bundle) -> listen.Ear:
-    """The bundle's scaler and graph on either side of an adapter."""
-    classifier = Classifier(bundle)
-    deep = bundle.profile == "frames"
-    return listen.Ear(
-        scale=classifier.scaled,
-        predict=lambda adapted: bundle.model.run(["logits"], {bundle.profile: adapted[None] if deep else adapted})[0][
-            0
-        ],
-    )
+    """The bundle's scaler and graph around an adapter."""
+    classifier, deep = Classifier(bundle), bundle.profile == "frames"
+    wanted = ["logits", "embedding"] if bundle.embedding else ["logits"]
+
+    def predict(scaled: Floats, adaptation: Adaptation) -> tuple[Floats, Floats | None]:
+        adapted = adaptation(scaled)
+        usual = {"usual": adaptation.usual} if bundle.embedding else {}
+        outputs = bundle.model.run(wanted, {bundle.profile: adapted[None] if deep else adapted, **usual})
+        return outputs[0][0], outputs[1][0] if bundle.embedding else None
+
+    return listen.Ear(classifier.scaled, predict, bundle.embedding)
 
 
 def evaluate(evaluation: Evaluation) -> dict[str, object]:
     """The scores as plain JSON; clips whose label the bundle does not know are left out, and counted."""
     bundle = Bundle.load(evaluation.bundle)
     clips, left_out = known(read_manifest(evaluation.manifest), bundle)
-    frames = features_of(clips, evaluation.root, evaluation.cache, evaluation.jobs, dask=evaluation.dask)
-    heard = listen.listen(clips, frames, ear_of(bundle), evaluation.adapt, seed=evaluation.seed)
+    frames = features_of(
+        clips, evaluation.root, evaluation.cache, evaluation.jobs, dask=evaluation.dask, chosen=bundle.features
+    )
+    heard = listen.listen(
+        clips, frames, ear_of(bundle), evaluation.adapt, seed=evaluation.seed, history=evaluation.history
+    )
     scores = report.describe(clips, heard, bundle.labels, bundle.temperature, evaluation.adapt)
-    return {"bundle": bundle.name, **scores, "left_out": dict(left_out)}
+    return {"bundle": bundle.name, **scores, "history": evaluation.history, "left_out": dict(left_out)}
 
 
 def known(clips: list[Clip], bundle: Bundle) -> tuple[list[Clip], Counter[str]]:

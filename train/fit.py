@@ -4,7 +4,7 @@ import math
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,7 @@ from train.bank import Bank
 from train.checkpoint import write_whole
 from train.hardware import BOARD, launch
 from train.network import EmotionNetwork, NetworkSettings
+from train.rehearsal import Rehearsal
 from train.settings import Settings
 
 Floats = NDArray[np.float32]
@@ -50,12 +51,12 @@ class BatchSource:
     def __init__(self, banks: Sequence[Bank], settings: Settings, classes: Sequence[str]) -> None:
         self.banks, self.settings = banks, settings
         self.time = round(settings.seconds * features.FRAME_RATE)
-        self.families = list(features.FAMILIES.values())
-        self.chances = batches.chances(banks[0], settings.balance)
+        self.places = settings.features.places
         neutral = list(classes).index("neutral") if "neutral" in classes else 0
-        self.histories = [
-            batches.Histories(bank, settings.history, settings.adapter, neutral) for bank in banks if settings.history
-        ]
+        size = min(settings.history.group, settings.batch) if settings.history else 1
+        self.count = max(1, settings.batch // size)
+        self.groups = [batches.Groups(bank, settings.history, size, settings.balance, neutral) for bank in banks]
+        self.sources = [batches.Sources(bank) for bank in banks]
 
     @property
     def steps(self) -> int:
@@ -64,18 +65,29 @@ class BatchSource:
 
     def draw(self, generator: np.random.Generator) -> batches.Batch:
         """One batch; all of its clips come from one bank, so that a history is of the same kind as its clip."""
-        drawn = int(generator.integers(len(self.banks)))
-        bank, augmentation = self.banks[drawn], self.settings.augmentation
-        clips = generator.choice(len(bank), self.settings.batch, p=self.chances)
-        frames = batches.crop(bank, clips, self.time, augmentation.tempo, generator)
-        history = self.histories[drawn].draw(clips, generator) if self.histories else None
-        frames = batches.hear(frames, history, self.settings.adapter.prior, augmentation, bank, generator)
-        batches.mask(frames, self.families, augmentation, generator)
-        emotions = bank.emotions[clips]
-        if not augmentation.mixup:
-            return batches.Batch(frames, (emotions, emotions), np.ones(len(clips), np.float32))
-        frames, partners, shares = batches.mix(frames, augmentation.mixup, generator)
-        return batches.Batch(frames, (emotions, emotions[partners]), shares)
+        place = int(generator.integers(len(self.banks)))
+        bank, augmentation = self.banks[place], self.settings.augmentation
+        drawn = [self.groups[place].draw(generator) for _ in range(self.count)]
+        clips = np.stack([group for group, _ in drawn])
+        changes = [self._microphone(self.sources[place], group[0], own, generator) for group, own in drawn]
+        factor, offset = (np.stack(parts)[:, None] for parts in zip(*changes, strict=True))
+        prior = batches.priors(self.count, self.settings.history, generator)
+        frames = batches.crop(bank, clips.ravel(), self.time, augmentation.tempo, generator)
+        frames = batches.hear(bank, clips, frames, (factor, offset), prior)
+        batches.mask(frames, list(self.places.values()), augmentation, generator)
+        partners, shares = batches.mix(clips.size, augmentation.mixup, generator)
+        return batches.Batch(frames, prior, bank.emotions[clips.ravel()], partners, shares)
+
+    def _microphone(
+        self, sources: batches.Sources, clip: int, own: bool, generator: np.random.Generator
+    ) -> tuple[Floats, Floats]:
+        """Factor and offset [features] of what hears a whole group."""
+        augmentation, scale = self.settings.augmentation, sources.bank.scale
+        colour = batches.microphone(augmentation, scale, self.places, generator)
+        if generator.random() >= augmentation.transfer:
+            return np.ones_like(colour), colour
+        factor, offset = sources.transfer(clip, own, generator)
+        return factor, offset + colour
 
 
 class Trainer:
@@ -95,8 +107,8 @@ class Trainer:
         self.optimiser = optimisers[settings.optimiser](
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        self.model, self.descent = fabric.setup(self.network, self.optimiser)
-        total = max(1, settings.epochs * steps)
+        self.model, self.descent = fabric.setup(Rehearsal(self.network), self.optimiser)
+        total = max(11, settings.epochs * steps)  # a cycle of ten steps would have no room to rise in
         self.schedule: torch.optim.lr_scheduler.LRScheduler = (
             torch.optim.lr_scheduler.OneCycleLR(
                 self.optimiser, settings.learning_rate, total_steps=total, pct_start=0.1, cycle_momentum=False
@@ -117,11 +129,11 @@ class Trainer:
     def step(self, batch: batches.Batch) -> tuple[float, float]:
         """One step down the gradient of all processes' batches; the loss and the accuracy on this one's."""
         self.model.train()
-        frames, first, second, shares = (
-            self.fabric.to_device(torch.from_numpy(part)) for part in (batch.frames, *batch.emotions, batch.shares)
+        frames, prior, emotions, partners, shares = (
+            self.fabric.to_device(torch.from_numpy(getattr(batch, field.name))) for field in fields(batch)
         )
-        logits, _ = self.model(frames)
-        loss = (shares * self.loss(logits, first) + (1 - shares) * self.loss(logits, second)).mean()
+        logits = self.model(frames, prior, partners, shares)
+        loss = (shares * self.loss(logits, emotions) + (1 - shares) * self.loss(logits, emotions[partners])).mean()
         self.descent.zero_grad()
         self.fabric.backward(loss)
         slope = self.fabric.clip_gradients(self.model, self.descent, max_norm=2.0, error_if_nonfinite=False)
@@ -131,7 +143,7 @@ class Trainer:
         self.schedule.step()
         if self.settings.averaging:
             self.averaged.update_parameters(self.network)
-        return float(loss.detach()), float((logits.argmax(dim=1) == first).float().mean())
+        return float(loss.detach()), float((logits.argmax(dim=1) == emotions).float().mean())
 
     def begin(self, epoch: int) -> None:
         """Seeds what this process draws in an epoch: no two processes, and no two epochs, draw alike."""
@@ -219,7 +231,7 @@ def tell(trainer: Trainer, folder: Path) -> None:
 
 def check(network: EmotionNetwork, bank: Bank) -> tuple[float, float]:
     """Cross-entropy and UAR of cold clips."""
-    logits = torch.from_numpy(np.stack([infer(network, frames) for frames in bank.clips()]))
+    logits = torch.from_numpy(np.stack([infer(network, frames)[0] for frames in bank.clips()]))
     meant = torch.from_numpy(bank.emotions)
     loss = float(nn.functional.cross_entropy(logits, meant))
     right = (logits.argmax(dim=1) == meant).numpy()
@@ -227,8 +239,10 @@ def check(network: EmotionNetwork, bank: Bank) -> tuple[float, float]:
     return loss, float(np.mean(recalls))
 
 
-def infer(network: EmotionNetwork, frames: Floats) -> Floats:
-    """Logits [classes] of one clip's adapted frames [time, features]."""
+def infer(network: EmotionNetwork, frames: Floats, usual: Floats | None = None) -> tuple[Floats, Floats]:
+    """Logits [classes] and embedding [e] of one clip's adapted frames [time, features], ``usual`` taken out of it."""
+    device = network.front.weight.device
     with torch.inference_mode():
-        logits: Tensor = network(torch.from_numpy(frames).unsqueeze(0).to(network.front.weight.device))[0]
-    return np.asarray(logits[0].cpu().numpy(), np.float32)
+        known = None if usual is None else torch.from_numpy(usual).to(device)
+        logits, _, embedding = network(torch.from_numpy(frames).unsqueeze(0).to(device), known)
+    return logits[0].cpu().numpy(), embedding[0].cpu().numpy()

@@ -8,22 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.adapt import Adapter, AdapterSettings
+from edge.adapt import Adaptation, Adapter, AdapterSettings
 from edge.errors import UsageError
 from train.corpora import Clip
 
 Floats = NDArray[np.float32]
 PROTOCOLS = ("none", "source", "speaker")
+HISTORIES = ("recorded", "life")
+"""What an adapter learns from between two clips: the clips themselves, or mostly neutral ones, as life has it."""
+CALM = 0.8
+"""Of what is heard in life: the share that is neutral."""
 
 
 @dataclass(frozen=True)
 class Ear:
-    """A model on either side of its adapter."""
+    """A model around its adapter."""
 
     scale: Callable[[Floats], Floats]
     """Frames [time, features] -> scaled features [time, features]; one row when pooled."""
-    predict: Callable[[Floats], Floats]
-    """Adapted features -> logits [classes]."""
+    predict: Callable[[Floats, Adaptation], tuple[Floats, Floats | None]]
+    """Scaled features, and what is usual of their source -> logits [classes] and embedding."""
+    embedding: int = 0
+    """How wide the embedding is; 0 where there is none."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +54,34 @@ def listen(
     protocol: str = "none",
     settings: AdapterSettings | None = None,
     seed: int = 1,
+    history: str = "recorded",
 ) -> Heard:
-    """Hears every source's clips in a seeded random order, never a clip before its turn."""
+    """Hears every source's clips in a seeded random order, never a clip before its turn.
+
+    In the history ``life`` the adapter learns, in four turns of five, from a neutral clip of the same source whose turn
+    has been, in place of the clip itself; what is judged, and after how many utterances, stays the same.
+    """
     queues: dict[str, list[int]] = defaultdict(list)
-    for index in np.random.default_rng(seed).permutation(len(clips)):
+    generator = np.random.default_rng(seed)
+    for index in generator.permutation(len(clips)):
         queues[source_of(clips[index], protocol)].append(int(index))
     logits: list[Floats] = [np.empty(0, np.float32)] * len(clips)
     before = np.zeros(len(clips), np.int64)
     bar = tqdm(total=len(clips), desc=f"evaluate ({protocol})", unit="clip", leave=False)
     for queue in queues.values():
         adapter: Adapter | None = None
+        neutral: list[tuple[Floats, Floats | None]] = []
         for index in queue:
             scaled = ear.scale(frames[index])
-            adapter = adapter or Adapter(scaled.shape[1], settings)
-            logits[index], before[index] = ear.predict(adapter.apply(scaled)), adapter.utterances
+            adapter = adapter or Adapter(scaled.shape[1], ear.embedding, settings)
+            before[index] = adapter.utterances
+            logits[index], embedding = ear.predict(scaled, adapter.snapshot())
+            learnt = (scaled, embedding)
+            neutral += [learnt] if clips[index].emotion == "neutral" else []
+            if history == "life" and neutral and generator.random() < CALM:
+                learnt = neutral[generator.integers(len(neutral))]
             if protocol != "none":
-                adapter.observe(scaled)
+                adapter.observe(*learnt)
             bar.update()
     bar.close()
     return Heard(np.stack(logits), before)

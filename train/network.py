@@ -18,11 +18,9 @@ class NetworkSettings:
 
     inputs: int = 105
     classes: int = 7
-    channels: tuple[int, ...] = (128, 96, 96)
-    strides: tuple[int, ...] = (2, 3, 2)
-    kernels: tuple[int, ...] = (7, 3, 3)
-    relative: int = 0
-    """How many of the first layer's channels hear the utterance without its mean: level and microphone fall out."""
+    channels: tuple[int, ...] = (128, 64, 64)
+    strides: tuple[int, ...] = (4, 3, 2)
+    kernels: tuple[int, ...] = (9, 3, 3)
     hidden: int = 64
     dropout: float = 0.3
 
@@ -38,10 +36,12 @@ class PooledSettings:
 
 
 class EmotionNetwork(nn.Module):
-    """Frames float32 [batch, time, inputs] -> logits [batch, classes] and attention [batch, time'].
+    """Frames float32 [batch, time, inputs] -> logits [batch, classes], attention [batch, time'], embedding [batch, e].
 
     The first convolution is kept apart and without a nonlinearity before it: it is linear in the features, so an
     explanation can compute each feature's share of it once and add shares up per coalition (``front`` and ``tail``).
+    The embedding, one vector for the whole utterance, has mean 0 and variance 1 over the training set; what is
+    ``usual`` of a source, its shift and scale [2, e], is taken out before the last layer (edge.adapt).
     """
 
     def __init__(self, settings: NetworkSettings) -> None:
@@ -62,16 +62,25 @@ class EmotionNetwork(nn.Module):
         self.attention = nn.Sequential(
             nn.Linear(2 * settings.hidden, settings.hidden), nn.Tanh(), nn.Linear(settings.hidden, 1)
         )
+        self.embedding_norm = nn.BatchNorm1d(4 * settings.hidden, affine=False)
         self.dense = nn.Linear(4 * settings.hidden, settings.classes)
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        return self.tail(self.front(frames.transpose(1, 2)))
+    @property
+    def embedding(self) -> int:
+        """How wide the embedding is."""
+        return self.dense.in_features
 
-    def tail(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Everything behind the first convolution: its output [batch, channels, time'] -> logits, attention."""
-        if self.settings.relative:
-            relative, absolute = shares[:, : self.settings.relative], shares[:, self.settings.relative :]
-            shares = torch.cat([relative - relative.mean(dim=2, keepdim=True), absolute], dim=1)
+    def forward(self, frames: Tensor, usual: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        return self.tail(self.front(frames.transpose(1, 2)), usual)
+
+    def tail(self, shares: Tensor, usual: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Everything behind the first convolution, whose output [batch, channels, time'] is given."""
+        embedding, weights = self.embed(shares)
+        adapted = embedding if usual is None else (embedding - usual[0]) / usual[1]
+        return self.dense(self.dropout(adapted)), weights, embedding
+
+    def embed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Embedding and attention for the first convolution's output."""
         hidden = torch.relu(self.first_norm(shares))
         for convolution in self.convolutions:
             hidden = convolution(hidden)
@@ -80,7 +89,7 @@ class EmotionNetwork(nn.Module):
         mean = torch.einsum("bt,bth->bh", weights, states)
         variance = torch.einsum("bt,bth->bh", weights, (states - mean.unsqueeze(1)).square())
         pooled = torch.cat([mean, torch.sqrt(variance + 1e-5)], dim=1)
-        return self.dense(self.dropout(pooled)), weights
+        return self.embedding_norm(pooled), weights
 
 
 class PooledNetwork(nn.Module):

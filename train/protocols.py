@@ -9,8 +9,10 @@ import numpy as np
 
 from edge.errors import UsageError
 from train import listen, report
+from train.calibration import fit_temperature
+from train.checkpoint import Checkpoint, read_checkpoint
 from train.corpora import Clip, read_manifest, relabel
-from train.run import Material, run
+from train.run import Material, read_heard, read_split, run
 from train.settings import Settings, SplitSettings
 from train.splits import speaker_folds, statement_folds
 
@@ -59,18 +61,34 @@ def folds_of(protocol: str, clips: Sequence[Clip], settings: Settings) -> list[F
 
 
 def judge(
-    protocol: str, settings: Settings, material: Material, folder: Path, start: Path | None = None
+    protocol: str,
+    settings: Settings,
+    material: Material,
+    folder: Path,
+    start: Path | None = None,
+    seeds: Sequence[int] = (),
 ) -> dict[str, object]:
-    """Trains and evaluates every fold, then writes report.json: each fold, and mean and spread over them."""
+    """Trains and evaluates every fold with every seed, then writes report.json: each, and mean and spread over them.
+
+    A fold that ``folder`` holds already, of the same configuration, is taken as it is. Each fold's temperature is
+    fitted on what the other folds of its seed were evaluated on, so that every speaker can train.
+    """
     clips = relabel(read_manifest(material.root / settings.manifest), settings.labels)
+    folds, seeds = folds_of(protocol, clips, settings), seeds or (settings.seed,)
     scores: dict[str, dict[str, dict[str, object]]] = {}
-    for fold in folds_of(protocol, clips, settings):
-        chosen = msgspec.structs.replace(settings, split=fold.split)
-        checkpoint = run(chosen, material, folder / fold.name, start)
-        scores[fold.name] = msgspec.convert(checkpoint.card["scores"], dict[str, dict[str, object]])
-    summary = {adapt: summarise([fold[adapt] for fold in scores.values()]) for adapt in listen.PROTOCOLS}
+    for seed in seeds:
+        judged = {}
+        for fold in folds:
+            name = f"{fold.name}@{seed}" if len(seeds) > 1 else fold.name
+            place = folder / f"{fold.name}-{seed}"
+            chosen = msgspec.structs.replace(settings, split=fold.split, seed=seed)
+            judged[name] = place, chosen, finished(place, chosen) or run(chosen, material, place, start)
+        scores |= at_even_temperature(judged, material.root)
+    known = list(scores.values())
+    summary = {adapt: summarise([fold[adapt] for fold in known], len(seeds)) for adapt in listen.PROTOCOLS}
     found = {
         "protocol": protocol,
+        "seeds": list(seeds),
         "summary": summary,
         "folds": scores,
         "started_from": start.parent.name if start else None,
@@ -80,8 +98,58 @@ def judge(
     return found
 
 
-def summarise(folds: Sequence[dict[str, object]]) -> dict[str, object]:
-    """Mean and standard deviation over folds of the headline figures."""
+def finished(folder: Path, settings: Settings) -> Checkpoint | None:
+    """The checkpoint of a run that went to its end with these settings."""
+    if not (folder / "report.json").is_file():
+        return None
+    checkpoint = read_checkpoint(folder / "checkpoint.pt")
+    wanted = {key: value for key, value in msgspec.to_builtins(settings).items() if key != "limits"}
+    same = msgspec.json.encode(checkpoint.card["training"]) == msgspec.json.encode(wanted)
+    return checkpoint if same else None
+
+
+def at_even_temperature(
+    judged: dict[str, tuple[Path, Settings, Checkpoint]], root: Path
+) -> dict[str, dict[str, dict[str, object]]]:
+    """The scores of one seed's folds, each at the temperature that suits the others; a single fold keeps its own."""
+    sides, logits, meant = {}, {}, {}
+    for name, (folder, settings, checkpoint) in judged.items():
+        clips = [clip for clip in read_split(settings, root).test if clip.emotion in checkpoint.classes]
+        sides[name] = clips
+        heard = {protocol: read_heard(folder / protocol) for protocol in listen.PROTOCOLS}
+        logits[name] = heard
+        meant[name] = np.array([checkpoint.classes.index(clip.emotion) for clip in clips])
+    scores: dict[str, dict[str, dict[str, object]]] = {}
+    for name, (_, _, checkpoint) in judged.items():
+        others = [other for other in judged if other != name and judged[other][2].classes == checkpoint.classes]
+        temperature = checkpoint.temperature
+        if others:
+            pairs = [
+                (logits[other][adapt][0].logits, meant[other]) for other in others for adapt in ("none", "speaker")
+            ]
+            weights = np.concatenate([np.full(len(truth), 1 / len(truth)) for _, truth in pairs])
+            temperature = fit_temperature(
+                np.concatenate([found for found, _ in pairs]), np.concatenate([truth for _, truth in pairs]), weights
+            )
+        scores[name] = {
+            adapt: {
+                **report.of_protocol(sides[name], heard, life, checkpoint.classes, temperature, adapt),
+                "temperature": round(temperature, 4),
+            }
+            for adapt, (heard, life) in logits[name].items()
+        }
+    return scores
+
+
+def summarise(folds: Sequence[dict[str, object]], seeds: int = 1) -> dict[str, object]:
+    """Mean, standard deviation over all runs, and over the means of the seeds, of the headline figures.
+
+    ``folds`` come seed by seed.
+    """
     names = ("wa", "uar", "f1_macro", "ece", "accuracy_at_75")
-    values = {name: np.array([float(str(fold[name])) for fold in folds]) for name in names}
-    return {name: {"mean": round(float(v.mean()), 4), "sd": round(float(v.std()), 4)} for name, v in values.items()}
+    rows: dict[str, object] = {}
+    for name in names:
+        values = np.array([float(str(fold[name])) for fold in folds]).reshape(seeds, -1)
+        figures = {"mean": values.mean(), "sd": values.std(), "sd_seeds": values.mean(axis=1).std()}
+        rows[name] = {key: round(float(value), 4) for key, value in figures.items()}
+    return rows

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.errors import AudioError
+from edge.features import FeatureSet
 from train.cluster import spread
 from train.corpora import Clip
 
@@ -45,6 +46,7 @@ def features_of(
     jobs: int = 1,
     change: tuple[str, Change] | None = None,
     dask: str = "",
+    chosen: FeatureSet = features.SIX,
 ) -> list[Floats]:
     """Frames float32 [time, features] of every clip, from ``cache`` where they are there already.
 
@@ -53,12 +55,12 @@ def features_of(
     the clip's content, so that a copy always belongs to the same original.
     """
     name, changed = change or ("plain", None)
-    folder = cache / _digest() / name
+    folder = cache / _digest(chosen) / name
     folder.mkdir(parents=True, exist_ok=True)
     kept = [folder / f"{_key(clip, root)}.npy" for clip in clips]
     missing = [place for place, path in enumerate(kept) if not path.is_file()]
     sounds = [(root.resolve() / clips[place].path, kept[place].stem) for place in missing]
-    task = partial(_frames, change=changed)
+    task = partial(_frames, chosen=chosen, change=changed)
     done = (
         spread(task, sounds, dask)
         if dask and clips
@@ -71,9 +73,9 @@ def features_of(
     return [np.asarray(np.load(path), np.float32) for path in kept]
 
 
-def _digest() -> str:
+def _digest(chosen: FeatureSet) -> str:
     """Names the feature definition, so that a changed one never meets an old cache."""
-    return hashlib.sha256(json.dumps(features.SPECIFICATION, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(chosen.specification, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _key(clip: Clip, root: Path) -> str:
@@ -87,13 +89,13 @@ def _present(path: Path) -> Path:
     return path
 
 
-def _frames(sound: tuple[Path, str], change: Change | None) -> Floats:
+def _frames(sound: tuple[Path, str], chosen: FeatureSet, change: Change | None) -> Floats:
     """The frames of a recording, given with the hash that seeds its change."""
     path, key = sound
     samples = decode(_present(path))
     if change:
         samples = change(samples, np.random.default_rng(int(key[:16], 16)))
-    return features.frames(samples)
+    return features.frames(samples, chosen)
 
 
 def _keep(frames: Floats, path: Path) -> None:

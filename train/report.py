@@ -19,8 +19,8 @@ from train.listen import Heard
 if TYPE_CHECKING:
     from train.fit import Epoch
 
-HEARD = ((0, 0), (1, 5), (6, 20), (21, 50), (51, 10**9))
-"""Utterances heard before, from and to, that results are told apart by."""
+HEARD = {"0": range(1), "1-5": range(1, 6), "6-20": range(6, 21), "21-50": range(21, 51), "51+": range(51, 10**9)}
+"""Utterances heard before that results are told apart by."""
 
 
 def rounded(value: object) -> object:
@@ -40,19 +40,35 @@ def describe(
     meant = np.array([list(classes).index(clip.emotion) for clip in clips])
     whole = metrics.score(probabilities, meant, classes)
     per = {key: _by([getattr(clip, key) for clip in clips], probabilities, meant, classes) for key in ("corpus", "sex")}
-    ranges = {f"{low}-{high}" if high < 10**9 else f"{low}+": (low, high) for low, high in HEARD}
-    names = [next(name for name, (low, high) in ranges.items() if low <= count <= high) for count in heard.before]
     described = {
         **asdict(whole),
         "accuracy_at_75": metrics.accuracy_at(probabilities, meant, 0.75),
         "per_corpus": per["corpus"],
         "per_sex": per["sex"],
-        "per_heard": _by(names, probabilities, meant, classes) if adapt != "none" else {},
+        "per_heard": by_heard(clips, heard, classes)["per_heard"] if adapt != "none" else {},
         "reliability": _reliability(probabilities, meant),
         "labels": list(classes),
         "adapt": adapt,
     }
     return {key: rounded(value) for key, value in described.items()}
+
+
+def of_protocol(
+    clips: Sequence[Clip], heard: Heard, life: Heard, classes: Sequence[str], temperature: float, adapt: str
+) -> dict[str, object]:
+    """``describe``, and beside the histories as recorded those of ``life``, mostly neutral."""
+    scores = describe(clips, heard, classes, temperature, adapt)
+    return scores if adapt == "none" else {**scores, "life": by_heard(clips, life, classes)}
+
+
+def by_heard(clips: Sequence[Clip], heard: Heard, classes: Sequence[str]) -> dict[str, object]:
+    """Accuracy and UAR, and the same by how many utterances the adapter had heard before."""
+    guessed = softmax(heard.logits.astype(np.float64), axis=1)
+    meant = np.array([list(classes).index(clip.emotion) for clip in clips])
+    names = [next(name for name, counts in HEARD.items() if count in counts) for count in heard.before.tolist()]
+    whole = metrics.score(guessed, meant, classes)
+    found = {"wa": whole.wa, "uar": whole.uar, "per_heard": _by(names, guessed, meant, classes)}
+    return {key: rounded(value) for key, value in found.items()}
 
 
 def _by(

@@ -3,23 +3,23 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import torch
+from lightning_fabric.utilities import rank_zero_only
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from edge.features import FeatureSet
 from train import listen, report
 from train.augmentation import CHANGES
 from train.bank import Bank, fit_scaler
-from train.batches import chances
 from train.calibration import fit_temperature, threshold_for
 from train.checkpoint import Checkpoint, read_checkpoint
 from train.corpora import Clip, classes_of, read_manifest, relabel
-from train.fit import fit, infer
+from train.fit import BatchSource, fit, infer
 from train.network import EmotionNetwork
 from train.recordings import features_of
 from train.settings import Settings
@@ -38,6 +38,9 @@ LICENCES = {
 """What the official corpora say; a corpus that is not here says nothing."""
 
 
+HEARD = "heard.npz"
+
+
 @dataclass(frozen=True)
 class Material:
     """Where recordings lie and where their features are kept: on disk, and in memory from one fold to the next."""
@@ -46,15 +49,15 @@ class Material:
     cache: Path
     jobs: int = 1
     dask: str = ""
-    kept: dict[tuple[str, str], Floats] = field(default_factory=dict)
+    kept: dict[tuple[FeatureSet, str, str], Floats] = field(default_factory=dict)
 
-    def frames(self, clips: Sequence[Clip], change: str = "") -> list[Floats]:
+    def frames(self, clips: Sequence[Clip], chosen: FeatureSet, change: str = "") -> list[Floats]:
         """Frames of every clip, or of its augmented copy."""
-        new = [clip for clip in clips if (change, clip.path) not in self.kept]
+        new = [clip for clip in clips if (chosen, change, clip.path) not in self.kept]
         named = (change, CHANGES[change]) if change else None
-        for clip, frames in zip(new, features_of(new, self.root, self.cache, self.jobs, named, self.dask), strict=True):
-            self.kept[change, clip.path] = frames
-        return [self.kept[change, clip.path] for clip in clips]
+        found = features_of(new, self.root, self.cache, self.jobs, named, self.dask, chosen)
+        self.kept.update(((chosen, change, clip.path), frames) for clip, frames in zip(new, found, strict=True))
+        return [self.kept[chosen, change, clip.path] for clip in clips]
 
 
 def read_split(settings: Settings, root: Path) -> Split:
@@ -70,17 +73,18 @@ def read_split(settings: Settings, root: Path) -> Split:
 
 
 def run(settings: Settings, material: Material, folder: Path, start: Path | None = None) -> Checkpoint:
-    """Trains, calibrates and evaluates; leaves checkpoint.pt, report.json and pictures in ``folder``."""
+    """Trains, calibrates and evaluates; leaves checkpoint.pt, report.json, pictures and logits in ``folder``."""
     split = read_split(settings, material.root)
     checkpoint = train(settings, split, material, folder, start)
     reports: dict[str, object] = {}
-    if split.test:
-        clips = [clip for clip in split.test if clip.emotion in checkpoint.classes]
-        frames = material.frames(clips)
-        for protocol in listen.PROTOCOLS:
-            heard = hear(checkpoint, clips, frames, protocol, settings)
-            reports[protocol] = report.describe(clips, heard, checkpoint.classes, checkpoint.temperature, protocol)
-            report.draw(clips, heard, checkpoint.classes, checkpoint.temperature, folder / protocol)
+    clips = [clip for clip in split.test if clip.emotion in checkpoint.classes]
+    frames = material.frames(clips, settings.features)
+    for protocol in listen.PROTOCOLS if clips else ():
+        heard = hear(checkpoint, clips, frames, protocol, settings)
+        life = hear(checkpoint, clips, frames, protocol, settings, "life") if protocol != "none" else heard
+        write_heard(folder / protocol, heard, life)
+        reports[protocol] = report.of_protocol(clips, heard, life, checkpoint.classes, checkpoint.temperature, protocol)
+        report.draw(clips, heard, checkpoint.classes, checkpoint.temperature, folder / protocol)
     for path in settings.reports:
         reports |= report.summary_of(Path(path))
     checkpoint = msgspec.structs.replace(checkpoint, card={**checkpoint.card, "scores": reports})
@@ -89,48 +93,76 @@ def run(settings: Settings, material: Material, folder: Path, start: Path | None
     return checkpoint
 
 
+@rank_zero_only
+def write_heard(folder: Path, heard: listen.Heard, life: listen.Heard) -> None:
+    """Keeps the logits of the test side, in the split's order: scores can be had again without hearing again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / HEARD, logits=heard.logits, before=heard.before, life=life.logits, life_before=life.before)
+
+
+def read_heard(folder: Path) -> tuple[listen.Heard, listen.Heard]:
+    """What ``write_heard`` kept."""
+    with np.load(folder / HEARD) as kept:
+        return listen.Heard(kept["logits"], kept["before"]), listen.Heard(kept["life"], kept["life_before"])
+
+
 def train(settings: Settings, split: Split, material: Material, folder: Path, start: Path | None = None) -> Checkpoint:
     """Fits and calibrates; the test side is not looked at. ``start`` names a checkpoint to go on from."""
     classes = read_checkpoint(start).classes if start else classes_of(split.train)
-    frames = material.frames(split.train)
+    frames = material.frames(split.train, settings.features)
     scaler = read_checkpoint(start).scaler if start else fit_scaler(frames)
     banks = [Bank.build(split.train, frames, scaler, classes)]
     banks += [
-        Bank.build(split.train, material.frames(split.train, change), scaler, classes)
+        Bank.build(split.train, material.frames(split.train, settings.features, change), scaler, classes)
         for change in settings.augmentation.copies
     ]
     aside = [clip for clip in split.calibration if clip.emotion in classes]
-    aside_frames = material.frames(aside)
+    aside_frames = material.frames(aside, settings.features)
     calibration = Bank.build(aside, aside_frames, scaler, classes) if aside else None
     network, curves = fit(
         settings, banks, calibration, classes, folder, read_checkpoint(start).state if start else None
     )
-    forget_frequencies(network, banks[0], settings)
+    forget_frequencies(network, BatchSource(banks, settings, classes), settings)
     checkpoint = Checkpoint(
         settings=network.settings,
         state=network.state_dict(),
         scaler=scaler,
         classes=classes,
+        features=settings.features,
         card={**card(settings, split), "curves": report.curves_of(curves)},
     )
     return calibrate(checkpoint, aside, aside_frames, settings) if aside else checkpoint
 
 
-def forget_frequencies(network: EmotionNetwork, bank: Bank, settings: Settings) -> None:
+def forget_frequencies(network: EmotionNetwork, source: BatchSource, settings: Settings) -> None:
     """Takes out of the last layer's bias how often each emotion was drawn (Menon et al., 2021, logit adjustment)."""
     count = len(network.dense.bias)
-    drawn = np.bincount(bank.emotions, chances(bank, settings.balance), minlength=count)
+    drawn = source.groups[0].frequencies(count)
     surplus = np.log(np.where(drawn > 0, drawn, 1 / count))
     with torch.no_grad():
         network.dense.bias.sub_(settings.even * torch.from_numpy(surplus).float())
 
 
 def hear(
-    checkpoint: Checkpoint, clips: Sequence[Clip], frames: Sequence[Floats], protocol: str, settings: Settings
+    checkpoint: Checkpoint,
+    clips: Sequence[Clip],
+    frames: Sequence[Floats],
+    protocol: str,
+    settings: Settings,
+    history: str = "recorded",
 ) -> listen.Heard:
     """The logits of the clips under one protocol of adaptation, with the adapter as the device has it."""
-    ear = listen.Ear(checkpoint.scaler.apply, partial(infer, checkpoint.network()))
-    return listen.listen(clips, frames, ear, protocol, seed=settings.seed)
+    return listen.listen(clips, frames, ear_of(checkpoint), protocol, seed=settings.seed, history=history)
+
+
+def ear_of(checkpoint: Checkpoint) -> listen.Ear:
+    """A trained network around an adapter."""
+    network = checkpoint.network()
+    return listen.Ear(
+        scale=checkpoint.scaler.apply,
+        predict=lambda scaled, adaptation: infer(network, adaptation(scaled), adaptation.usual),
+        embedding=network.embedding,
+    )
 
 
 def calibrate(

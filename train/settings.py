@@ -7,8 +7,9 @@ from typing import Literal
 import msgspec
 import msgspec.yaml
 
-from edge.adapt import AdapterSettings
+from edge import features
 from edge.errors import ConfigError
+from edge.features import FeatureSet
 from train.network import NetworkSettings
 
 
@@ -26,14 +27,18 @@ class SplitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HistorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the adapter has heard before each training clip, in shares of the clips."""
+    """What was heard before each training clip, in shares of the groups that clips are drawn in."""
 
-    none: float = 0.3
-    """No history: a device just switched on."""
+    group: int = 16
+    """Clips of one source, one after another: the first is heard cold, the last behind all others."""
+    none: float = 0.2
+    """Nothing is remembered: a device just switched on."""
     mixed: float = 0.3
-    """Several people at one microphone; the rest is the clip's own speaker."""
+    """Several people at one microphone; the rest is one speaker."""
     skewed: float = 0.3
-    """Of the histories: mostly one emotion, neutral in every second."""
+    """Begin with mostly one emotion, neutral in every second."""
+    priors: tuple[float, float] = (2.0, 10.0)
+    """Least and most that the training statistics are worth, in utterances; drawn evenly in octaves."""
 
 
 class AugmentationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,12 +48,14 @@ class AugmentationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     """Augmented copies of the waveform (train.augmentation), drawn in place of the original, kept with it."""
     tempo: float = 0.15
     """Frames are read up to this share faster or slower."""
-    gain: float = 3.0
+    gain: float = 5.0
     """Standard deviation of another microphone's level, dB."""
-    equaliser: float = 3.0
+    equaliser: float = 5.0
     """Standard deviation of each of four waves of another microphone's response, dB."""
+    transfer: float = 0.7
+    """Chance that a group is moved some way towards what another speaker, of any corpus, sounds like."""
     mixup: float = 0.3
-    """Alpha of the beta distribution that mixes clips pairwise."""
+    """Alpha of the beta distribution that mixes the embeddings of clips pairwise."""
     time_masks: int = 2
     feature_masks: int = 2
     family_mask: float = 0.1
@@ -67,10 +74,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: dict[str, str | None] = {}
     """Renamed emotions; null leaves the clips out."""
     split: SplitSettings = SplitSettings()
+    families: tuple[str, ...] = features.SIX.families
+    """What the network hears, of edge.features."""
     network: dict[str, int | float | list[int]] = {}
     """Sizes of train.network.NetworkSettings that differ from its defaults."""
-    adapter: AdapterSettings = AdapterSettings(prior=4, memory=40)
-    """Of the training histories: they reach further than the device's own adapter, which stays within them."""
     history: HistorySettings | None = HistorySettings()
     """Null: the network never meets an adapter."""
     augmentation: AugmentationSettings = AugmentationSettings()
@@ -94,7 +101,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: float = 3.0
     """Length of a training crop; shorter clips are repeated."""
     label_smoothing: float = 0.1
-    averaging: float = 0.998
+    averaging: float = 0.995
     """Decay of the averaged weights; 0: off."""
     balance: float = 0.7
     """0 draws every clip alike, 1 every corpus and emotion alike."""
@@ -108,6 +115,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the model is known to be bad at, and must not be used for: sentences for the card."""
     patience: int = 0
     """Epochs without a better validation loss before fitting stops; 0: off."""
+
+    @property
+    def features(self) -> FeatureSet:
+        """The columns of the network's frames."""
+        return FeatureSet(self.families)
 
     def network_settings(self, inputs: int, classes: int) -> NetworkSettings:
         """The network's sizes for this many inputs and classes."""

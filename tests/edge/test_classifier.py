@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from edge import features
+from edge.adapt import Adaptation
 from edge.classifier import Classifier, softmax
 
 
@@ -45,19 +46,34 @@ def test_threshold_of_the_bundle_unless_given(bundles):
 
 def test_scaler_is_applied_before_the_adapter(classifier, voice):
     frames = features.frames(voice)
-    seen = []
-
-    def adapter(scaled: np.ndarray) -> np.ndarray:
-        seen.append(scaled)
-        return np.zeros_like(scaled)
-
-    plain = classifier.inputs(frames)
-    classifier.adapter = adapter
-    assert not classifier.inputs(frames).any()
-    np.testing.assert_array_equal(seen[0], plain[0] if plain.ndim == 3 else plain)
     scaler = classifier.bundle.scaler
     raw = frames if classifier.bundle.profile == "frames" else features.pooled(frames)
-    np.testing.assert_allclose(seen[0], np.atleast_2d((raw - scaler.mean) / scaler.scale), atol=1e-5)
+    scaled = np.atleast_2d((raw - scaler.mean) / scaler.scale)
+    plain = classifier.inputs(frames)
+    np.testing.assert_allclose(plain.reshape(scaled.shape), scaled, atol=1e-5)
+    count = len(scaler.mean)
+    classifier.adapter = Adaptation(np.full(count, 2, np.float32), np.full(count, 4, np.float32), np.empty((2, 0)))
+    np.testing.assert_allclose(classifier.inputs(frames).reshape(scaled.shape), (scaled - 2) / 4, atol=1e-5)
+
+
+def test_what_is_usual_of_a_source_is_taken_out_of_the_embedding(bundles, voice):
+    classifier, frames = Classifier(bundles["frames"]), features.frames(voice)
+    cold = classifier.classify(frames)
+    count, width = len(classifier.bundle.scaler.mean), classifier.bundle.embedding
+    assert cold.embedding.shape == (width,)
+    nothing = np.zeros(count, np.float32), np.ones(count, np.float32)
+    usual = np.stack([np.linspace(-1, 1, width), np.full(width, 2)]).astype(np.float32)
+    classifier.adapter = Adaptation(*nothing, usual)
+    warm = classifier.classify(frames)
+    np.testing.assert_allclose(warm.embedding, cold.embedding, atol=1e-5)  # what is learnt is what was heard
+    assert np.abs(warm.logits - cold.logits).max() > 0.01
+    said = []
+    for heard in (frames, frames[:20]):  # what is entirely usual leaves the last layer's bias alone
+        classifier.adapter = Adaptation(*nothing, usual)
+        embedding = classifier.classify(heard).embedding
+        classifier.adapter = Adaptation(*nothing, np.stack([embedding, usual[1]]))
+        said.append(classifier.classify(heard).logits)
+    np.testing.assert_allclose(said[0], said[1], atol=1e-4)
 
 
 def test_one_frame_is_classified(classifier):

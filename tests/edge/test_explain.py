@@ -28,8 +28,10 @@ def frames(voice) -> np.ndarray:
 def one_by_one(classifier: Classifier, inputs: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Logits of each coalition from a run of the plain network of its own."""
     profile = classifier.bundle.profile
-    rows = [inputs * kept.reshape(1, *[1] * (inputs.ndim - 2), -1) for kept in masks @ membership(profile)]
-    return np.concatenate([classifier.bundle.model.run(["logits"], {profile: row})[0] for row in rows])
+    families = membership(profile, classifier.bundle.features)
+    rows = [inputs * kept.reshape(1, *[1] * (inputs.ndim - 2), -1) for kept in masks @ families]
+    usual = classifier.usual()
+    return np.concatenate([classifier.bundle.model.run(["logits"], {profile: row, **usual})[0] for row in rows])
 
 
 def as_json(explanation: Explanation) -> dict:
@@ -70,7 +72,7 @@ def test_features_are_ranked_by_size_and_sum_up_the_rest(classifier, frames):
     explanation = Explainer(classifier).explain(frames, parts=("features",))
     inputs = classifier.inputs(frames)
     index = classifier.bundle.labels.index(explanation.target)
-    names = input_names(classifier.bundle.profile)
+    names = input_names(classifier.bundle.profile, classifier.bundle.features)
     effects = {}
     for feature, name in enumerate(names):
         without = inputs.copy()
@@ -157,6 +159,22 @@ def test_batch_of_coalitions_equals_one_by_one(classifier, frames):
     np.testing.assert_allclose(batch, one_by_one(classifier, inputs, masks), atol=1e-4)
 
 
+def test_prosody_is_a_sixth_family_where_a_bundle_hears_it(bundles, voice):
+    classifier = Classifier(bundles["prosody"])
+    frames = features.frames(voice, features.SIX)
+    adapter = Adapter(frames.shape[1], classifier.bundle.embedding)
+    adapter.observe(classifier.scaled(frames), classifier.classify(frames).embedding)
+    classifier.adapter = adapter.snapshot()
+    explanation = Explainer(classifier).explain(frames, parts=("families", "features"))
+    assert list(explanation.families) == [*features.FAMILIES, "prosody"]
+    assert explanation.evaluations == 64 + 110
+    assert sum(explanation.families.values()) == pytest.approx(explanation.value - explanation.base_value, abs=1e-3)
+    masks = shapley.coalitions(6)
+    inputs = classifier.inputs(frames)
+    batch = Explainer(classifier).logits(inputs, masks, classifier.usual())
+    np.testing.assert_allclose(batch, one_by_one(classifier, inputs, masks), atol=1e-4)
+
+
 def test_any_length_of_clip(bundles):
     classifier = Classifier(bundles["frames"])
     masks = shapley.coalitions(len(features.FAMILIES))
@@ -174,12 +192,13 @@ def test_family_at_its_baseline_speaks_for_nothing(bundles, frames):
 
 
 def test_explanation_follows_the_adapter(bundles, frames):
-    adapter = Adapter(features.COUNT)
     classifier = Classifier(bundles["frames"])
+    adapter = Adapter(features.COUNT, classifier.bundle.embedding)
     cold = Explainer(classifier).families(frames)
     for _ in range(200):
-        adapter.observe(classifier.scaled(frames))
-    classifier.adapter = adapter.apply
+        classifier.adapter = adapter.snapshot()
+        adapter.observe(classifier.scaled(frames), classifier.classify(frames).embedding)
+    classifier.adapter = adapter.snapshot()
     warm = Explainer(classifier).families(frames)
     assert warm.base_value != pytest.approx(warm.value)
     assert cold.baseline == "training mean"
@@ -234,7 +253,7 @@ def test_bundle_without_a_baseline(classifier, frames):
 
 @pytest.mark.parametrize("parts", [("families",), ("families", "time"), ("features",)])
 def test_a_verdict_out_of_the_explanation_is_the_classifiers(classifier, frames, parts):
-    classifier.adapter = Adapter(len(classifier.bundle.scaler.mean)).snapshot()
+    classifier.adapter = Adapter(len(classifier.bundle.scaler.mean), classifier.bundle.embedding).snapshot()
     verdict, explanation = Explainer(classifier).understand(frames, parts=parts)
     alone = classifier.classify(frames)
     assert verdict.label == alone.label == explanation.target
@@ -260,6 +279,6 @@ def test_log_odds_are_those_of_the_softmax():
 
 @pytest.mark.parametrize(("profile", "count"), [("frames", features.COUNT), ("pooled", len(features.POOLED_NAMES))])
 def test_every_feature_belongs_to_one_family(profile, count):
-    groups = membership(profile)
+    groups = membership(profile, features.FIVE)
     assert groups.shape == (len(features.FAMILIES), count)
     assert (groups.sum(axis=0) == 1).all()

@@ -16,7 +16,7 @@ from edge.explain import Explainer, log_odds, membership
 from export import graphs
 
 NAMES = list(features.FAMILIES)
-MEMBERS = torch.from_numpy(membership("frames"))
+MEMBERS = torch.from_numpy(membership("frames", features.FIVE))
 
 
 class Known(nn.Module):
@@ -53,7 +53,7 @@ def explain(tmp_path):
     def of(function, means: list[float]) -> dict[str, float]:
         network = Known(function).eval()
         with torch.inference_mode():
-            canary = network(torch.from_numpy(bundle.canary_input("frames")))[0][0].tolist()
+            canary = network(torch.from_numpy(bundle.canary_input("frames", features.FIVE)))[0][0].tolist()
         manifest = Manifest(
             format=bundle.FORMAT,
             name="known",
@@ -118,7 +118,7 @@ def test_explanation_is_the_average_over_all_orders_of_the_torch_network(bundles
     explanation = Explainer(classifier).families(frames)
     target, inputs = classifier.bundle.labels.index(explanation.target), classifier.inputs(frames)
     count = len(NAMES)
-    rows = inputs * (shapley.coalitions(count) @ membership("frames"))[:, None]
+    rows = inputs * (shapley.coalitions(count) @ membership("frames", features.FIVE))[:, None]
     with torch.inference_mode():
         worths = log_odds(checkpoints["frames"].network(torch.from_numpy(rows))[0].numpy())[:, target]
     shares = np.zeros(count)

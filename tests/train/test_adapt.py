@@ -17,7 +17,7 @@ def test_a_fresh_adapter_changes_nothing() -> None:
 
 
 def test_a_long_history_takes_the_usual_voice_out() -> None:
-    adapter = Adapter(3, AdapterSettings(prior=4, memory=1000))
+    adapter = Adapter(3, settings=AdapterSettings(prior=4, memory=1000))
     for seed in range(500):
         adapter.observe(voice(2, 3, seed))
     adapted = adapter.apply(voice(2, 3, seed=999, time=4000))
@@ -43,7 +43,7 @@ def test_one_outburst_weighs_one_utterance_however_long() -> None:
 
 
 def test_a_new_person_is_followed_after_the_memory_has_faded() -> None:
-    adapter = Adapter(3, AdapterSettings(prior=4, memory=20))
+    adapter = Adapter(3, settings=AdapterSettings(prior=4, memory=20))
     for seed in range(300):
         adapter.observe(voice(3, 1, seed))
     for seed in range(60):

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,10 @@ import pytest
 
 from edge.bundle import Bundle
 from export.__main__ import main as export
-from train import listen
+from train import listen, run
 from train.checkpoint import Checkpoint
 from train.corpora import read_manifest
 from train.evaluate import ear_of
-from train.fit import infer
 from train.recordings import features_of
 
 
@@ -44,14 +42,13 @@ def test_an_eight_class_bundle_is_scored(bundle: Path, corpus: Path, folder: Pat
     assert scores["n"] == 256
     assert scores["uar"] > 0.9
     assert len(scores["labels"]) == 8
-    assert scores["adapt"] == "speaker"
+    assert (scores["adapt"], scores["history"]) == ("speaker", "recorded")
 
 
 def test_the_graph_hears_what_the_network_heard(bundle: Path, trained: Checkpoint, corpus: Path, folder: Path) -> None:
     clips = read_manifest(corpus / "manifest.csv")[::8]
     frames = features_of(clips, corpus, folder / "cache")
-    network = listen.Ear(trained.scaler.apply, partial(infer, trained.network()))
-    expected = listen.listen(clips, frames, network, "speaker").logits
+    expected = listen.listen(clips, frames, run.ear_of(trained), "speaker").logits
     found = listen.listen(clips, frames, ear_of(Bundle.load(bundle)), "speaker").logits
     np.testing.assert_allclose(found, expected, atol=1e-3)
 

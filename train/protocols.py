@@ -71,7 +71,8 @@ def judge(
     """Trains and evaluates every fold with every seed, then writes report.json: each, and mean and spread over them.
 
     A fold that ``folder`` holds already, of the same configuration, is taken as it is. Each fold's temperature is
-    fitted on what the other folds of its seed were evaluated on, so that every speaker can train.
+    fitted on what the other folds of its seed were evaluated on, so that every speaker can train. In ``start``,
+    ``{seed}`` stands for the seed.
     """
     clips = relabel(read_manifest(material.root / settings.manifest), settings.labels)
     folds, seeds = folds_of(protocol, clips, settings), seeds or (settings.seed,)
@@ -82,7 +83,8 @@ def judge(
             name = f"{fold.name}@{seed}" if len(seeds) > 1 else fold.name
             place = folder / f"{fold.name}-{seed}"
             chosen = msgspec.structs.replace(settings, split=fold.split, seed=seed)
-            judged[name] = place, chosen, finished(place, chosen) or run(chosen, material, place, start)
+            begin = Path(str(start).format(seed=seed)) if start else None
+            judged[name] = place, chosen, finished(place, chosen) or run(chosen, material, place, begin)
         scores |= at_even_temperature(judged, material.root)
     known = list(scores.values())
     summary = {adapt: summarise([fold[adapt] for fold in known], len(seeds)) for adapt in listen.PROTOCOLS}

@@ -19,7 +19,7 @@ QUICK = {
     "features": ["--clips", "20"],
     "listening": ["--seconds", "20"],
     "memory": ["--hours", "1"],
-    "latency": ["--utterances", "10"],
+    "latency": ["--utterances", "4"],
     "throughput": ["--clips", "60"],
 }
 PLOT = ["--plot", "docs/cost.svg"]

@@ -1,10 +1,11 @@
-"""One change at a time: trains every variant of ablation.yaml that ablation.json lacks, and prints the table.
+"""One change at a time: trains every variant of ablation.yaml that ablation.json lacks as it is, and prints the table.
 
 A variant whose run was killed goes on after its last epoch.
 
 Run from the repository's root: python -m benchmarks.accuracy.ablation [VARIANT ...]
 """
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -34,13 +35,15 @@ def main() -> None:
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     material = Material(data_folder(), Path("runs/cache"))
     for name in sys.argv[1:] or plan["variants"]:
-        if name in results:
-            continue
         settings = msgspec.convert(merged(plan["base"], plan["variants"][name]), Settings)
-        folder = Path("runs/ablation") / name.replace(" ", "-")
+        digest = hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:12]
+        if results.get(name, {}).get("configuration") == digest:
+            continue
+        folder = Path("runs/ablation") / f"{name.replace(' ', '-')}-{digest}"
         card = run(settings, material, folder).card
         scores = card["scores"]
-        results[name] = {p: {c: scores[p]["per_corpus"][c]["uar"] for c in CORPORA} for p in PROTOCOLS}
+        found = {p: {c: scores[p]["per_corpus"][c]["uar"] for c in CORPORA} for p in PROTOCOLS}
+        results[name] = {"configuration": digest, **found}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         sys.stdout.write(row(name, results[name]) + "\n")
         sys.stdout.flush()

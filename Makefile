@@ -5,6 +5,8 @@ SOURCE ?= recording
 CONFIG ?=
 DATA ?= $(or $(AFFECTD_DATA),../shared/data)
 TRAINING ?= configs/train.yaml
+RUN ?= runs/default
+SEEDS ?= 1 2 3
 
 DEVICE := .venv-run
 DEV := .venv
@@ -55,12 +57,29 @@ bench-check: $(BENCH)/ready ## whether anything has become dearer than the commi
 	@.ci/packages mosquitto
 	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks.check $(ARGS)
 
+bench-accuracy: $(BENCH)/ready ## what else could hear emotions, on the same folds (an hour), and the tables of docs/accuracy.md
+	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks.accuracy.baselines
+	$(BENCH)/bin/python -m benchmarks.accuracy.tables
+
 format: $(DEV)/ready ## put the code in shape
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix .
 
-train: $(DEV)/ready ## train on DATA with TRAINING (slow), leaving a run under runs/
-	$(DEV)/bin/python -m train fit --config $(TRAINING)
+JUDGE = $(DEV)/bin/python -m train judge --seeds $(SEEDS) --protocol
+
+train: $(DEV)/ready ## train on DATA with TRAINING (a quarter of an hour), and export the bundle: RUN/bundle
+	AFFECTD_DATA=$(DATA) $(DEV)/bin/python -m train fit --config $(TRAINING) --out $(RUN) $(ARGS)
+	$(DEV)/bin/python -m export --checkpoint $(RUN)/checkpoint.pt --out $(RUN)/bundle
+
+judge: $(DEV)/ready ## train every fold of every accuracy protocol with SEEDS (hours; goes on where it was stopped), reports in train/reports
+	AFFECTD_DATA=$(DATA) $(JUDGE) corpora --config configs/train-judge.yaml --out runs/judge-corpora
+	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess --start 'runs/judge-corpora/ravdess-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(DATA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb --start 'runs/judge-corpora/emodb-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(DATA) $(JUDGE) random --config configs/train-random.yaml --out runs/judge-random
+	cp runs/judge-corpora/report.json train/reports/corpora.json
+	cp runs/judge-ravdess/report.json train/reports/ravdess-5.json
+	cp runs/judge-emodb/report.json train/reports/emodb-speakers.json
+	cp runs/judge-random/report.json train/reports/random.json
 
 demo-recording: $(DEV)/ready ## make the demonstration recording again
 	@.ci/packages espeak-ng
@@ -136,4 +155,4 @@ $(DEV)/ready: pyproject.toml
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-.PHONY: help run app test check bench bench-check format train demo-recording docs clean install uninstall cross-install wheelhouse lock test-arm64 test-systemd suitable
+.PHONY: help run app test check bench bench-accuracy bench-check format train judge demo-recording docs clean install uninstall cross-install wheelhouse lock test-arm64 test-systemd suitable

@@ -47,7 +47,7 @@ def main() -> None:
     }
     cpu, _ = measure.interleaved(calls, options.runs)
     ratio = measure.ratios(cpu, OURS)
-    frames = [features.frames(sound) for sound in sounds]
+    frames = [features.frames(sound, settings.features) for sound in sounds]
     classes = classes_of(clips)
     bank = Bank.build(clips, frames, fit_scaler(frames), classes)
     source = BatchSource([bank], settings, classes)

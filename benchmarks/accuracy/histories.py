@@ -5,11 +5,13 @@ Run from the repository's root: python -m benchmarks.accuracy.histories RUN ... 
 
 import json
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from edge.adapt import Adapter
 from train.checkpoint import Checkpoint, read_checkpoint
@@ -34,19 +36,26 @@ def drawn(kind: str, length: int, emotions: np.ndarray, generator: np.random.Gen
     return generator.choice(len(emotions), length, p=shares / shares.sum())
 
 
-def judge(checkpoint: Checkpoint, clips: list[Clip], scaled: list[np.ndarray], kind: str, length: int) -> float:
-    """UAR with a fresh history of ``length`` utterances of the same speaker before every clip."""
-    network = checkpoint.network()
-    generator = np.random.default_rng(1)
-    hits: dict[str, list[bool]] = {}
-    for index, clip in enumerate(clips):
+def judge(checkpoint: Checkpoint, clips: list[Clip], frames: list[np.ndarray], kind: str) -> dict[str, float]:
+    """UAR at every length of a fresh history of the same speaker that grows before every clip."""
+    network, generator = checkpoint.network(), np.random.default_rng(1)
+    scaled = [checkpoint.scaler.apply(clip) for clip in frames]
+    hits: dict[int, dict[str, list[bool]]] = {length: defaultdict(list) for length in LENGTHS}
+    for index, clip in enumerate(tqdm(clips, desc=kind, leave=False)):
         others = [other for other, candidate in enumerate(clips) if candidate.who == clip.who and other != index]
-        adapter = Adapter(scaled[0].shape[1])
-        for place in drawn(kind, length, np.array([clips[other].emotion for other in others]), generator):
-            adapter.observe(scaled[others[place]])
-        heard = checkpoint.classes[int(infer(network, adapter.apply(scaled[index])).argmax())]
-        hits.setdefault(clip.emotion, []).append(heard == clip.emotion)
-    return float(np.mean([np.mean(found) for found in hits.values()]))
+        places = drawn(kind, max(LENGTHS), np.array([clips[other].emotion for other in others]), generator)
+        adapter = Adapter(scaled[0].shape[1], network.embedding)
+        for length, place in enumerate([*places, places[0]]):
+            usual = adapter.snapshot()
+            if length in LENGTHS:
+                logits, _ = infer(network, usual(scaled[index]), usual.usual)
+                hits[length][clip.emotion].append(checkpoint.classes[int(logits.argmax())] == clip.emotion)
+            heard = scaled[others[place]]
+            adapter.observe(heard, infer(network, usual(heard), usual.usual)[1])
+    return {
+        str(length): round(float(np.mean([np.mean(right) for right in emotions.values()])), 4)
+        for length, emotions in hits.items()
+    }
 
 
 def main() -> None:
@@ -56,12 +65,9 @@ def main() -> None:
         checkpoint = read_checkpoint(run / "checkpoint.pt")
         split = read_split(msgspec.convert(checkpoint.card["training"], Settings), data_folder())
         clips = [clip for clip in split.test if clip.emotion in checkpoint.classes]
-        scaled = [
-            checkpoint.scaler.apply(frames) for frames in Material(data_folder(), Path("runs/cache")).frames(clips)
-        ]
+        frames = Material(data_folder(), Path("runs/cache")).frames(clips, checkpoint.features)
         rows = {
-            kind: {str(length): round(judge(checkpoint, clips, scaled, kind, length), 4) for length in LENGTHS}
-            for kind in ("as they come", "80 % neutral", "one emotion")
+            kind: judge(checkpoint, clips, frames, kind) for kind in ("as they come", "80 % neutral", "one emotion")
         }
         results[run.name] = rows
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")

@@ -3,6 +3,10 @@
 import json
 import sys
 from pathlib import Path
+from statistics import mean, pstdev
+from typing import Any
+
+from train.report import HEARD
 
 HERE = Path(__file__).parent
 REPORTS = HERE.parent.parent / "train" / "reports"
@@ -14,31 +18,37 @@ def percent(value: float) -> str:
 
 
 def protocols() -> list[str]:
-    """Mean and spread over folds, cold / source / speaker."""
-    lines = ["| protocol | folds | UAR | accuracy | ECE | accuracy on the surest 75 % |", "|---|---|---|---|---|---|"]
+    """Mean over folds and seeds, and standard deviation of the seeds' means, cold / source / speaker."""
+    lines = [
+        "| protocol | folds x seeds | UAR | accuracy | ECE | accuracy on the surest 75 % |",
+        "|---|---|---|---|---|---|",
+    ]
     for path in sorted(REPORTS.glob("*.json")):
         found = json.loads(path.read_text())
         if "summary" not in found:
             continue
-        rows = found["summary"]
+        rows, seeds = found["summary"], len(found["seeds"])
         cells = [
-            " / ".join(f"{percent(rows[a][name]['mean'])} ± {percent(rows[a][name]['sd'])}" for a in ADAPT)
+            " / ".join(f"{percent(rows[a][name]['mean'])} ± {percent(rows[a][name]['sd_seeds'])}" for a in ADAPT)
             for name in ("uar", "wa", "ece", "accuracy_at_75")
         ]
-        lines.append(f"| {found['protocol']} | {len(found['folds'])} | {' | '.join(cells)} |")
+        lines.append(f"| {found['protocol']} | {len(found['folds']) // seeds} x {seeds} | {' | '.join(cells)} |")
     return lines
 
 
 def corpora() -> list[str]:
-    """Each corpus that was left out."""
+    """Each corpus that was left out: mean and standard deviation over the seeds."""
     path = REPORTS / "corpora.json"
     if not path.is_file():
         return []
-    folds = json.loads(path.read_text())["folds"]
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for name, scores in json.loads(path.read_text())["folds"].items():
+        runs.setdefault(name.partition("@")[0], []).append(scores)
     lines = ["| left out | cold | source | speaker |", "|---|---|---|---|"]
-    return lines + [
-        f"| {name} | {' | '.join(percent(scores[a]['uar']) for a in ADAPT)} |" for name, scores in folds.items()
-    ]
+    for name, seeds in runs.items():
+        cells = [[run[a]["uar"] for run in seeds] for a in ADAPT]
+        lines.append(f"| {name} | {' | '.join(f'{percent(mean(uar))} ± {percent(pstdev(uar))}' for uar in cells)} |")
+    return lines
 
 
 def ablations() -> list[str]:
@@ -52,16 +62,42 @@ def ablations() -> list[str]:
 
 
 def baselines() -> list[str]:
-    """UAR of what else one could run, on the same folds."""
+    """UAR of what else one could run, beside our network's on the same folds."""
     path = HERE / "baselines.json"
     if not path.is_file():
         return []
     lines = ["| folds | features and model | cold | source | speaker |", "|---|---|---|---|---|"]
     for protocol, rows in json.loads(path.read_text()).items():
-        for name, scores in rows.items():
+        ours = REPORTS / f"{protocol.replace('/', '-')}.json"
+        network = {"frames:network": json.loads(ours.read_text())["summary"]} if ours.is_file() else {}
+        for name, scores in (rows | network).items():
             cells = " | ".join(percent(scores[a]["uar"]["mean"]) for a in ADAPT)
             lines.append(f"| {protocol} | {name.replace(':', ', ')} | {cells} |")
     return lines
+
+
+def heard() -> list[str]:
+    """UAR by how many utterances the adapter had heard before, in histories as recorded and as in life."""
+    lines = [f"| protocol | adapter | history | {' | '.join(HEARD)} utterances | all |", "|---|---|---|" + "---|" * 6]
+    for path in sorted(REPORTS.glob("*.json")):
+        found = json.loads(path.read_text())
+        folds = list(found["folds"].values()) if "folds" in found else [found["card"]["scores"]]
+        title = found["protocol"] if "folds" in found else path.stem
+        for adapt in ADAPT[1:]:
+            recorded = [fold[adapt] for fold in folds if adapt in fold]
+            kinds = {"as recorded": recorded, "as in life": [row["life"] for row in recorded if "life" in row]}
+            for kind, rows in kinds.items():
+                if rows:
+                    cells = [by_count(rows, name) for name in HEARD] + [percent(mean(row["uar"] for row in rows))]
+                    lines.append(f"| {title} | {adapt} | {kind} | {' | '.join(cells)} |")
+    return lines
+
+
+def by_count(rows: list[dict[str, Any]], name: str) -> str:
+    """The folds' mean UAR after so many utterances, every clip weighing alike; a dash where none had heard so many."""
+    known = [row["per_heard"][name] for row in rows if name in row["per_heard"]]
+    count = sum(row["n"] for row in known)
+    return percent(sum(row["n"] * row["uar"] for row in known) / count) if count else "-"
 
 
 def histories() -> list[str]:
@@ -75,7 +111,7 @@ def histories() -> list[str]:
 
 
 def main() -> None:
-    tables = (protocols(), corpora(), ablations(), baselines(), histories())
+    tables = (protocols(), corpora(), heard(), ablations(), baselines(), histories())
     sys.stdout.write("\n\n".join("\n".join(table) for table in tables if table) + "\n")
 
 

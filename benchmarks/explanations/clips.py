@@ -11,6 +11,7 @@ import numpy as np
 from edge import features
 from edge.audio import SAMPLE_RATE, read_audio
 from edge.bundle import Bundle
+from edge.features import FeatureSet
 
 DATA = Path(os.environ.get("AFFECTD_DATA", "../shared/data"))
 RENAMED = {"calm": "neutral"}
@@ -19,16 +20,17 @@ _TRIM_DB = 35  # under the loudest 10 ms: what lies outside is the studio's sile
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording: int16 samples without the silence around it, its speaker and emotion."""
+    """One recording: int16 samples without the silence around it, what a bundle hears of them, speaker and emotion."""
 
     samples: np.ndarray
+    chosen: FeatureSet
     speaker: str
     emotion: str
     intensity: str
 
     @property
     def frames(self) -> np.ndarray:
-        return features.frames(self.samples)
+        return features.frames(self.samples, self.chosen)
 
 
 def held_out(bundle: Bundle, count: int | None = None, seed: int = 0) -> list[Clip]:
@@ -43,13 +45,13 @@ def held_out(bundle: Bundle, count: int | None = None, seed: int = 0) -> list[Cl
     rows = [row for row in rows if any(fnmatch(f"{row['corpus']}/{row['speaker']}", pattern) for pattern in patterns)]
     rows = [row for row in rows if RENAMED.get(row["emotion"], row["emotion"]) in bundle.labels]
     order = np.random.default_rng(seed).permutation(len(rows))[:count]
-    return [_clip(rows[index]) for index in order]
+    return [_clip(rows[index], bundle.features) for index in order]
 
 
-def _clip(row: dict[str, str]) -> Clip:
+def _clip(row: dict[str, str], chosen: FeatureSet) -> Clip:
     emotion = RENAMED.get(row["emotion"], row["emotion"])
     speaker = f"{row['corpus']}/{row['speaker']}"
-    return Clip(trimmed(read_audio(DATA / row["path"])), speaker, emotion, row["intensity"])
+    return Clip(trimmed(read_audio(DATA / row["path"])), chosen, speaker, emotion, row["intensity"])
 
 
 def trimmed(samples: np.ndarray) -> np.ndarray:

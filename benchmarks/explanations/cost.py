@@ -16,17 +16,17 @@ def table(bundle: Bundle) -> str:
     classifier = Classifier(bundle)
     explainer = Explainer(classifier)
     clip = max(held_out(bundle, 40), key=lambda clip: len(clip.samples))
-    frames = features.frames(np.resize(clip.samples, SECONDS * 16_000))
+    frames = features.frames(np.resize(clip.samples, SECONDS * 16_000), bundle.features)
     verdict, inputs = classifier.classify(frames), classifier.inputs(frames)
-    masks = shapley.coalitions(len(features.FAMILIES))
-    rows = inputs * (masks @ membership("frames"))[:, None]
+    masks = shapley.coalitions(len(bundle.features.families))
+    rows = inputs * (masks @ membership("frames", bundle.features))[:, None]
     difference = np.abs(bundle.model.run(["logits"], {"frames": rows})[0] - explainer.logits(inputs, masks)).max()
     names = [
         "the verdict alone, one row",
         f"families, plain batch of {len(masks)} rows",
         f"families, {len(masks)} coalitions over a shared first layer",
         "`families`: the same with Shapley values, interactions and checks",
-        f"`features`: {features.COUNT} features",
+        f"`features`: {inputs.shape[-1]} features",
         "`time`: windows of 400 ms",
         "all three",
     ]

@@ -9,7 +9,6 @@ from scipy.stats import wilcoxon
 from benchmarks.explanations import methods
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
-from edge import features
 from edge.bundle import Bundle
 from edge.classifier import Classifier
 from edge.explain import membership
@@ -30,8 +29,8 @@ def areas(subject: Subject, scores: np.ndarray, groups: np.ndarray, step: int) -
 
 def table(bundle: Bundle) -> str:
     classifier = Classifier(bundle)
-    count, families = features.COUNT, len(features.FAMILIES)
-    single, grouped = np.eye(count), membership("frames")
+    count, families = len(bundle.features.names), len(bundle.features.families)
+    single, grouped = np.eye(count), membership("frames", bundle.features)
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     cost: dict[str, list[float]] = defaultdict(list)
     for index, clip in enumerate(held_out(bundle, CLIPS)):

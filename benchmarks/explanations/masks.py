@@ -7,10 +7,8 @@ import numpy as np
 from benchmarks.explanations import methods
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
-from edge import features
 from edge.bundle import Bundle
 from edge.classifier import Classifier, softmax
-from edge.explain import membership
 
 CLIPS = 100
 
@@ -45,16 +43,15 @@ def metrics(subject: Subject, scores: np.ndarray) -> list[float]:
 
 
 def table(bundle: Bundle) -> str:
-    classifier, count = Classifier(bundle), features.COUNT
+    classifier, count = Classifier(bundle), len(bundle.features.names)
     found: dict[str, list[list[float]]] = defaultdict(list)
     for index, clip in enumerate(held_out(bundle, CLIPS)):
         subject = Subject.of(classifier, clip)
         scores = {
             "ours: single features": methods.occlusion(subject.worth, count),
-            "ours: exact families": methods.exact(subject.worth_of_families, len(features.FAMILIES))
-            @ membership("frames"),
-            "LIME, 106 evaluations": methods.lime(subject.worth, count, count + 1, index),
-            "Kernel SHAP, 106 evaluations": methods.kernel_shap(subject.worth, count, count + 1),
+            "ours: exact families": methods.exact(subject.worth_of_families, len(subject.groups)) @ subject.groups,
+            f"LIME, {count + 1} evaluations": methods.lime(subject.worth, count, count + 1, index),
+            f"Kernel SHAP, {count + 1} evaluations": methods.kernel_shap(subject.worth, count, count + 1),
             "chance": np.random.default_rng(index).normal(size=count),
         }
         for name, values in scores.items():

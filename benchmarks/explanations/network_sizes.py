@@ -1,10 +1,12 @@
 """Which sizes of the network keep its explanations cheap: one row, the plain batch, and the shared first layer."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from benchmarks.explanations.timing import milliseconds
-from edge import features, shapley
+from edge import shapley
 from edge.bundle import Bundle
 from edge.explain import membership
 from edge.runtime import open_session
@@ -15,29 +17,29 @@ FRAMES = 188  # 3 s at a hop of 16 ms
 
 SIZES = (
     NetworkSettings(),
-    NetworkSettings(channels=(64, 64, 96), strides=(2, 2, 2), kernels=(5, 5, 5)),
+    NetworkSettings(channels=(128, 96, 96), strides=(2, 3, 2), kernels=(7, 3, 3)),
     NetworkSettings(channels=(64, 64, 96), strides=(2, 2, 2), kernels=(5, 3, 3)),
-    NetworkSettings(channels=(96, 64, 96), strides=(2, 2, 2)),
-    NetworkSettings(channels=(128, 64, 96), strides=(2, 2, 2)),
-    NetworkSettings(channels=(128, 96, 128), strides=(2, 2, 1), hidden=96),
-    NetworkSettings(channels=(128, 96, 128), strides=(4, 2, 2), kernels=(9, 3, 3), hidden=96),
+    NetworkSettings(channels=(96, 64, 96), strides=(2, 2, 2), kernels=(7, 3, 3)),
+    NetworkSettings(channels=(128, 64, 96), strides=(2, 2, 2), kernels=(7, 3, 3)),
+    NetworkSettings(channels=(128, 96, 128), strides=(2, 2, 1), kernels=(7, 3, 3), hidden=96),
+    NetworkSettings(channels=(128, 96, 128), strides=(4, 2, 2), hidden=96),
     NetworkSettings(channels=(128, 128, 128), strides=(4, 2, 2), hidden=128),
 )
 
 
-def table(_bundle: Bundle) -> str:
+def table(bundle: Bundle) -> str:
     lines = [
         "| channels | strides | kernels | hidden | parameters | one row | plain batch | shared | ratio |",
         "|---|---|---|--:|--:|--:|--:|--:|--:|",
     ]
-    masks = shapley.coalitions(len(features.FAMILIES))
-    frames = np.random.default_rng(0).normal(size=(1, FRAMES, features.COUNT)).astype(np.float32)
-    rows = frames * (masks @ membership("frames"))[:, None]
+    masks = shapley.coalitions(len(bundle.features.families))
+    frames = np.random.default_rng(0).normal(size=(1, FRAMES, len(bundle.features.names))).astype(np.float32)
+    rows = frames * (masks @ membership("frames", bundle.features))[:, None]
     for size in SIZES:
         torch.manual_seed(0)
-        network = EmotionNetwork(size).eval()
+        network = EmotionNetwork(replace(size, inputs=len(bundle.features.names))).eval()
         model = open_session(graphs.model(network), "model")
-        coalitions = open_session(graphs.coalitions(network), "coalitions")
+        coalitions = open_session(graphs.coalitions(network, bundle.features), "coalitions")
         feed = {"frames": frames, "masks": masks}
         (one, _), (plain, plain_least), (shared, shared_least) = milliseconds(
             lambda model=model: model.run(None, {"frames": frames}),

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from benchmarks.explanations.clips import held_out
-from edge import features
 from edge.bundle import Bundle
 from edge.classifier import Classifier
 from edge.explain import Explainer
@@ -21,25 +20,24 @@ FRAMES, STEPS, BATCH, SHIFT = 96, 300, 48, 1.5  # the shift is in standard devia
 TRAINED, TESTED = 120, 100
 
 
-def planted(frames: np.ndarray, yes: np.ndarray) -> np.ndarray:
-    """Scaled frames [clips, time, features] whose planted band lies higher where ``yes`` and lower where not."""
-    band = features.NAMES.index(PLANTED)
+def planted(frames: np.ndarray, band: int, yes: np.ndarray) -> np.ndarray:
+    """Scaled frames [clips, time, features] whose ``band`` lies higher where ``yes`` and lower where not."""
     marked = frames.copy()
     marked[:, :, band] -= marked[:, :, band].mean(axis=1, keepdims=True)
     marked[:, :, band] += np.where(yes, SHIFT, -SHIFT)[:, None]
     return marked
 
 
-def fitted(frames: np.ndarray, seed: int) -> EmotionNetwork:
+def fitted(frames: np.ndarray, band: int, seed: int) -> EmotionNetwork:
     """The network that ships, in its default sizes, trained to tell the planted classes apart."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = EmotionNetwork(NetworkSettings(classes=2)).train()
+    network = EmotionNetwork(NetworkSettings(inputs=frames.shape[-1], classes=2)).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, weight_decay=1e-3)
     for _ in range(STEPS):
         yes = rng.random(BATCH) < 0.5
-        batch = planted(frames[rng.integers(len(frames), size=BATCH)], yes)
-        logits, _ = network(torch.from_numpy(batch))
+        batch = planted(frames[rng.integers(len(frames), size=BATCH)], band, yes)
+        logits, _, _ = network(torch.from_numpy(batch))
         loss = nn.functional.cross_entropy(logits, torch.from_numpy(yes.astype(np.int64)))
         optimiser.zero_grad()
         loss.backward()
@@ -51,13 +49,15 @@ def table(bundle: Bundle) -> str:
     torch.set_num_threads(1)
     clips = [clip for clip in held_out(bundle) if len(clip.frames) >= FRAMES][: TRAINED + TESTED]
     scaled = np.stack([bundle.scaler.apply(clip.frames[:FRAMES]) for clip in clips])
-    network = fitted(scaled[:TRAINED], seed=0)
+    names = bundle.features.names
+    band = names.index(PLANTED)
+    network = fitted(scaled[:TRAINED], band, seed=0)
     record = Record(
         settings={},
-        scaler=ScalerRecord(list(features.NAMES), [0.0] * features.COUNT, [1.0] * features.COUNT),
+        scaler=ScalerRecord(list(names), [0.0] * len(names), [1.0] * len(names)),
         classes=["no", "yes"],
         profile="frames",
-        feature_specification=features.SPECIFICATION,
+        feature_specification=bundle.features.specification,
         temperature=1.0,
         threshold=0.0,
         card={},
@@ -67,7 +67,7 @@ def table(bundle: Bundle) -> str:
     explainer = Explainer(classifier)
     yes = np.arange(len(scaled) - TRAINED) % 2 == 0
     right, first, family = [], [], []
-    for frames, truth in zip(planted(scaled[TRAINED:], yes), yes, strict=True):
+    for frames, truth in zip(planted(scaled[TRAINED:], band, yes), yes, strict=True):
         verdict = classifier.classify(frames)
         explanation = explainer.explain(frames, verdict, ("families", "features"))
         right.append(verdict.label == ("yes" if truth else "no"))

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.explanations.clips import Clip, held_out
 from edge import features, occlusion
-from edge.adapt import Adapter
+from edge.adapt import Adaptation, Adapter
 from edge.audio import SAMPLE_RATE
 from edge.bundle import Bundle
 from edge.classifier import Classifier, Verdict
@@ -44,12 +44,14 @@ def seconds(frames: tuple[int, int]) -> tuple[float, float]:
     return frames[0] / features.FRAME_RATE, frames[1] / features.FRAME_RATE
 
 
-def warmed(classifier: Classifier, clips: list[Clip]) -> Adapter:
-    """An adapter that has heard some of a speaker's clips, of whatever emotion."""
-    adapter = Adapter(features.COUNT)
+def warmed(classifier: Classifier, clips: list[Clip]) -> Adaptation:
+    """What an adapter knows that has heard some of a speaker's clips, of whatever emotion."""
+    adapter = Adapter(len(classifier.bundle.scaler.mean), classifier.bundle.embedding)
     for index in np.random.default_rng(1).permutation(len(clips))[:HISTORY]:
-        adapter.observe(classifier.scaled(clips[index].frames))
-    return adapter
+        frames = clips[index].frames
+        classifier.adapter = adapter.snapshot()
+        adapter.observe(classifier.scaled(frames), classifier.classify(frames).embedding)
+    return adapter.snapshot()
 
 
 def table(bundle: Bundle) -> str:
@@ -64,7 +66,7 @@ def table(bundle: Bundle) -> str:
     for warm in (False, True):
         rng = np.random.default_rng(0)
         for speaker, clips in by_speaker.items():
-            classifier.adapter = warmed(classifier, clips).snapshot() if warm else None
+            classifier.adapter = warmed(classifier, clips) if warm else None
             neutral = [clip for clip in clips if clip.emotion == NEUTRAL]
             bursts = [clip for clip in clips if clip.emotion != NEUTRAL and clip.intensity != "normal"]
             for burst in bursts[:BURSTS] if len(neutral) > 1 else []:
@@ -106,7 +108,7 @@ def stretches(
     rng: np.random.Generator,
 ) -> dict[str, tuple[float, float]]:
     """Where each way of asking says that the burst is, in seconds."""
-    frames = features.frames(samples)
+    frames = features.frames(samples, classifier.bundle.features)
     verdict = classifier.classify(frames)
     asked = replace(verdict, label=burst.emotion)
     attention = verdict.attention.astype(float)[np.arange(len(frames)) * len(verdict.attention) // len(frames)]

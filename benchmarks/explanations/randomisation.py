@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
 from edge import bundle as bundles
-from edge import features, occlusion, shapley
+from edge import occlusion, shapley
 from edge.bundle import Bundle
 from edge.classifier import Classifier
 from edge.explain import Explainer, log_odds
@@ -25,7 +25,7 @@ def randomised(bundle: Bundle, seed: int) -> Bundle:
     model = onnx.load(bundle.path / bundles.MODEL)
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size > 1:
+        if values.dtype == np.float32 and values.size > 1 and tensor.name != "usual":
             shuffled = rng.permutation(values.reshape(-1)).reshape(values.shape)
             tensor.CopyFrom(numpy_helper.from_array(shuffled, tensor.name))
     return replace(bundle, model=open_session(model.SerializeToString(), "a randomised network"), coalitions=None)
@@ -35,9 +35,9 @@ def explanations(bundle: Bundle, subject: Subject) -> dict[str, np.ndarray]:
     """Every part of the explanation of one class for one input, by the network of ``bundle``."""
     explainer, inputs = Explainer(Classifier(bundle)), subject.inputs
     worth = lambda logits: log_odds(logits)[:, subject.target]  # noqa: E731
-    masks = shapley.coalitions(len(features.FAMILIES))
+    masks = shapley.coalitions(len(subject.groups))
     windows = occlusion.windows(inputs.shape[1])
-    without_each = 1 - np.eye(features.COUNT, dtype=np.float32)
+    without_each = 1 - np.eye(subject.features, dtype=np.float32)
     return {
         "families": shapley.values(worth(explainer.logits(inputs, masks))),
         "features": -worth(explainer.logits_of_features(inputs, without_each)),

@@ -1,13 +1,14 @@
 """Stability: what noise, a shift in time and another gain do to an explanation of the same class."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks.explanations.clips import Clip, held_out
+from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
-from edge import features, occlusion, shapley
+from edge import occlusion, shapley
 from edge.bundle import Bundle
 from edge.classifier import Classifier
 from edge.explain import log_odds
@@ -32,13 +33,13 @@ CHANGES: dict[str, Change] = {
 def explanations(subject: Subject, target: int) -> dict[str, np.ndarray]:
     """Every part of the explanation of ``target``."""
     explainer, inputs = subject.explainer, subject.inputs
-    masks = shapley.coalitions(len(features.FAMILIES))
+    masks = shapley.coalitions(len(subject.groups))
     weights = occlusion.windows(inputs.shape[1]).weights
     worth = lambda logits: log_odds(logits)[:, target]  # noqa: E731
     effects = explainer.window_effects(subject.frames, subject.verdict, weights, worth)
     return {
         "families": shapley.values(worth(explainer.logits(inputs, masks))),
-        "features": -worth(subject.logits(1 - np.eye(features.COUNT))),
+        "features": -worth(subject.logits(1 - np.eye(subject.features))),
         "time": occlusion.curve(weights, effects),
     }
 
@@ -52,7 +53,7 @@ def table(bundle: Bundle) -> str:
         own = explanations(subject, subject.target)
         for name, change in CHANGES.items():
             samples = np.clip(np.round(change(clip.samples)), -32768, 32767).astype(np.int16)
-            changed = Subject.of(classifier, Clip(samples, clip.speaker, clip.emotion, clip.intensity))
+            changed = Subject.of(classifier, replace(clip, samples=samples))
             kept[name].append(changed.target == subject.target)
             for part, values in explanations(changed, subject.target).items():
                 found[name][part].append(spearmanr(own[part], values).statistic)

@@ -18,13 +18,16 @@ class Subject:
     inputs: np.ndarray
     verdict: Verdict
     target: int
+    groups: np.ndarray
+    """Which family each feature belongs to: 0 and 1 [families, features]."""
 
     @classmethod
     def of(cls, classifier: Classifier, clip: Clip) -> "Subject":
         frames = clip.frames
         verdict = classifier.classify(frames)
         target = classifier.bundle.labels.index(verdict.label)
-        return cls(Explainer(classifier), frames, classifier.inputs(frames), verdict, target)
+        groups = membership("frames", classifier.bundle.features)
+        return cls(Explainer(classifier), frames, classifier.inputs(frames), verdict, target, groups)
 
     @property
     def features(self) -> int:
@@ -42,7 +45,7 @@ class Subject:
 
     def worth_of_families(self, masks: np.ndarray) -> np.ndarray:
         """The same with families masked [rows, families], by the plain network."""
-        return self.worth(np.asarray(masks, np.float32) @ membership("frames"))
+        return self.worth(np.asarray(masks, np.float32) @ self.groups)
 
     def probabilities(self, masks: np.ndarray) -> np.ndarray:
         """Probabilities [rows] of the verdict, softmax once, no temperature."""

@@ -27,6 +27,7 @@ import psutil
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from edge import features  # noqa: E402
 from edge.config import MqttSettings  # noqa: E402
 from edge.connection import Connection  # noqa: E402
 from edge.events import Event, EventExplanation, stamp  # noqa: E402
@@ -68,7 +69,7 @@ class Node:
         weights = [random.random() for _ in LABELS]
         shares = {label: round(weight / sum(weights), 4) for label, weight in zip(LABELS, weights, strict=True)}
         best = max(shares, key=lambda label: shares[label])
-        families = dict.fromkeys(("mfcc", "mel", "chroma", "contrast", "tonnetz"), 0.1234)
+        families = dict.fromkeys(features.SIX.families, 0.1234)
         explanation = EventExplanation(
             method="shapley-families", target=best, families=families, base_value=-1.0, value=1.0, residual=0.0
         )

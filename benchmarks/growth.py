@@ -27,14 +27,14 @@ HEARD_S, WARM_UP_S = 20.0, 4.0
 
 def by_length(explainer: Explainer, classifier: Classifier, runs: int) -> dict[str, list[float]]:
     """CPU milliseconds of the stages for each of LENGTHS_S."""
-    speech = np.concatenate(scenes.sentences())
+    speech, chosen = np.concatenate(scenes.sentences()), classifier.bundle.features
     found: dict[str, list[float]] = {"features": [], "verdict": [], "explanation": []}
     for seconds in LENGTHS_S:
         samples = np.resize(speech, seconds * SAMPLE_RATE)
-        frames = features.frames(samples)
+        frames = features.frames(samples, chosen)
         verdict = classifier.classify(frames)
         calls = {
-            "features": lambda samples=samples: features.frames(samples),
+            "features": lambda samples=samples: features.frames(samples, chosen),
             "verdict": lambda frames=frames: classifier.classify(frames),
             "explanation": lambda frames=frames, verdict=verdict: explainer.families(frames, verdict),
         }
@@ -45,14 +45,15 @@ def by_length(explainer: Explainer, classifier: Classifier, runs: int) -> dict[s
 
 def by_rows(explainer: Explainer, classifier: Classifier, runs: int) -> dict[str, list[float]]:
     """CPU milliseconds for each of ROWS coalitions, over a shared first layer and as a plain batch."""
-    inputs = classifier.inputs(features.frames(np.concatenate(scenes.sentences())[: ROWS_S * SAMPLE_RATE]))
+    samples, chosen = np.concatenate(scenes.sentences())[: ROWS_S * SAMPLE_RATE], classifier.bundle.features
+    inputs, groups = classifier.inputs(features.frames(samples, chosen)), membership("frames", chosen)
     generator = np.random.default_rng(0)
     found: dict[str, list[float]] = {"first layer shared": [], "plain batch": []}
     for count in ROWS:
-        masks = generator.integers(0, 2, (count, len(features.FAMILIES))).astype(np.float32)
+        masks = generator.integers(0, 2, (count, len(groups))).astype(np.float32)
         calls = {
             "first layer shared": lambda masks=masks: explainer.logits(inputs, masks),
-            "plain batch": lambda masks=masks: explainer.logits_of_features(inputs, masks @ membership("frames")),
+            "plain batch": lambda masks=masks: explainer.logits_of_features(inputs, masks @ groups),
         }
         for name, spread in measure.interleaved(calls, runs, least_s=0.05)[0].items():
             found[name].append(spread.median)

@@ -38,9 +38,10 @@ def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
     floats = [block.astype(np.float32) for block in blocks]
     cheap, neural = CheapDetector(0), NeuralDetector()
     classifier = Classifier(Bundle.load())
-    explainer, frames = Explainer(classifier), features.frames(samples)
+    chosen = classifier.bundle.features
+    explainer, frames = Explainer(classifier), features.frames(samples, chosen)
     verdict, inputs = classifier.classify(frames), classifier.inputs(frames)
-    masks = shapley.coalitions(len(features.FAMILIES))
+    masks = shapley.coalitions(len(chosen.families))
     analyst = Analyst(classifier, explainer)
     analysis = analyst.analyse(Utterance(0, samples, 20.0))
 
@@ -53,10 +54,10 @@ def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
         "the gate": gate,
         "  of it WebRTC's detector": lambda: [cheap.is_speech(block) for block in blocks],
         "  of it Silero": lambda: [neural.probability(block) for block in floats],
-        "features": lambda: features.frames(samples),
+        "features": lambda: features.frames(samples, chosen),
         "verdict: scaler, network, softmax": lambda: classifier.classify(frames),
         "explanation": lambda: explainer.families(frames, verdict),
-        "  of it the network over 32 coalitions": lambda: explainer.logits(inputs, masks),
+        f"  of it the network over {len(masks)} coalitions": lambda: explainer.logits(inputs, masks),
         "the event as JSON": lambda: msgspec.json.encode(
             event_of(analysis, node="n", boot="b", seq=1, stream_began=0.0, model="m")
         ),
@@ -125,10 +126,12 @@ def main() -> None:
         print(f"| {name.replace('  ', '&nbsp;&nbsp;')} | {spread} |")
 
     classifier = Classifier(Bundle.load())
-    inputs = classifier.inputs(features.frames(samples))
+    chosen = classifier.bundle.features
+    inputs = classifier.inputs(features.frames(samples, chosen))
+    masks = shapley.coalitions(len(chosen.families))
     graphs = {
         "one row": graph(MODEL, {"frames": inputs}),
-        "32 coalitions": graph(COALITIONS, {"frames": inputs, "masks": shapley.coalitions(len(features.FAMILIES))}),
+        f"{len(masks)} coalitions": graph(COALITIONS, {"frames": inputs, "masks": masks}),
     }
     best = peak(options.runs)
     for name, kinds in graphs.items():

@@ -23,7 +23,7 @@ import numpy as np
 import soundfile
 
 from benchmarks import measure, recipe
-from edge import features, spectrum
+from edge import features, prosody, spectrum
 from edge.audio import SAMPLE_RATE
 
 SECONDS = 3
@@ -85,6 +85,7 @@ def contenders(samples: np.ndarray) -> dict[str, Callable[[], object] | None]:
         egemaps = lambda: smile.process_signal(floats, SAMPLE_RATE)  # noqa: E731
     return {
         "affectd, 105 features": lambda: features.frames(samples),
+        "affectd, with prosody": lambda: features.frames(samples, features.SIX),
         "affectd, in blocks of 32 ms": lambda: streamed(samples),
         "librosa, one shared STFT": lambda: librosa_shared(floats),
         "librosa, one call per feature": lambda: recipe.frames(floats),
@@ -117,6 +118,7 @@ def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
         "chroma": over(lambda each: features.Spectrum(each.power).chroma),
         "contrast": over(features.contrast),
         "tonnetz, from chroma": over(features.tonnetz),
+        "prosody": over(lambda each: prosody.prosody(each.power)),
     }
 
 
@@ -164,7 +166,7 @@ def row(times: dict[str, list[float] | None]) -> measure.Row:
     return measure.Row(
         "B",
         f"the {features.COUNT} features of {SECONDS} s, CPU",
-        str(spreads[ours]),
+        f"{spreads[ours]}; with prosody {spreads['affectd, with prosody']}",
         "; ".join(f"{name}: {measure.plain(spreads[name].median)} ms, {ratios[name]:.1f} x" for name in ratios),
         [measure.Goal(f"≥ {goals[name]} x", ratios[name], goals[name], least=True) for name in ratios],
         ratios,
@@ -185,7 +187,7 @@ def main() -> None:
     if rate != SAMPLE_RATE or samples.ndim != 1 or len(samples) < SECONDS * SAMPLE_RATE:
         parser.error(f"{arguments.audio} must hold {SECONDS} s of mono audio at {SAMPLE_RATE} Hz")
     times = measured(contenders(samples), arguments.runs)
-    parts = measured({"all": lambda: features.frames(samples), **stages(samples)}, arguments.runs)
+    parts = measured({"all": lambda: features.frames(samples, features.SIX), **stages(samples)}, arguments.runs)
 
     installed = {name: importlib.metadata.version(name) for name in ("numpy", "librosa", "scipy")}
     print(

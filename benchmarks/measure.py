@@ -150,7 +150,8 @@ def write(rows: Sequence[Row], details: Mapping[str, object], file: Path) -> Non
 
 def rows(folder: Path = RESULTS) -> list[Row]:
     """The rows of all results that there are, in the order of their letters."""
-    stored = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text())["rows"]]
+    # What measures something other than cost has no rows.
+    stored = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text()).get("rows", [])]
     found = [Row(**row | {"goals": [Goal(**goal) for goal in row["goals"]]}) for row in stored]
     return sorted(found, key=lambda row: row.letter)
 

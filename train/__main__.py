@@ -54,7 +54,7 @@ def judge(arguments: argparse.Namespace) -> None:
     folder = arguments.out or Path("runs") / f"{settings.name}-{arguments.protocol.replace('/', '-')}"
     material = material_of(arguments)
     seeds = arguments.seeds or (settings.seed,)
-    summary = protocols.judge(arguments.protocol, settings, material, folder, arguments.start, seeds)["summary"]
+    summary = protocols.judge(arguments.protocol, settings, material, folder, arguments.start, seeds).get("summary")
     say(json.dumps(summary, indent=1) + "\n")
 
 

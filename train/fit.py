@@ -159,8 +159,13 @@ class Trainer:
         """Goes on from a saved state of the same configuration, which the first process alone needs to see."""
         first = self.fabric.is_global_zero
         content = self.fabric.broadcast(torch.load(path, map_location="cpu", weights_only=True) if first else {})
-        for name in PARTS:
-            getattr(self, name).load_state_dict(content[name])
+        try:
+            for name in PARTS:
+                getattr(self, name).load_state_dict(content[name])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise AffectdError(
+                f"{path}: was left by a run of another configuration, which this one cannot go on from; remove it."
+            ) from error
         self.curves = [Epoch(**epoch) for epoch in content["curves"]]
 
 

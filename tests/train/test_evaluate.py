@@ -13,7 +13,8 @@ from export.__main__ import main as export
 from train import listen, run
 from train.checkpoint import Checkpoint
 from train.corpora import read_manifest
-from train.evaluate import ear_of
+from train.evaluate import Evaluation, ear_of
+from train.evaluate import evaluate as score
 from train.recordings import features_of
 
 
@@ -63,6 +64,13 @@ def test_adaptation_is_causal(bundle: Path, corpus: Path, folder: Path) -> None:
     again = listen.listen(clips, changed, ear, "source", seed=3)
     earlier = np.arange(len(clips)) != last
     np.testing.assert_array_equal(again.logits[earlier], heard.logits[earlier])
+
+
+def test_a_bundle_is_scored_with_a_history_as_in_life(bundle: Path, corpus: Path, folder: Path) -> None:
+    asked = Evaluation(bundle, corpus / "manifest.csv", corpus, "source", "life", cache=folder / "cache")
+    scores = score(asked)
+    assert (scores["n"], scores["adapt"], scores["history"]) == (256, "source", "life")
+    assert scores["uar"] > 0.5
 
 
 def test_labels_that_the_bundle_lacks_are_left_out_and_counted(bundle: Path, corpus: Path, folder: Path) -> None:

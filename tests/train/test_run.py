@@ -105,6 +105,14 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     assert all(torch.equal(resumed.state[name], trained.state[name]) for name in trained.state)
 
 
+def test_a_run_of_another_configuration_is_not_gone_on_from(trained: Checkpoint, corpus: Path, folder: Path) -> None:
+    (folder / "wider").mkdir()
+    shutil.copy(folder / "tones" / "last.pt", folder / "wider" / "last.pt")
+    settings = msgspec.structs.replace(SETTINGS, network={**SETTINGS.network, "hidden": 16}, epochs=13)
+    with pytest.raises(AffectdError, match=r"last\.pt: was left by a run of another configuration"):
+        run(settings, Material(corpus, folder / "cache"), folder / "wider")
+
+
 def test_a_loss_that_is_no_number_stops_the_run_with_a_sentence(corpus: Path, folder: Path) -> None:
     settings = msgspec.structs.replace(SETTINGS, learning_rate=float("inf"), epochs=1)
     with pytest.raises(AffectdError, match="no longer a number"):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from lightning_fabric.utilities import rank_zero_only
+from numpy.typing import NDArray
 
 from edge.errors import UsageError
 from train import listen, report
@@ -15,6 +17,9 @@ from train.corpora import Clip, read_manifest, relabel
 from train.run import Material, read_heard, read_split, run
 from train.settings import Settings, SplitSettings
 from train.splits import speaker_folds, statement_folds
+
+Judged = dict[str, tuple[Path, Settings, Checkpoint]]
+"""The folds of one seed by name: where each run was left, its configuration, and its checkpoint."""
 
 HELD_OUT_CORPORA = ("ravdess", "emodb", "emovo", "tess")
 
@@ -72,20 +77,40 @@ def judge(
 
     A fold that ``folder`` holds already, of the same configuration, is taken as it is. Each fold's temperature is
     fitted on what the other folds of its seed were evaluated on, so that every speaker can train. In ``start``,
-    ``{seed}`` stands for the seed.
+    ``{seed}`` stands for the seed. Of several processes the first alone has something to tell.
     """
     clips = relabel(read_manifest(material.root / settings.manifest), settings.labels)
     folds, seeds = folds_of(protocol, clips, settings), seeds or (settings.seed,)
-    scores: dict[str, dict[str, dict[str, object]]] = {}
+    runs: list[Judged] = []
     for seed in seeds:
-        judged = {}
+        judged: Judged = {}
         for fold in folds:
             name = f"{fold.name}@{seed}" if len(seeds) > 1 else fold.name
             place = folder / f"{fold.name}-{seed}"
             chosen = msgspec.structs.replace(settings, split=fold.split, seed=seed)
             begin = Path(str(start).format(seed=seed)) if start else None
-            judged[name] = place, chosen, finished(place, chosen) or run(chosen, material, place, begin)
-        scores |= at_even_temperature(judged, material.root)
+            kept = finished(place, chosen)
+            if not kept and (place / "report.json").is_file():
+                (place / "last.pt").unlink(missing_ok=True)  # of another configuration, and at its end
+            judged[name] = place, chosen, kept or run(chosen, material, place, begin)
+        runs.append(judged)
+    return sum_up(runs, material.root, folder, protocol, seeds, settings, start) or {}
+
+
+@rank_zero_only
+def sum_up(
+    runs: Sequence[Judged],
+    root: Path,
+    folder: Path,
+    protocol: str,
+    seeds: Sequence[int],
+    settings: Settings,
+    start: Path | None,
+) -> dict[str, object]:
+    """The report of all folds and seeds, by the first process alone, which has kept what was heard."""
+    scores: dict[str, dict[str, dict[str, object]]] = {}
+    for judged in runs:
+        scores |= at_even_temperature(judged, root)
     known = list(scores.values())
     summary = {adapt: summarise([fold[adapt] for fold in known], len(seeds)) for adapt in listen.PROTOCOLS}
     found = {
@@ -110,9 +135,7 @@ def finished(folder: Path, settings: Settings) -> Checkpoint | None:
     return checkpoint if same else None
 
 
-def at_even_temperature(
-    judged: dict[str, tuple[Path, Settings, Checkpoint]], root: Path
-) -> dict[str, dict[str, dict[str, object]]]:
+def at_even_temperature(judged: Judged, root: Path) -> dict[str, dict[str, dict[str, object]]]:
     """The scores of one seed's folds, each at the temperature that suits the others; a single fold keeps its own."""
     sides, logits, meant = {}, {}, {}
     for name, (folder, settings, checkpoint) in judged.items():
@@ -146,12 +169,19 @@ def at_even_temperature(
 def summarise(folds: Sequence[dict[str, object]], seeds: int = 1) -> dict[str, object]:
     """Mean, standard deviation over all runs, and over the means of the seeds, of the headline figures.
 
-    ``folds`` come seed by seed.
+    ``folds`` come seed by seed. ``ece_together`` is the calibration error of a seed's folds taken together: that of a
+    fold of fifty clips is mostly chance.
     """
-    names = ("wa", "uar", "f1_macro", "ece", "accuracy_at_75")
     rows: dict[str, object] = {}
-    for name in names:
-        values = np.array([float(str(fold[name])) for fold in folds]).reshape(seeds, -1)
-        figures = {"mean": values.mean(), "sd": values.std(), "sd_seeds": values.mean(axis=1).std()}
-        rows[name] = {key: round(float(value), 4) for key, value in figures.items()}
+    for name in ("wa", "uar", "f1_macro", "ece", "accuracy_at_75"):
+        rows[name] = spread(np.array([float(str(fold[name])) for fold in folds]).reshape(seeds, -1))
+    size = len(folds) // seeds
+    groups = [folds[start : start + size] for start in range(0, len(folds), size)]
+    rows["ece_together"] = spread(np.array([[report.calibration_error(group)] for group in groups]))
     return rows
+
+
+def spread(values: NDArray[np.float64]) -> dict[str, float]:
+    """Figures [seeds, folds] in three."""
+    figures = {"mean": values.mean(), "sd": values.std(), "sd_seeds": values.mean(axis=1).std()}
+    return {key: round(float(value), 4) for key, value in figures.items()}

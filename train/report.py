@@ -123,10 +123,6 @@ def pooled(folds: Sequence[dict[str, Any]]) -> dict[str, object]:
     labels = list(folds[0]["labels"])
     confusion = np.sum([fold["confusion"] for fold in folds], axis=0)
     meant = confusion.sum(axis=1)
-    bins: dict[str, list[dict[str, float]]] = {}
-    for fold in folds:
-        for bounds, row in fold.get("reliability", {}).items():
-            bins.setdefault(bounds, []).append(row)
     described = {
         "n": int(meant.sum()),
         "labels": labels,
@@ -134,9 +130,25 @@ def pooled(folds: Sequence[dict[str, Any]]) -> dict[str, object]:
             label: float(confusion[place, place] / meant[place]) for place, label in enumerate(labels) if meant[place]
         },
         "confusion": confusion.tolist(),
-        "reliability": {bounds: _together(bins[bounds]) for bounds in sorted(bins)},
+        "reliability": _reliability_of(folds),
     }
     return {key: rounded(value) for key, value in described.items()}
+
+
+def calibration_error(folds: Sequence[dict[str, Any]]) -> float:
+    """Expected calibration error of several reports taken together."""
+    bins = _reliability_of(folds).values()
+    error = sum(row["n"] * abs(row["confidence"] - row["accuracy"]) for row in bins)
+    return float(error / sum(row["n"] for row in bins))
+
+
+def _reliability_of(folds: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """The bins of several reports, each as one."""
+    bins: dict[str, list[dict[str, float]]] = {}
+    for fold in folds:
+        for bounds, row in fold.get("reliability", {}).items():
+            bins.setdefault(bounds, []).append(row)
+    return {bounds: _together(bins[bounds]) for bounds in sorted(bins)}
 
 
 def _together(rows: Sequence[dict[str, float]]) -> dict[str, float]:

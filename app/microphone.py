@@ -11,7 +11,7 @@ from app.plots import moments
 from app.recording import Recording, wav
 from edge.audio import BLOCK_SECONDS
 from edge.errors import SourceError
-from edge.features import FrameStream
+from edge.features import LOG_MEL, FrameStream
 from edge.sources.microphone import Microphone, MicrophoneSource, list_microphones
 
 SECONDS = 10
@@ -48,18 +48,18 @@ def _form(microphones: list[Microphone]) -> None:
 def _listen(name: str) -> NDArray[np.int16]:
     """Record from a microphone, int16 [n]; raises SourceError."""
     countdown, picture = st.empty(), st.empty()
-    stream, heard, frames = FrameStream(), [], []
+    stream, heard, log_mel = FrameStream(LOG_MEL), [], []
     source = MicrophoneSource(name)
     with closing(source.blocks()) as blocks:  # type: ignore[type-var]
         for number, block in enumerate(blocks, start=1):
             heard.append(block)
-            frames.append(stream.push(block))
+            log_mel.append(stream.push(block))
             if number % _REDRAW == 0 or number == _BLOCKS:
                 left = SECONDS - number * BLOCK_SECONDS
                 countdown.progress(number / _BLOCKS, f"Recording: {left:.0f} s left")
                 with picture.container(gap=None):
                     for panel in moments.recording(
-                        np.concatenate(heard), np.concatenate(frames), SECONDS, palette.current()
+                        np.concatenate(heard), np.concatenate(log_mel), SECONDS, palette.current()
                     ):
                         st.altair_chart(panel)
             if number == _BLOCKS:

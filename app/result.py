@@ -48,12 +48,12 @@ def show(recording: Recording, found: Analysis, classifier: Classifier, place: s
         else:
             st.info(analysis.unexplained, icon=":material/info:")
     with time:
-        frames = features.frames(samples)
+        log_mel = features.frames(samples, features.LOG_MEL)
         with st.container(gap=None):
-            for panel in moments.panels(samples, frames, analysis.explanation, palette.current()):
+            for panel in moments.panels(samples, log_mel, analysis.explanation, palette.current()):
                 st.altair_chart(panel)
         _playback(samples, analysis.explanation)
-        _downloads(recording.name, samples, frames, analysis)
+        _downloads(recording.name, samples, analysis)
 
 
 def _question(label: str, labels: tuple[str, ...]) -> str | None:
@@ -99,7 +99,7 @@ def _playback(samples: NDArray[np.int16], explanation: Explanation | None) -> No
         part.audio(wav(stretch))
 
 
-def _downloads(name: str, samples: NDArray[np.int16], frames: NDArray[np.float32], analysis: Analysis) -> None:
+def _downloads(name: str, samples: NDArray[np.int16], analysis: Analysis) -> None:
     stem = f"{name.rsplit('.', 1)[0]}-{analysis.start_s:.2f}s"
     left, right = st.columns(2)
     left.download_button(
@@ -111,7 +111,7 @@ def _downloads(name: str, samples: NDArray[np.int16], frames: NDArray[np.float32
 
         def png() -> bytes:
             file = io.BytesIO()
-            picture.draw(samples, frames, analysis.verdict, explanation, name).savefig(file, format="png")
+            picture.draw(samples, analysis.verdict, explanation, name).savefig(file, format="png")
             return file.getvalue()
 
         right.download_button(

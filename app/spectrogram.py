@@ -14,10 +14,9 @@ _FLOOR_DB = 60.0  # under the loudest bin: below it all is dark
 _CIVIDIS = ("00224e", "213b6e", "4c546c", "6c6e72", "8e8978", "b2a570", "d9c55c", "fee838")  # Nunez et al., 2018
 
 
-def levels(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Log-mel of features [time, 105] as 0..1, float32 [bands, time]: 1 is the loudest bin, 0 is 60 dB under it."""
-    mel = frames[:, features.FAMILIES["mel"]].T
-    shares: NDArray[np.float32] = np.clip(1 + (mel - mel.max()) / _FLOOR_DB, 0, 1)
+def levels(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Decibels [time, bands] as 0..1, float32 [bands, time]: 1 is the loudest bin, 0 is 60 dB under it."""
+    shares: NDArray[np.float32] = np.clip(1 + (log_mel.T - log_mel.max()) / _FLOOR_DB, 0, 1)
     return shares
 
 

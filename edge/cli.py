@@ -81,7 +81,7 @@ def _explain(options: argparse.Namespace) -> int:
     frames = features.frames(samples, classifier.bundle.features)
     verdict = classifier.classify(frames)
     explanation = explainer.explain(frames, verdict, against=options.against)
-    picture.save(picture.draw(samples, frames, verdict, explanation, options.file.name), options.png)
+    picture.save(picture.draw(samples, verdict, explanation, options.file.name), options.png)
     print(f"{options.png} shows why {options.file} sounds like {verdict.label}")
     return 0
 

@@ -22,6 +22,7 @@ __all__ = [
     "FIVE",
     "FRAME_RATE",
     "HOP_SAMPLES",
+    "LOG_MEL",
     "NAMES",
     "POOLED_NAMES",
     "SIX",
@@ -195,6 +196,8 @@ FIVE = FeatureSet(("mfcc", "mel", "chroma", "contrast", "tonnetz"))
 """The 105 features that are librosa's."""
 SIX = FeatureSet((*FIVE.families, "prosody"))
 """All 110: those first, then prosody."""
+LOG_MEL = FeatureSet(("mel",))
+"""The log-mel spectrum alone, as pictures show it."""
 
 NAMES, COUNT, FAMILIES, SPECIFICATION = FIVE.names, len(FIVE.names), FIVE.places, FIVE.specification
 

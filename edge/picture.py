@@ -25,12 +25,10 @@ _NAMES_WIDTH = -0.4  # of the bars' axes: their titles begin where the names on 
 _FLOOR_DB = 60  # of the spectrogram, under its loudest bin
 
 
-def draw(
-    samples: NDArray[np.int16], frames: NDArray[np.float32], verdict: Verdict, explanation: Explanation, title: str
-) -> "Figure":
+def draw(samples: NDArray[np.int16], verdict: Verdict, explanation: Explanation, title: str) -> "Figure":
     """A figure of one utterance.
 
-    ``samples`` int16 [n] at 16 kHz, ``frames`` their features [time, 105], ``explanation`` with all its parts.
+    ``samples`` int16 [n] at 16 kHz, ``explanation`` with all its parts.
     Raises AffectdError where matplotlib is not installed.
     """
     try:
@@ -40,15 +38,15 @@ def draw(
     figure = Figure(figsize=(12, 8), dpi=110, layout="constrained")
     grid = figure.add_gridspec(1, 2, width_ratios=(1.4, 1))
     left, right = figure.add_subfigure(grid[0, 0]), figure.add_subfigure(grid[0, 1])
-    seconds = len(samples) / SAMPLE_RATE
+    log_mel, seconds = features.frames(samples, features.LOG_MEL), len(samples) / SAMPLE_RATE
     question = f"{explanation.target} rather than {explanation.against}" if explanation.against else explanation.target
     attended = bool(explanation.attention)
     panels = left.subplots(
         4 if attended else 3, 1, sharex=True, height_ratios=(1, 1.8, 1.5, 0.7)[: 4 if attended else 3]
     )
     _waveform(panels[0], samples, explanation)
-    _spectrogram(panels[1], frames, seconds)
-    _time_curve(panels[2], frames, explanation, question)
+    _spectrogram(panels[1], log_mel, seconds)
+    _time_curve(panels[2], len(log_mel), explanation, question)
     if attended:
         _attention(panels[3], list(explanation.attention or []), seconds)
     panels[-1].set(xlabel="seconds", xlim=(0, seconds))
@@ -88,11 +86,10 @@ def _waveform(axes: "Axes", samples: NDArray[np.int16], explanation: Explanation
     axes.set(ylabel="amplitude", ylim=(-highest, highest))
 
 
-def _spectrogram(axes: "Axes", frames: NDArray[np.float32], seconds: float) -> None:
-    level = frames[:, features.FAMILIES["mel"]].T
-    loudest = float(level.max())
+def _spectrogram(axes: "Axes", log_mel: NDArray[np.float32], seconds: float) -> None:
+    loudest = float(log_mel.max())
     axes.imshow(
-        level,
+        log_mel.T,
         origin="lower",
         aspect="auto",
         cmap="cividis",
@@ -109,10 +106,10 @@ def _spectrogram(axes: "Axes", frames: NDArray[np.float32], seconds: float) -> N
     axes.set(ylabel="kHz")
 
 
-def _time_curve(axes: "Axes", frames: NDArray[np.float32], explanation: Explanation, question: str) -> None:
+def _time_curve(axes: "Axes", length: int, explanation: Explanation, question: str) -> None:
     effects = np.array([window.effect for window in explanation.time])
-    curve = occlusion.curve(occlusion.windows(len(frames)).weights, effects)
-    time = np.arange(len(frames)) / features.FRAME_RATE
+    curve = occlusion.curve(occlusion.windows(length).weights, effects)
+    time = np.arange(length) / features.FRAME_RATE
     axes.fill_between(time, curve, 0, where=curve >= 0, color=FOR, interpolate=True, linewidth=0)
     axes.fill_between(time, curve, 0, where=curve < 0, color=AGAINST, interpolate=True, linewidth=0)
     axes.axhline(0, color="black", linewidth=0.8)

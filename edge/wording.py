@@ -1,10 +1,11 @@
-"""What the features are called when a person reads about them: "MFCC 2", "mel 1.2-1.4 kHz", "chroma A"."""
+"""What the features are called when a person reads about them: "MFCC 2", "mel 1.2-1.4 kHz", "chroma A", "loudness"."""
 
 import numpy as np
 
 from edge import features, filters
 from edge.audio import SAMPLE_RATE
 
+_PROSODY = {"energy": "loudness", "alpha_ratio": "alpha ratio", "hammarberg_index": "Hammarberg index"}
 _STATISTICS = {"mean": "mean of", "std": "spread of", "min": "lowest", "max": "highest"}
 
 
@@ -29,7 +30,7 @@ def _feature(name: str) -> str:
         high = min(2 * low, SAMPLE_RATE // 2) if low else int(features.CONTRAST_FMIN)
         return f"contrast {_band(low, high)}"
     if family == "prosody":
-        return rest.replace("_", " ")
+        return _PROSODY.get(rest, rest)
     return f"{family} {rest.replace('_', ' ')}".strip()
 
 

@@ -18,16 +18,16 @@ _AXIS_PX = 58  # room for the numbers at the left, the same in every panel, so t
 
 
 def panels(
-    samples: NDArray[np.int16], frames: NDArray[np.float32], explanation: Explanation | None, palette: Palette
+    samples: NDArray[np.int16], log_mel: NDArray[np.float32], explanation: Explanation | None, palette: Palette
 ) -> list[alt.LayerChart]:
-    """Samples int16 [n] and their features [time, 105], explained where they are: charts of one width to stack."""
+    """Samples int16 [n] and their log-mel spectrum [time, bands], explained where they are: charts to stack."""
     seconds = len(samples) / SAMPLE_RATE
     attention = list(explanation.attention or []) if explanation else []
     stack: list[alt.LayerChart] = []
     if explanation and explanation.time:
-        stack.append(_effects(frames, explanation, _x(seconds), palette))
+        stack.append(_effects(len(log_mel), explanation, _x(seconds), palette))
     stack.append(_waveform(samples, _x(seconds), palette))
-    stack.append(_spectrogram(frames, seconds, _x(seconds, labelled=not attention), palette))
+    stack.append(_spectrogram(log_mel, seconds, _x(seconds, labelled=not attention), palette))
     if attention:
         stack.append(_attention(attention, seconds, _x(seconds, labelled=True), palette))
     segment = explanation.segment if explanation else None
@@ -37,12 +37,12 @@ def panels(
 
 
 def recording(
-    samples: NDArray[np.int16], frames: NDArray[np.float32], seconds: float, palette: Palette
+    samples: NDArray[np.int16], log_mel: NDArray[np.float32], seconds: float, palette: Palette
 ) -> list[alt.LayerChart]:
     """What has been heard so far of a recording of ``seconds``: charts of one width to stack."""
     return [
         _waveform(samples, _x(seconds), palette),
-        _spectrogram(frames, len(samples) / SAMPLE_RATE, _x(seconds, labelled=True), palette),
+        _spectrogram(log_mel, len(samples) / SAMPLE_RATE, _x(seconds, labelled=True), palette),
     ]
 
 
@@ -62,9 +62,9 @@ def _title(text: str, detail: str, palette: Palette) -> alt.TitleParams:
     )
 
 
-def _effects(frames: NDArray[np.float32], explanation: Explanation, x: alt.X, palette: Palette) -> alt.LayerChart:
+def _effects(length: int, explanation: Explanation, x: alt.X, palette: Palette) -> alt.LayerChart:
     effects = np.array([window.effect for window in explanation.time])
-    curve = occlusion.curve(occlusion.windows(len(frames)).weights, effects)
+    curve = occlusion.curve(occlusion.windows(length).weights, effects)
     rows = [
         {
             "seconds": round(place / features.FRAME_RATE, 3),
@@ -96,12 +96,12 @@ def _waveform(samples: NDArray[np.int16], x: alt.X, palette: Palette) -> alt.Lay
     return alt.LayerChart(layer=[area], height=_HEIGHTS["waveform"], title=_title("Waveform", "", palette))
 
 
-def _spectrogram(frames: NDArray[np.float32], seconds: float, x: alt.X, palette: Palette) -> alt.LayerChart:
+def _spectrogram(log_mel: NDArray[np.float32], seconds: float, x: alt.X, palette: Palette) -> alt.LayerChart:
     ticks = {round(spectrogram.band_of(khz), 3): f"{khz:g} kHz" for khz in spectrogram.KHZ_TICKS}
     names = " : ".join(f"abs(datum.value - {place}) < 0.01 ? '{name}'" for place, name in ticks.items()) + " : ''"
     image = {
         "seconds": 0, "until": seconds, "low": -0.5, "high": features.MELS - 0.5,
-        "url": spectrogram.picture(spectrogram.levels(frames)),
+        "url": spectrogram.picture(spectrogram.levels(log_mel)),
     }  # fmt: skip
     picture = (
         alt.Chart(alt.InlineData(values=[image]))

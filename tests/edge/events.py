@@ -8,7 +8,7 @@ def event(seq: int, node: str = "kitchen", *, text: str = "") -> Event:
     explanation = EventExplanation(
         method="shapley-families",
         target="anger",
-        families={"mfcc": 1.9, "mel": 0.8, "chroma": -0.1, "contrast": 0.3, "tonnetz": 0.0},
+        families={"mfcc": 1.9, "mel": 0.8, "chroma": -0.1, "contrast": 0.3, "tonnetz": 0.0, "prosody": 0.0},
         base_value=-1.2,
         value=1.7,
         residual=0.0,

@@ -2,13 +2,15 @@
 
 import json
 import sys
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 import soundfile
 
-from edge import cli, features
+from edge import cli
+from edge.bundle import Bundle
 from edge.explain import Explanation
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -20,7 +22,7 @@ def clip(voice, tmp_path) -> str:
     return str(tmp_path / "clip.wav")
 
 
-@pytest.fixture(params=["frames", "pooled"])
+@pytest.fixture(params=["frames", "pooled", "prosody"])
 def bundle(request, bundles) -> str:
     return str(bundles[request.param].path)
 
@@ -77,7 +79,7 @@ def test_analyse_prints_every_part(clip, bundle, capsys):
     assert cli.main(["analyse", "--whole", "--explain", "all", "--bundle", bundle, clip]) == 0
     explanation = json.loads(capsys.readouterr().out)["explanation"]
     parsed = msgspec.convert(explanation, Explanation)
-    assert set(parsed.families) == set(features.FAMILIES)
+    assert tuple(parsed.families) == Bundle.load(Path(bundle)).features.families
     assert len(parsed.features) == 9
     assert len(parsed.time) > 5
 

@@ -16,6 +16,9 @@ from edge.wording import words
         ("contrast_400hz", "contrast 400-800 Hz"),
         ("contrast_6400hz", "contrast 6.4-8 kHz"),
         ("tonnetz_fifth_x", "tonnetz fifth x"),
+        ("prosody_pitch", "pitch"),
+        ("prosody_energy", "loudness"),
+        ("prosody_hammarberg_index", "Hammarberg index"),
         ("mfcc_2_mean", "mean of MFCC 2"),
         ("chroma_c_sharp_std", "spread of chroma C♯"),
         ("contrast_800hz_max", "highest contrast 0.8-1.6 kHz"),
@@ -32,5 +35,5 @@ def test_mel_bands_meet():
 
 
 def test_every_feature_has_a_name_of_its_own():
-    for names in (features.NAMES, features.POOLED_NAMES):
+    for names in (features.SIX.names, features.POOLED_NAMES):
         assert len({words(name) for name in names}) == len(names)

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from edge.bundle import Bundle
 from tests.conftest import until
 from tests.faults.parts import NODE, Broker, Daemon, Recorder
 from tests.homeassistant.house import DEBIAN, House
@@ -112,13 +113,7 @@ def test_speech_changes_emotion_confidence_and_speech_and_fires_the_event(settin
     names = setting.names()
     fired = setting.house.attributes(names["event"])
     assert fired["event_type"] in setting.house.attributes(names["emotion"])["options"]
-    assert set(setting.house.attributes(names["emotion"])["families"]) == {
-        "mfcc",
-        "mel",
-        "chroma",
-        "contrast",
-        "tonnetz",
-    }
+    assert set(setting.house.attributes(names["emotion"])["families"]) == set(Bundle.load().features.families)
     setting.mode.write_text("room")
     until(lambda: setting.state("speech") == "off" and setting.state("emotion") == "none", 60)
 

@@ -27,9 +27,9 @@ def protocols() -> list[str]:
         found = json.loads(path.read_text())
         if "summary" not in found:
             continue
-        rows, seeds = found["summary"], len(found["seeds"])
+        rows, seeds = found["summary"], len(found.get("seeds", [1]))
         cells = [
-            " / ".join(f"{percent(rows[a][name]['mean'])} ± {percent(rows[a][name]['sd_seeds'])}" for a in ADAPT)
+            " / ".join(f"{percent(rows[a][name]['mean'])} ± {percent(rows[a][name].get('sd_seeds', 0))}" for a in ADAPT)
             for name in ("uar", "wa", "ece", "accuracy_at_75")
         ]
         lines.append(f"| {found['protocol']} | {len(found['folds']) // seeds} x {seeds} | {' | '.join(cells)} |")

@@ -95,7 +95,8 @@ def _playback(samples: NDArray[np.int16], explanation: Explanation | None) -> No
     segment = explanation.segment if explanation else None
     if explanation and segment:
         stretch = samples[round(segment.start_s * SAMPLE_RATE) : round(segment.end_s * SAMPLE_RATE)]
-        part.caption(f"What speaks most for {explanation.target}: {segment.start_s:.2f} to {segment.end_s:.2f} s")
+        kind = "Most for" if segment.effect > 0 else "Least against"
+        part.caption(f"{kind} {explanation.target}: {segment.start_s:.2f} to {segment.end_s:.2f} s")
         part.audio(wav(stretch))
 
 

@@ -42,7 +42,7 @@ def main() -> None:
     sounds = [decode(options.data / clip.path) for clip in clips]
     several = sounds[:8]
     calls = {
-        OURS: lambda: [features.frames(sound) for sound in several],
+        OURS: lambda: [features.frames(sound, settings.features) for sound in several],
         THEIRS: lambda: [recipe.frames(sound) for sound in several],
     }
     cpu, _ = measure.interleaved(calls, options.runs)

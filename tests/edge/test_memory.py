@@ -4,7 +4,7 @@ import resource
 import numpy as np
 import pytest
 
-from edge import features, memory
+from edge import memory
 from edge.bundle import Bundle
 from edge.classifier import Classifier
 from edge.explain import Explainer
@@ -18,8 +18,9 @@ def fresh_pages(work) -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to hold")
 def test_memory_of_an_explanation_is_held_for_the_next_until_it_is_released():
-    explainer = Explainer(Classifier(Bundle.load()))
-    frames = np.random.default_rng(0).standard_normal((188, features.COUNT)).astype(np.float32)
+    bundle = Bundle.load()
+    explainer = Explainer(Classifier(bundle))
+    frames = np.random.default_rng(0).standard_normal((188, len(bundle.features.names))).astype(np.float32)
     for _ in range(5):
         explainer.families(frames)
     held = fresh_pages(lambda: [explainer.families(frames) for _ in range(10)])

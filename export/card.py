@@ -37,6 +37,9 @@ def _section(content: Mapping[str, object], level: int) -> Iterator[str]:
         if key in lists:
             entries = (f"{_words(name)} {_value(entry)}" for name, entry in inner[key].items())
             yield f"- {_words(key)}: {', '.join(entries)}"
+        elif _is_prose(value):
+            yield f"- {_words(key)}:"
+            yield from (f"  - {sentence}" for sentence in value)  # type: ignore[attr-defined]
         elif key not in squares and key not in inner:
             yield f"- {_words(key)}: {_value(value)}"
     if len(squares) + len(inner) - len(lists) < len(content):
@@ -48,6 +51,11 @@ def _section(content: Mapping[str, object], level: int) -> Iterator[str]:
             yield f"{'#' * min(level, 6)} {_words(key).capitalize()}"
             yield ""
             yield from _comparison(value) if _is_uniform(value) else _section(value, level + 1)
+
+
+def _is_prose(value: object) -> bool:
+    """Whether an entry is a list of sentences, each worth a line."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) and " " in one for one in value)
 
 
 def _comparison(rows: Mapping[str, Mapping[str, object]]) -> Iterator[str]:

@@ -20,8 +20,8 @@ def percent(value: float) -> str:
 def protocols() -> list[str]:
     """Mean over folds and seeds, and standard deviation of the seeds' means, cold / source / speaker."""
     lines = [
-        "| protocol | folds x seeds | UAR | accuracy | ECE | accuracy on the surest 75 % |",
-        "|---|---|---|---|---|---|",
+        "| protocol | folds x seeds | UAR | accuracy | ECE of a fold | ECE of all | accuracy on the surest 75 % |",
+        "|---|---|---|---|---|---|---|",
     ]
     for path in sorted(REPORTS.glob("*.json")):
         found = json.loads(path.read_text())
@@ -30,7 +30,7 @@ def protocols() -> list[str]:
         rows, seeds = found["summary"], len(found.get("seeds", [1]))
         cells = [
             " / ".join(f"{percent(rows[a][name]['mean'])} ± {percent(rows[a][name].get('sd_seeds', 0))}" for a in ADAPT)
-            for name in ("uar", "wa", "ece", "accuracy_at_75")
+            for name in ("uar", "wa", "ece", "ece_together", "accuracy_at_75")
         ]
         lines.append(f"| {found['protocol']} | {len(found['folds']) // seeds} x {seeds} | {' | '.join(cells)} |")
     return lines

@@ -76,10 +76,14 @@ judge: $(DEV)/ready ## train every fold of every accuracy protocol with SEEDS (h
 	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess --start 'runs/judge-corpora/ravdess-{seed}/checkpoint.pt'
 	AFFECTD_DATA=$(DATA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb --start 'runs/judge-corpora/emodb-{seed}/checkpoint.pt'
 	AFFECTD_DATA=$(DATA) $(JUDGE) random --config configs/train-random.yaml --out runs/judge-random
+	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/statements --config configs/train-ravdess.yaml --out runs/judge-ravdess-statements --start 'runs/judge-corpora/ravdess-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(DATA) $(JUDGE) emodb/statements --config configs/train-emodb.yaml --out runs/judge-emodb-statements --start 'runs/judge-corpora/emodb-{seed}/checkpoint.pt'
 	cp runs/judge-corpora/report.json train/reports/corpora.json
 	cp runs/judge-ravdess/report.json train/reports/ravdess-5.json
 	cp runs/judge-emodb/report.json train/reports/emodb-speakers.json
 	cp runs/judge-random/report.json train/reports/random.json
+	cp runs/judge-ravdess-statements/report.json train/reports/ravdess-statements.json
+	cp runs/judge-emodb-statements/report.json train/reports/emodb-statements.json
 
 demo-recording: $(DEV)/ready ## make the demonstration recording again
 	@.ci/packages espeak-ng

@@ -29,11 +29,16 @@ def protocols() -> list[str]:
             continue
         rows, seeds = found["summary"], len(found.get("seeds", [1]))
         cells = [
-            " / ".join(f"{percent(rows[a][name]['mean'])} ± {percent(rows[a][name].get('sd_seeds', 0))}" for a in ADAPT)
+            " / ".join(percent(rows[a][name]["mean"]) + spread(rows[a][name], seeds) for a in ADAPT)
             for name in ("uar", "wa", "ece", "ece_together", "accuracy_at_75")
         ]
         lines.append(f"| {found['protocol']} | {len(found['folds']) // seeds} x {seeds} | {' | '.join(cells)} |")
     return lines
+
+
+def spread(figures: dict[str, float], seeds: int) -> str:
+    """The standard deviation of the seeds' means; one seed has none."""
+    return f" ± {percent(figures['sd_seeds'])}" if seeds > 1 else ""
 
 
 def corpora() -> list[str]:

@@ -252,7 +252,8 @@ class Explainer:
             raise ExplanationError(
                 f"The clip is longer than {LONGEST_SECONDS - 1} s, far more than one utterance: cut it into utterances"
             )
-        if not frames[:, self._bundle.features.places["mel"]].max() > SILENCE_DB:
+        mel = self._bundle.features.places.get("mel")  # a bundle that does not hear it cannot tell silence
+        if mel and not frames[:, mel].max() > SILENCE_DB:
             raise ExplanationError(
                 "The clip is digital silence, in which nothing speaks for an emotion: give one with sound"
             )

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import msgspec.yaml
@@ -29,7 +29,7 @@ class SplitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class HistorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was heard before each training clip, in shares of the groups that clips are drawn in."""
 
-    group: int = 16
+    group: Annotated[int, msgspec.Meta(ge=1)] = 16
     """Clips of one source, one after another: the first is heard cold, the last behind all others."""
     none: float = 0.2
     """Nothing is remembered: a device just switched on."""
@@ -137,6 +137,10 @@ def read_settings(path: Path) -> Settings:
         ) from error
     except msgspec.MsgspecError as error:
         raise ConfigError([f"{path}: {error}."]) from error
+    try:
+        _ = settings.features
+    except ValueError as error:
+        raise ConfigError([f"{path}: {error} - at `$.families`."]) from error
     unknown = sorted(set(settings.network) - set(NetworkSettings.__dataclass_fields__))
     if unknown:
         raise ConfigError([f"{path}: network has no size called {unknown[0]} - at `$.network`."])

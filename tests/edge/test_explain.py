@@ -8,6 +8,8 @@ from edge.bundle import input_names
 from edge.classifier import Classifier
 from edge.errors import ExplanationError, UsageError
 from edge.explain import METHODS, TOP_FEATURES, Explainer, Explanation, log_odds, membership
+from export.__main__ import export
+from tests.untrained import untrained
 
 FIELDS = [
     "method", "target", "baseline", "base_value", "value", "families", "residual", "features", "time", "evaluations",
@@ -173,6 +175,14 @@ def test_prosody_is_a_sixth_family_where_a_bundle_hears_it(bundles, voice):
     inputs = classifier.inputs(frames)
     batch = Explainer(classifier).logits(inputs, masks, classifier.usual())
     np.testing.assert_allclose(batch, one_by_one(classifier, inputs, masks), atol=1e-4)
+
+
+def test_a_bundle_that_hears_two_families_is_explained(tmp_path, voice):
+    chosen = features.FeatureSet(("mfcc", "prosody"))
+    bundle = export(untrained("frames", tmp_path / "two.pt", chosen), tmp_path / "two", "two")
+    explanation = Explainer(Classifier(bundle)).explain(features.frames(voice, chosen))
+    assert list(explanation.families) == ["mfcc", "prosody"]
+    assert sum(explanation.families.values()) == pytest.approx(explanation.value - explanation.base_value, abs=1e-3)
 
 
 def test_any_length_of_clip(bundles):

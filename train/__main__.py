@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import torch
 from lightning_fabric.utilities import rank_zero_only
 
@@ -15,7 +16,7 @@ from train.layouts import LAYOUTS
 from train.listen import HISTORIES, PROTOCOLS
 from train.run import Material, run
 from train.scan import counts, scan, write_manifest
-from train.settings import data_folder, read_labels, read_settings
+from train.settings import Settings, data_folder, read_labels, read_settings
 
 
 @rank_zero_only
@@ -26,13 +27,21 @@ def say(text: str) -> None:
 
 def fit(arguments: argparse.Namespace) -> None:
     """Trains one model and leaves it in the output folder."""
-    settings = read_settings(arguments.config)
+    settings = settings_of(arguments)
     torch.set_num_threads(arguments.threads)
     folder = arguments.out or Path("runs") / settings.name
     if not arguments.resume:
         (folder / "last.pt").unlink(missing_ok=True)
     run(settings, material_of(arguments), folder, arguments.start)
     say(f"{folder / 'checkpoint.pt'}\n")
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """The configuration file, and over it what the command line says."""
+    said = {"teachers": arguments.teachers} if arguments.teachers else {}
+    if arguments.command == "fit" and arguments.seed is not None:
+        said["seed"] = arguments.seed
+    return msgspec.structs.replace(read_settings(arguments.config), **said)
 
 
 def material_of(arguments: argparse.Namespace) -> Material:
@@ -49,7 +58,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def judge(arguments: argparse.Namespace) -> None:
     """Trains and scores every fold of a protocol."""
-    settings = read_settings(arguments.config)
+    settings = settings_of(arguments)
     torch.set_num_threads(arguments.threads)
     folder = arguments.out or Path("runs") / f"{settings.name}-{arguments.protocol.replace('/', '-')}"
     material = material_of(arguments)
@@ -87,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     scanning.add_argument("--out", type=Path, help="write the manifest here")
     fitting = commands.add_parser("fit", help="train a model as a configuration says")
     fitting.set_defaults(call=fit)
+    fitting.add_argument("--seed", type=int, help="in place of the configuration's")
     fitting.add_argument("--resume", action="store_true", help="go on after the last epoch of a killed run")
     judging = commands.add_parser("judge", help="train and score every fold of a protocol")
     judging.set_defaults(call=judge)
@@ -102,6 +112,11 @@ def parser() -> argparse.ArgumentParser:
         training.add_argument("--out", type=Path, help="where the run is left (default: under runs/)")
         training.add_argument("--threads", type=int, default=1, help="threads that train")
         training.add_argument("--start", type=Path, help="a checkpoint to begin from instead of random weights")
+        training.add_argument(
+            "--teachers",
+            metavar="PATTERN",
+            help="checkpoints to learn from besides, such as 'runs/teachers/{fold}-*/checkpoint.pt'",
+        )
     evaluating = commands.add_parser("evaluate", help="score a bundle on the recordings of a manifest")
     evaluating.set_defaults(call=evaluate)
     evaluating.add_argument("--bundle", type=Path, required=True, help="a bundle folder")

@@ -22,6 +22,7 @@ from edge.errors import AffectdError
 from train import batches, plots
 from train.bank import Bank
 from train.checkpoint import write_whole
+from train.distillation import Teachers, soft_loss
 from train.hardware import BOARD, launch
 from train.network import EmotionNetwork, NetworkSettings
 from train.rehearsal import Rehearsal
@@ -55,6 +56,7 @@ class BatchSource:
         neutral = list(classes).index("neutral") if "neutral" in classes else 0
         size = min(settings.history.group, settings.batch) if settings.history else 1
         self.count = max(1, settings.batch // size)
+        self.classes = len(classes)
         self.groups = [batches.Groups(bank, settings.history, size, settings.balance, neutral) for bank in banks]
         self.sources = [batches.Sources(bank) for bank in banks]
 
@@ -62,6 +64,11 @@ class BatchSource:
     def steps(self) -> int:
         """Batches in an epoch: as many clips as there are recordings."""
         return -(-len(self.banks[0]) // self.settings.batch)
+
+    def surplus(self) -> Floats:
+        """The logarithm of how often each emotion is drawn [classes], which a network learns along with the rest."""
+        drawn = self.groups[0].frequencies(self.classes)
+        return np.log(np.where(drawn > 0, drawn, 1 / self.classes)).astype(np.float32)
 
     def draw(self, generator: np.random.Generator) -> batches.Batch:
         """One batch; all of its clips come from one bank, so that a history is of the same kind as its clip."""
@@ -93,9 +100,12 @@ class BatchSource:
 class Trainer:
     """What a run is made of between two epochs, so that a killed run goes on where it was."""
 
-    def __init__(self, settings: Settings, sizes: NetworkSettings, steps: int, fabric: Fabric) -> None:
+    def __init__(
+        self, settings: Settings, sizes: NetworkSettings, steps: int, fabric: Fabric, teachers: Teachers | None = None
+    ) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.fabric = settings, fabric
+        self.teachers = fabric.to_device(teachers) if teachers else None
         self.network = EmotionNetwork(sizes)
         self.averaged = AveragedModel(
             self.network,
@@ -134,6 +144,10 @@ class Trainer:
         )
         logits = self.model(frames, prior, partners, shares)
         loss = (shares * self.loss(logits, emotions) + (1 - shares) * self.loss(logits, emotions[partners])).mean()
+        if self.teachers:
+            with self.fabric.autocast():
+                taught = self.teachers(frames, prior, partners, shares)
+            loss = loss + self.settings.teaching * (soft_loss(logits, taught, self.settings.softness) - loss)
         self.descent.zero_grad()
         self.fabric.backward(loss)
         slope = self.fabric.clip_gradients(self.model, self.descent, max_norm=2.0, error_if_nonfinite=False)
@@ -171,21 +185,21 @@ class Trainer:
 
 def fit(
     settings: Settings,
-    banks: Sequence[Bank],
+    source: BatchSource,
     calibration: Bank | None,
-    classes: Sequence[str],
     folder: Path,
     start: dict[str, Tensor] | None = None,
+    teachers: Teachers | None = None,
 ) -> tuple[EmotionNetwork, list[Epoch]]:
     """Trains to the end, or on from ``folder``'s last epoch, and gives the network to ship and the curves.
 
-    ``start`` holds weights to begin from instead of random ones. Every process of a run gets the same; the first one
-    alone writes files.
+    ``start`` holds weights to begin from instead of random ones, ``teachers`` the networks to learn from. Every process
+    of a run gets the same; the first one alone writes files.
     """
     fabric, last = launch(settings, folder), folder / "last.pt"
-    source = BatchSource(banks, settings, classes)
     steps = -(-source.steps // fabric.world_size)
-    trainer = Trainer(settings, settings.network_settings(banks[0].frames.shape[1], len(classes)), steps, fabric)
+    sizes = settings.network_settings(source.banks[0].frames.shape[1], source.classes)
+    trainer = Trainer(settings, sizes, steps, fabric, teachers)
     if start:
         trainer.network.load_state_dict(start)
         trainer.averaged.module.load_state_dict(start)

@@ -77,7 +77,8 @@ def judge(
 
     A fold that ``folder`` holds already, of the same configuration, is taken as it is. Each fold's temperature is
     fitted on what the other folds of its seed were evaluated on, so that every speaker can train. In ``start``,
-    ``{seed}`` stands for the seed. Of several processes the first alone has something to tell.
+    ``{seed}`` stands for the seed, in the settings' ``teachers`` ``{fold}`` for the fold. Of several processes the
+    first alone has something to tell.
     """
     clips = relabel(read_manifest(material.root / settings.manifest), settings.labels)
     folds, seeds = folds_of(protocol, clips, settings), seeds or (settings.seed,)
@@ -87,7 +88,8 @@ def judge(
         for fold in folds:
             name = f"{fold.name}@{seed}" if len(seeds) > 1 else fold.name
             place = folder / f"{fold.name}-{seed}"
-            chosen = msgspec.structs.replace(settings, split=fold.split, seed=seed)
+            pattern = settings.teachers.replace("{fold}", fold.name)
+            chosen = msgspec.structs.replace(settings, split=fold.split, seed=seed, teachers=pattern)
             begin = Path(str(start).format(seed=seed)) if start else None
             kept = finished(place, chosen)
             if not kept and (place / "report.json").is_file():

@@ -12,6 +12,7 @@ from lightning_fabric.utilities import rank_zero_only
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from edge.errors import AffectdError, UsageError
 from edge.features import FeatureSet
 from train import listen, report
 from train.augmentation import CHANGES
@@ -19,8 +20,8 @@ from train.bank import Bank, fit_scaler
 from train.calibration import fit_temperature, threshold_for
 from train.checkpoint import Checkpoint, read_checkpoint
 from train.corpora import Clip, classes_of, read_manifest, relabel
+from train.distillation import Teachers, read_teachers
 from train.fit import BatchSource, fit, infer
-from train.network import EmotionNetwork
 from train.recordings import features_of
 from train.settings import Settings
 from train.splits import Split, at_random, by_speaker, by_statement
@@ -108,9 +109,14 @@ def read_heard(folder: Path) -> tuple[listen.Heard, listen.Heard]:
 
 def train(settings: Settings, split: Split, material: Material, folder: Path, start: Path | None = None) -> Checkpoint:
     """Fits and calibrates; the test side is not looked at. ``start`` names a checkpoint to go on from."""
-    classes = read_checkpoint(start).classes if start else classes_of(split.train)
+    before = {start: read_checkpoint(start)} if start else {}
+    teachers = read_teachers(settings.teachers) if settings.teachers else {}
+    for path, checkpoint in {**before, **teachers}.items():
+        refuse_foreknowledge(path, checkpoint, split, material.root)
+    inherited = next(iter({**teachers, **before}.values()), None)
+    classes = inherited.classes if inherited else classes_of(split.train)
     frames = material.frames(split.train, settings.features)
-    scaler = read_checkpoint(start).scaler if start else fit_scaler(frames)
+    scaler = inherited.scaler if inherited else fit_scaler(frames)
     banks = [Bank.build(split.train, frames, scaler, classes)]
     banks += [
         Bank.build(split.train, material.frames(split.train, settings.features, change), scaler, classes)
@@ -119,10 +125,14 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     aside = [clip for clip in split.calibration if clip.emotion in classes]
     aside_frames = material.frames(aside, settings.features)
     calibration = Bank.build(aside, aside_frames, scaler, classes) if aside else None
-    network, curves = fit(
-        settings, banks, calibration, classes, folder, read_checkpoint(start).state if start else None
-    )
-    forget_frequencies(network, BatchSource(banks, settings, classes), settings)
+    source = BatchSource(banks, settings, classes)
+    surplus = settings.even * torch.from_numpy(source.surplus())
+    ensemble = [teacher.network() for teacher in teachers.values()]
+    taught = Teachers(ensemble, surplus, settings.softness) if ensemble else None
+    state = before[start].state if start else None
+    network, curves = fit(settings, source, calibration, folder, state, taught)
+    with torch.no_grad():  # forgets how often each emotion was drawn: logit adjustment (Menon et al., 2021)
+        network.dense.bias.sub_(surplus)
     checkpoint = Checkpoint(
         settings=network.settings,
         state=network.state_dict(),
@@ -134,13 +144,15 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     return calibrate(checkpoint, aside, aside_frames, settings) if aside else checkpoint
 
 
-def forget_frequencies(network: EmotionNetwork, source: BatchSource, settings: Settings) -> None:
-    """Takes out of the last layer's bias how often each emotion was drawn (Menon et al., 2021, logit adjustment)."""
-    count = len(network.dense.bias)
-    drawn = source.groups[0].frequencies(count)
-    surplus = np.log(np.where(drawn > 0, drawn, 1 / count))
-    with torch.no_grad():
-        network.dense.bias.sub_(settings.even * torch.from_numpy(surplus).float())
+def refuse_foreknowledge(path: Path, checkpoint: Checkpoint, split: Split, root: Path) -> None:
+    """Raises where a network that this one is to begin or learn from was trained on what evaluates or calibrates it."""
+    try:
+        known = read_split(msgspec.convert(checkpoint.card["training"], Settings), root).train
+        Split(split.protocol, known, split.calibration, split.test)
+    except (KeyError, msgspec.ValidationError) as error:
+        raise AffectdError(f"{path}: does not say what it was trained on ({error}); train it again.") from error
+    except UsageError as error:
+        raise UsageError(f"{path}: knows what this run is evaluated or calibrated on. {error}") from error
 
 
 def hear(

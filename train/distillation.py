@@ -1,0 +1,57 @@
+"""Distillation: trained networks say what they make of every training batch, and one small network learns it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from edge.errors import UsageError
+from train.checkpoint import Checkpoint, read_checkpoint
+from train.rehearsal import Rehearsal
+
+
+class Teachers(nn.Module):
+    """A batch as train.rehearsal.Rehearsal takes it -> the teachers' mean probabilities [utterances, classes].
+
+    ``surplus`` [classes] is the logarithm of how often each emotion is drawn, of which a trained network's last layer
+    was rid; it is given back, so that the learner meets the frequencies it is trained on. ``temperature`` softens.
+    """
+
+    surplus: Tensor
+
+    def __init__(self, networks: Sequence[nn.Module], surplus: Tensor, temperature: float) -> None:
+        super().__init__()
+        self.rehearsals = nn.ModuleList(Rehearsal(network) for network in networks)  # type: ignore[arg-type]
+        self.register_buffer("surplus", surplus)
+        self.temperature = temperature
+        self.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def forward(self, *batch: Tensor) -> Tensor:
+        logits = torch.stack([rehearsal(*batch).float() for rehearsal in self.rehearsals]) + self.surplus
+        return torch.softmax(logits / self.temperature, dim=2).mean(dim=0)
+
+
+def soft_loss(logits: Tensor, probabilities: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy [] of softened logits [utterances, classes] and the teachers' probabilities of the same softness.
+
+    Its gradient is as large as that of the plain cross-entropy at any temperature (Hinton et al., 2015).
+    """
+    log = torch.log_softmax(logits / temperature, dim=1)
+    return -(temperature**2) * (probabilities * log).sum(dim=1).mean()
+
+
+def read_teachers(pattern: str) -> dict[Path, Checkpoint]:
+    """The checkpoints whose paths match; they must agree on everything that a batch is made of."""
+    anchor = Path(pattern).anchor
+    paths = Path(anchor).glob(pattern.removeprefix(anchor))
+    found = {path: read_checkpoint(path) for path in sorted(paths)}
+    if not found:
+        raise UsageError(f"{pattern}: no teacher's checkpoint is there; train some with fit or judge, or name none.")
+    first = next(iter(found.values()))
+    for path, teacher in found.items():
+        same = teacher.classes == first.classes and teacher.features == first.features
+        if not same or (teacher.scaler.mean != first.scaler.mean).any():
+            raise UsageError(f"{path}: was trained on other clips, emotions or features than its fellow teachers.")
+    return found

@@ -24,6 +24,15 @@ def stretch(samples: Floats, generator: np.random.Generator) -> Floats:
     return stretched
 
 
+def speed(samples: Floats, generator: np.random.Generator) -> Floats:
+    """Up to three semitones higher or lower, formants and all, and as much faster or slower: another throat."""
+    factor = 2 ** (generator.uniform(-3, 3) / 12)
+    resampled: Floats = librosa.resample(
+        samples, orig_sr=SAMPLE_RATE * factor, target_sr=SAMPLE_RATE, res_type="soxr_mq"
+    )
+    return resampled
+
+
 def noise(samples: Floats, generator: np.random.Generator) -> Floats:
     """Noise between white and brown, 5 to 25 dB below the speech."""
     coloured = _noise(len(samples), generator.uniform(0, 2), generator)
@@ -53,4 +62,4 @@ def _noise(count: int, slope: float, generator: np.random.Generator) -> NDArray[
     return np.asarray(shaped / np.sqrt(np.mean(np.square(shaped)) + 1e-12))
 
 
-CHANGES: dict[str, Change] = {"pitch": pitch, "stretch": stretch, "noise": noise, "room": room}
+CHANGES: dict[str, Change] = {"pitch": pitch, "stretch": stretch, "speed": speed, "noise": noise, "room": room}

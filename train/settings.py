@@ -105,9 +105,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Decay of the averaged weights; 0: off."""
     teachers: str = ""
     """Checkpoints of the same recipe and split to learn from: a pattern of paths, ``{fold}`` the fold of ``judge``."""
-    teaching: float = 0.7
+    teaching: float = 0.9
     """Share of the loss that is the distance from what the teachers say; the rest is that from the labels."""
-    softness: float = 2.0
+    softness: float = 1.5
     """Temperature at which teachers and learner are compared."""
     balance: float = 0.7
     """0 draws every clip alike, 1 every corpus and emotion alike."""

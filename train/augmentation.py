@@ -1,8 +1,11 @@
 """Augmented copies of a waveform; each stays with its original and is seeded by it."""
 
+from io import BytesIO
+
 import librosa
 import numpy as np
 import scipy.signal
+import soundfile
 from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
@@ -55,6 +58,23 @@ def room(samples: Floats, generator: np.random.Generator) -> Floats:
     return np.asarray(np.clip(gain * noisy, -1, 1), np.float32)
 
 
+CODECS = {("WAV", "ULAW"): 8_000, ("WAV", "GSM610"): 8_000, ("OGG", "VORBIS"): SAMPLE_RATE}
+"""What a voice is sent through, and at which rate, Hz: a wired telephone, a mobile one, and the poorest of streams."""
+
+
+def codec(samples: Floats, generator: np.random.Generator) -> Floats:
+    """Through one of ``CODECS`` and back; sounds outside [-1, 1] are clipped on the way."""
+    (container, subtype), rate = list(CODECS.items())[generator.integers(len(CODECS))]
+    sent = librosa.resample(samples, orig_sr=SAMPLE_RATE, target_sr=rate, res_type="soxr_mq")
+    file = BytesIO()
+    quality = {"compression_level": 1.0} if subtype == "VORBIS" else {}
+    soundfile.write(file, np.clip(sent, -1, 1), rate, format=container, subtype=subtype, **quality)
+    file.seek(0)
+    heard = soundfile.read(file, dtype="float32")[0]
+    back: Floats = librosa.resample(heard, orig_sr=rate, target_sr=SAMPLE_RATE, res_type="soxr_mq")
+    return librosa.util.fix_length(back, size=len(samples))
+
+
 def _noise(count: int, slope: float, generator: np.random.Generator) -> NDArray[np.float64]:
     """Noise of unit power whose spectrum falls by ``slope`` times 3 dB an octave."""
     spectrum = np.fft.rfft(generator.standard_normal(count))
@@ -62,4 +82,11 @@ def _noise(count: int, slope: float, generator: np.random.Generator) -> NDArray[
     return np.asarray(shaped / np.sqrt(np.mean(np.square(shaped)) + 1e-12))
 
 
-CHANGES: dict[str, Change] = {"pitch": pitch, "stretch": stretch, "speed": speed, "noise": noise, "room": room}
+CHANGES: dict[str, Change] = {
+    "pitch": pitch,
+    "stretch": stretch,
+    "speed": speed,
+    "noise": noise,
+    "room": room,
+    "codec": codec,
+}

@@ -1,14 +1,15 @@
-"""One change at a time: trains every variant of ablation.yaml that ablation.json lacks as it is, and prints the table.
+"""One change at a time: trains every variant of ablation.yaml that ablation.json lacks as it is, and prints the tables.
 
 A variant whose run was killed goes on after its last epoch.
 
-Run from the repository's root: python -m benchmarks.accuracy.ablation [VARIANT ...]
+Run from the repository's root: python -m benchmarks.accuracy.ablation [PLAN [VARIANT ...]]
 """
 
 import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
@@ -18,8 +19,8 @@ from train.settings import Settings, data_folder
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "ablation.json"
-CORPORA = ("ravdess", "emodb", "emovo")
 PROTOCOLS = ("none", "source", "speaker")
+Scores = dict[str, dict[str, float]]
 
 
 def merged(base: object, change: object) -> object:
@@ -31,34 +32,48 @@ def merged(base: object, change: object) -> object:
 
 def main() -> None:
     torch.set_num_threads(1)
-    plan = msgspec.yaml.decode((HERE / "ablation.yaml").read_bytes())
-    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    plans = msgspec.yaml.decode((HERE / "ablation.yaml").read_bytes())
     material = Material(data_folder(), Path("runs/cache"))
-    for name in sys.argv[1:] or plan["variants"]:
-        settings = msgspec.convert(merged(plan["base"], plan["variants"][name]), Settings)
-        digest = hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:12]
-        if results.get(name, {}).get("configuration") == digest:
-            continue
-        folder = Path("runs/ablation") / f"{name.replace(' ', '-')}-{digest}"
-        card = run(settings, material, folder).card
-        scores = card["scores"]
-        found = {p: {c: scores[p]["per_corpus"][c]["uar"] for c in CORPORA} for p in PROTOCOLS}
-        results[name] = {"configuration": digest, **found}
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        sys.stdout.write(row(name, results[name]) + "\n")
-        sys.stdout.flush()
-    sys.stdout.write(table(results))
+    for name in sys.argv[1:2] or plans:
+        for variant in sys.argv[2:] or plans[name]["variants"]:
+            add(name, plans[name], variant, material)
+    sys.stdout.write("\n".join(table(variants) for variants in known().values()))
 
 
-def row(name: str, scores: dict[str, dict[str, float]]) -> str:
+def add(name: str, plan: dict[str, Any], variant: str, material: Material) -> None:
+    """Trains one variant of a plan, unless its configuration has a result."""
+    settings = msgspec.convert(merged(plan["base"], plan["variants"][variant]), Settings)
+    digest = hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:12]
+    if known().get(name, {}).get(variant, {}).get("configuration") == digest:
+        return
+    start = Path(plan["start"]) if "start" in plan else None
+    folder = Path("runs/ablation") / f"{name}-{variant.replace(' ', '-')}-{digest}"
+    scores = run(settings, material, folder, start).card["scores"]
+    found = {p: {corpus: part["uar"] for corpus, part in scores[p]["per_corpus"].items()} for p in PROTOCOLS}  # type: ignore[index]
+    results = known()  # another variant may have come to its end meanwhile
+    results.setdefault(name, {})[variant] = {"configuration": digest, **found}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    sys.stdout.write(row(variant, found) + "\n")
+    sys.stdout.flush()
+
+
+def known() -> dict[str, dict[str, Any]]:
+    """The results so far: of each plan, of each variant."""
+    results: dict[str, dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    return results
+
+
+def row(variant: str, scores: Scores) -> str:
     """One line of Markdown: UAR in percent, cold / source / speaker, for each corpus."""
-    cells = (" / ".join(f"{100 * scores[p][c]:.1f}" for p in PROTOCOLS) for c in CORPORA)
-    return f"| {name} | {' | '.join(cells)} |"
+    cells = (" / ".join(f"{100 * scores[p][corpus]:.1f}" for p in PROTOCOLS) for corpus in scores["none"])
+    return f"| {variant} | {' | '.join(cells)} |"
 
 
-def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
-    head = f"| variant | {' | '.join(CORPORA)} |\n|---|{'---|' * len(CORPORA)}"
-    return "\n".join([head, *(row(name, scores) for name, scores in results.items()), ""])
+def table(variants: dict[str, Any]) -> str:
+    """The variants of one plan as Markdown."""
+    corpora = list(next(iter(variants.values()))["none"])
+    head = f"| variant | {' | '.join(corpora)} |\n|---|{'---|' * len(corpora)}"
+    return "\n".join([head, *(row(variant, scores) for variant, scores in variants.items()), ""])
 
 
 if __name__ == "__main__":

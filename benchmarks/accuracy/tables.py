@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
 
+from benchmarks.accuracy import ablation
 from train.report import HEARD
 
 HERE = Path(__file__).parent
@@ -57,13 +58,8 @@ def corpora() -> list[str]:
 
 
 def ablations() -> list[str]:
-    """UAR of each variant, cold / source / speaker."""
-    names = ("ravdess", "emodb", "emovo")
-    lines = ["| variant | RAVDESS, four new actors | EMO-DB, new corpus | EMOVO, new corpus |", "|---|---|---|---|"]
-    for variant, scores in json.loads((HERE / "ablation.json").read_text()).items():
-        cells = (" / ".join(percent(scores[a][name]) for a in ADAPT) for name in names)
-        lines.append(f"| {variant} | {' | '.join(cells)} |")
-    return lines
+    """UAR of each plan's variants, cold / source / speaker."""
+    return "\n".join(ablation.table(variants) for variants in ablation.known().values()).splitlines()
 
 
 def baselines() -> list[str]:

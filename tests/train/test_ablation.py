@@ -8,30 +8,48 @@ import pytest
 
 from benchmarks.accuracy import ablation
 from edge.bundle import Scaler
+from train.augmentation import CHANGES
 from train.bank import Bank
 from train.batches import Batch
 from train.corpora import Clip
 from train.fit import BatchSource
 from train.settings import AugmentationSettings, Settings
 
-PLAN = msgspec.yaml.decode((Path(ablation.__file__).parent / "ablation.yaml").read_bytes())
+PLANS = msgspec.yaml.decode((Path(ablation.__file__).parent / "ablation.yaml").read_bytes())
+VARIANTS = [(plan, name) for plan in PLANS for name in PLANS[plan]["variants"]]
 
 
-@pytest.mark.parametrize("name", PLAN["variants"])
-def test_a_variant_is_a_configuration_that_differs_from_the_base(name: str) -> None:
-    base, variant = (
-        msgspec.convert(ablation.merged(PLAN["base"], change), Settings) for change in ({}, PLAN["variants"][name])
-    )
-    assert (variant == base) == (name == "base")
+def configuration(plan: str, name: str) -> Settings:
+    return msgspec.convert(ablation.merged(PLANS[plan]["base"], PLANS[plan]["variants"][name]), Settings)
 
 
-@pytest.mark.parametrize("switch", [name for name in AugmentationSettings.__struct_fields__ if name != "copies"])
-def test_every_augmentation_is_switched_off_in_a_row_of_its_own_or_with_its_kind(switch: str) -> None:
-    changes = [change.get("augmentation", {}) for change in PLAN["variants"].values()]
-    assert any(change.get(switch) == 0 and len(change) <= 2 for change in changes)
+@pytest.mark.parametrize(("plan", "name"), VARIANTS)
+def test_a_variant_is_a_configuration_that_differs_from_the_base(plan: str, name: str) -> None:
+    assert (configuration(plan, name) == configuration(plan, "base")) == (name == "base")
 
 
-OFF = PLAN["variants"]["no augmentation at all"]["augmentation"]
+@pytest.mark.parametrize("plan", PLANS)
+def test_no_variant_changes_who_evaluates(plan: str) -> None:
+    sides = {msgspec.json.encode(configuration(plan, name).split) for name in PLANS[plan]["variants"]}
+    assert len(sides) == 1
+
+
+@pytest.mark.parametrize("switch", AugmentationSettings.__struct_fields__)
+def test_the_effect_of_every_augmentation_has_a_row_of_its_own_or_with_its_kind(switch: str) -> None:
+    base = configuration("corpora", "base").augmentation
+    changes = [change.get("augmentation", {}) for change in PLANS["corpora"]["variants"].values()]
+    assert any(switch in change and change[switch] != getattr(base, switch) and len(change) <= 2 for change in changes)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_effect_of_every_change_of_the_waveform_has_a_row(change: str) -> None:
+    base = set(configuration("corpora", "base").augmentation.copies)
+    others = [set(configuration("corpora", name).augmentation.copies) for name in PLANS["corpora"]["variants"]]
+    assert any(base ^ copies == {change} for copies in others)
+
+
+NOTHING = configuration("corpora", "no augmentation at all").augmentation
+OFF = {name: value for name, value in msgspec.to_builtins(NOTHING).items() if name != "copies"}
 CLASSES = ("anger", "neutral", "sad")
 
 

@@ -18,8 +18,8 @@ def test_a_change_is_seeded_finite_and_not_the_identity(name: str) -> None:
     assert changed.dtype == np.float32
     assert np.isfinite(changed).all()
     np.testing.assert_array_equal(changed, CHANGES[name](speech, np.random.default_rng(7)))
-    other = CHANGES[name](speech, np.random.default_rng(8))
-    assert len(other) != len(changed) or not np.array_equal(other, changed)
+    others = [CHANGES[name](speech, np.random.default_rng(seed)) for seed in range(8, 16)]
+    assert not all(np.array_equal(other, changed) for other in others)
 
 
 def test_pitch_moves_and_duration_stays() -> None:
@@ -30,6 +30,26 @@ def test_pitch_moves_and_duration_stays() -> None:
     assert len(peaks) > 3
     assert all(300 * 2 ** (-3.2 / 12) < peak < 300 * 2 ** (3.2 / 12) for peak in peaks)
     assert len(CHANGES["pitch"](speech, np.random.default_rng(1))) == 16_000
+
+
+def test_speed_moves_pitch_and_duration_together() -> None:
+    speech = np.sin(2 * np.pi * 300 * np.arange(16_000) / 16_000).astype(np.float32)
+    for seed in range(6):
+        changed = CHANGES["speed"](speech, np.random.default_rng(seed))
+        peak = np.abs(np.fft.rfft(changed)).argmax() * 16_000 / len(changed)
+        assert len(changed) != 16_000
+        assert abs(peak * len(changed) / (300 * 16_000) - 1) < 0.01
+
+
+def test_a_telephone_takes_what_is_above_its_band() -> None:
+    hiss = np.random.default_rng(1).standard_normal(16_000).astype(np.float32) / 10
+    kept = []
+    for seed in range(12):
+        sent = CHANGES["codec"](hiss, np.random.default_rng(seed))
+        assert len(sent) == len(hiss)
+        power = np.abs(np.fft.rfft(sent)) ** 2
+        kept.append(power[4_200:].sum() / power.sum() > 0.05)
+    assert 0 < sum(kept) < len(kept)
 
 
 def test_noise_keeps_its_distance_from_the_speech() -> None:

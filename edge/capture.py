@@ -46,6 +46,7 @@ class Capture:
         self._wanted.set()
         self._closed = threading.Event()
         self._called = threading.Event()  # back from a rest
+        self._interrupted = False  # the source in hand was closed by ``mute``, whatever is wanted by now
         self.last_block = time.monotonic()
         self.losses = 0
 
@@ -62,6 +63,7 @@ class Capture:
                 return
             self._wanted.clear()
             if self._source is not None:
+                self._interrupted = True
                 self._source.close()
         self._inbox.clear()
         self._called.set()
@@ -95,6 +97,7 @@ class Capture:
         with self._lock:
             if self._closed.is_set() or self.muted:
                 return True
+            self._interrupted = False
             opened = _Beating(self._open_source(), self._beat)
             source = self._source = Reopening(opened, self._on_state)
         silence, pace, rest = DigitalSilence(self._silence_s), Pace(self._silence_s), Rest()
@@ -117,11 +120,11 @@ class Capture:
             ready = time.monotonic()
         self._inbox.end()
         with self._lock:
-            self._source = None
-        if self.muted:
+            self._source, muted = None, self._interrupted
+        if muted:
             self._inbox.clear()
             _logger.info(log.line("source", state="closed", reason="listening is OFF"))
-        return source.endless or self.muted
+        return source.endless or muted
 
     def _on_state(self, online: bool, reason: str) -> None:
         if online:

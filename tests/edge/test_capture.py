@@ -107,3 +107,38 @@ def test_who_rests_is_called_when_somebody_speaks() -> None:
             capture.awaken()
             reader.join(0.01)
     assert inbox.waiting > len(ROOM) // BLOCK_SAMPLES
+
+
+class Piped:
+    """A source that may end: it plays until it is closed, and the second time to its end."""
+
+    endless = False
+    name = "pipe"
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.playing, self.released = threading.Event(), threading.Event()
+
+    def blocks(self) -> Iterator[NDArray[np.int16]]:
+        self.opened += 1
+        yield ROOM[:BLOCK_SAMPLES]
+        if self.opened == 1:
+            self.playing.set()
+            self.released.wait(10)
+
+    def close(self) -> None:
+        pass
+
+
+def test_listening_again_before_the_source_has_closed_opens_it_again() -> None:
+    source = Piped()
+    capture = Capture(lambda: source, Inbox(100), silence_s=10.0, observe=lambda online: None, beat=lambda: None)
+    running = threading.Thread(target=capture.run)
+    running.start()
+    assert source.playing.wait(10)
+    capture.mute(True)
+    capture.mute(False)
+    source.released.set()
+    running.join(10)
+    assert not running.is_alive()
+    assert source.opened == 2

@@ -68,14 +68,15 @@ format: $(DEV)/ready ## put the code in shape
 JUDGE = $(DEV)/bin/python -m train judge --seeds $(SEEDS) --protocol
 
 train: $(DEV)/ready ## train on DATA with TRAINING three teachers and the model that learns from them (half an hour), and export the bundle: RUN/bundle
-	set -e; for seed in 1 2 3; do AFFECTD_DATA=$(DATA) $(DEV)/bin/python -m train fit --config $(TRAINING) --seed $$seed --out $(RUN)/teacher-$$seed $(ARGS); done
+	set -e; for seed in 1 2 3; do AFFECTD_DATA=$(DATA) $(DEV)/bin/python -m train fit --config $(TRAINING) --seed $$seed --epochs 24 --out $(RUN)/teacher-$$seed $(ARGS); done
 	AFFECTD_DATA=$(DATA) $(DEV)/bin/python -m train fit --config $(TRAINING) --teachers '$(RUN)/teacher-*/checkpoint.pt' --out $(RUN) $(ARGS)
 	$(DEV)/bin/python -m export --checkpoint $(RUN)/checkpoint.pt --out $(RUN)/bundle
 
 judge: $(DEV)/ready ## train every fold of every accuracy protocol with SEEDS (hours; goes on where it was stopped), reports in train/reports
 	AFFECTD_DATA=$(DATA) $(JUDGE) corpora --config configs/train-teachers.yaml --out runs/teachers-corpora
 	AFFECTD_DATA=$(DATA) $(JUDGE) corpora --config configs/train-judge.yaml --out runs/judge-corpora
-	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --seeds 1 2 --config configs/train-ravdess.yaml --out runs/teachers-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt' --teachers 'runs/teachers-ravdess/{fold}-*/checkpoint.pt'
 	AFFECTD_DATA=$(DATA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
 	AFFECTD_DATA=$(DATA) $(JUDGE) random --config configs/train-random.yaml --out runs/judge-random
 	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/statements --config configs/train-ravdess.yaml --out runs/judge-ravdess-statements --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'

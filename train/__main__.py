@@ -38,9 +38,8 @@ def fit(arguments: argparse.Namespace) -> None:
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """The configuration file, and over it what the command line says."""
-    said = {"teachers": arguments.teachers} if arguments.teachers else {}
-    if arguments.command == "fit" and arguments.seed is not None:
-        said["seed"] = arguments.seed
+    asked = {name: getattr(arguments, name, None) for name in ("seed", "epochs", "teachers")}
+    said = {name: value for name, value in asked.items() if value is not None}
     return msgspec.structs.replace(read_settings(arguments.config), **said)
 
 
@@ -97,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     fitting = commands.add_parser("fit", help="train a model as a configuration says")
     fitting.set_defaults(call=fit)
     fitting.add_argument("--seed", type=int, help="in place of the configuration's")
+    fitting.add_argument("--epochs", type=int, help="in place of the configuration's")
     fitting.add_argument("--resume", action="store_true", help="go on after the last epoch of a killed run")
     judging = commands.add_parser("judge", help="train and score every fold of a protocol")
     judging.set_defaults(call=judge)

@@ -12,6 +12,7 @@ import torch
 from edge.errors import AffectdError, AudioError, ConfigError
 from tests.train.conftest import SETTINGS
 from train import fit as fitting
+from train.__main__ import parser, settings_of
 from train.checkpoint import Checkpoint, read_checkpoint, write_whole
 from train.run import Material, run
 from train.settings import SplitSettings, read_settings
@@ -167,3 +168,11 @@ def test_a_wrong_configuration_is_one_sentence(tmp_path: Path, text: str, named:
     path.write_text(text)
     with pytest.raises(ConfigError, match=named):
         read_settings(path)
+
+
+def test_the_command_line_goes_before_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("name: own\nseed: 5\nepochs: 9\n")
+    said = parser().parse_args(["fit", "--config", str(path), "--epochs", "2", "--teachers", "some-*.pt"])
+    settings = settings_of(said)
+    assert (settings.seed, settings.epochs, settings.teachers) == (5, 2, "some-*.pt")

@@ -36,19 +36,19 @@ def test_no_variant_changes_who_evaluates(plan: str) -> None:
 
 @pytest.mark.parametrize("switch", AugmentationSettings.__struct_fields__)
 def test_the_effect_of_every_augmentation_has_a_row_of_its_own_or_with_its_kind(switch: str) -> None:
-    base = configuration("corpora", "base").augmentation
-    changes = [change.get("augmentation", {}) for change in PLANS["corpora"]["variants"].values()]
+    base = configuration("recipe", "base").augmentation
+    changes = [change.get("augmentation", {}) for change in PLANS["recipe"]["variants"].values()]
     assert any(switch in change and change[switch] != getattr(base, switch) and len(change) <= 2 for change in changes)
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_effect_of_every_change_of_the_waveform_has_a_row(change: str) -> None:
-    base = set(configuration("corpora", "base").augmentation.copies)
-    others = [set(configuration("corpora", name).augmentation.copies) for name in PLANS["corpora"]["variants"]]
+    base = set(configuration("recipe", "base").augmentation.copies)
+    others = [set(configuration("recipe", name).augmentation.copies) for name in PLANS["recipe"]["variants"]]
     assert any(base ^ copies == {change} for copies in others)
 
 
-NOTHING = configuration("corpora", "no augmentation at all").augmentation
+NOTHING = configuration("recipe", "no augmentation at all").augmentation
 OFF = {name: value for name, value in msgspec.to_builtins(NOTHING).items() if name != "copies"}
 CLASSES = ("anger", "neutral", "sad")
 

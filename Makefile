@@ -67,7 +67,7 @@ format: $(DEV)/ready ## put the code in shape
 
 JUDGE = $(DEV)/bin/python -m train judge --seeds $(SEEDS) --protocol
 
-train: $(DEV)/ready ## train on DATA with TRAINING three teachers and the model that learns from them (half an hour), and export the bundle: RUN/bundle
+train: $(DEV)/ready ## train on DATA with TRAINING three teachers and the model that learns from them (forty minutes), and export the bundle: RUN/bundle
 	set -e; for seed in 1 2 3; do AFFECTD_DATA=$(DATA) $(DEV)/bin/python -m train fit --config $(TRAINING) --seed $$seed --epochs 24 --out $(RUN)/teacher-$$seed $(ARGS); done
 	AFFECTD_DATA=$(DATA) $(DEV)/bin/python -m train fit --config $(TRAINING) --teachers '$(RUN)/teacher-*/checkpoint.pt' --out $(RUN) $(ARGS)
 	$(DEV)/bin/python -m export --checkpoint $(RUN)/checkpoint.pt --out $(RUN)/bundle

@@ -1,6 +1,6 @@
 """Distillation: trained networks say what they make of every training batch, and one small network learns it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -43,15 +43,19 @@ def soft_loss(logits: Tensor, probabilities: Tensor, temperature: float) -> Tens
 
 
 def read_teachers(pattern: str) -> dict[Path, Checkpoint]:
-    """The checkpoints whose paths match; they must agree on everything that a batch is made of."""
+    """The checkpoints whose paths match."""
     anchor = Path(pattern).anchor
     paths = Path(anchor).glob(pattern.removeprefix(anchor))
     found = {path: read_checkpoint(path) for path in sorted(paths)}
     if not found:
         raise UsageError(f"{pattern}: no teacher's checkpoint is there; train some with fit or judge, or name none.")
-    first = next(iter(found.values()))
-    for path, teacher in found.items():
-        same = teacher.classes == first.classes and teacher.features == first.features
-        if not same or (teacher.scaler.mean != first.scaler.mean).any():
-            raise UsageError(f"{path}: was trained on other clips, emotions or features than its fellow teachers.")
     return found
+
+
+def refuse_strangers(known: Mapping[Path, Checkpoint]) -> None:
+    """Raises where networks that one is to begin and to learn from differ in anything that a batch is made of."""
+    for path, other in known.items():
+        place, first = next(iter(known.items()))
+        same = other.classes == first.classes and other.features == first.features
+        if not same or (other.scaler.mean != first.scaler.mean).any():
+            raise UsageError(f"{path}: was trained on other clips, emotions or features than {place}.")

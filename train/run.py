@@ -20,7 +20,7 @@ from train.bank import Bank, fit_scaler
 from train.calibration import fit_temperature, threshold_for
 from train.checkpoint import Checkpoint, read_checkpoint
 from train.corpora import Clip, classes_of, read_manifest, relabel
-from train.distillation import Teachers, read_teachers
+from train.distillation import Teachers, read_teachers, refuse_strangers
 from train.fit import BatchSource, fit, infer
 from train.recordings import features_of
 from train.settings import Settings
@@ -111,9 +111,11 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     """Fits and calibrates; the test side is not looked at. ``start`` names a checkpoint to go on from."""
     before = {start: read_checkpoint(start)} if start else {}
     teachers = read_teachers(settings.teachers) if settings.teachers else {}
-    for path, checkpoint in {**before, **teachers}.items():
+    known = {**before, **teachers}
+    refuse_strangers(known)
+    for path, checkpoint in known.items():
         refuse_foreknowledge(path, checkpoint, split, material.root)
-    inherited = next(iter({**teachers, **before}.values()), None)
+    inherited = next(iter(known.values()), None)
     classes = inherited.classes if inherited else classes_of(split.train)
     frames = material.frames(split.train, settings.features)
     scaler = inherited.scaler if inherited else fit_scaler(frames)

@@ -12,7 +12,7 @@ import torch
 from edge.errors import AffectdError, UsageError
 from tests.train.conftest import SETTINGS
 from train.checkpoint import Checkpoint, read_checkpoint
-from train.distillation import Teachers, read_teachers, soft_loss
+from train.distillation import Teachers, read_teachers, refuse_strangers, soft_loss
 from train.network import EmotionNetwork, NetworkSettings
 from train.rehearsal import Rehearsal
 from train.run import Material, run
@@ -104,4 +104,4 @@ def test_teachers_must_be_there_and_agree(trained: Checkpoint, folder: Path) -> 
     other = msgspec.structs.replace(trained, classes=trained.classes[::-1])
     other.save(folder / "fellows" / "two" / "checkpoint.pt")
     with pytest.raises(UsageError, match=r"two/checkpoint\.pt: was trained on other clips, emotions or features"):
-        read_teachers(str(folder / "fellows" / "*" / "checkpoint.pt"))
+        refuse_strangers(read_teachers(str(folder / "fellows" / "*" / "checkpoint.pt")))

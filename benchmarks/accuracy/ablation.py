@@ -42,13 +42,14 @@ def main() -> None:
 
 def add(name: str, plan: dict[str, Any], variant: str, material: Material) -> None:
     """Trains one variant of a plan, unless its configuration has a result."""
-    settings = msgspec.convert(merged(plan["base"], plan["variants"][variant]), Settings)
+    change = dict(plan["variants"][variant])
+    begin = change.pop("start", plan.get("start"))
+    settings = msgspec.convert(merged(plan["base"], change), Settings)
     digest = hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:12]
     if known().get(name, {}).get(variant, {}).get("configuration") == digest:
         return
-    start = Path(plan["start"]) if "start" in plan else None
     folder = Path("runs/ablation") / f"{name}-{variant.replace(' ', '-')}-{digest}"
-    scores = run(settings, material, folder, start).card["scores"]
+    scores = run(settings, material, folder, Path(begin) if begin else None).card["scores"]
     found = {p: {corpus: part["uar"] for corpus, part in scores[p]["per_corpus"].items()} for p in PROTOCOLS}  # type: ignore[index]
     results = known()  # another variant may have come to its end meanwhile
     results.setdefault(name, {})[variant] = {"configuration": digest, **found}

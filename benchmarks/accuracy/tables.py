@@ -21,8 +21,8 @@ def percent(value: float) -> str:
 def protocols() -> list[str]:
     """Mean over folds and seeds, and standard deviation of the seeds' means, cold / source / speaker."""
     lines = [
-        "| protocol | folds x seeds | UAR | accuracy | ECE of a fold | ECE of all | accuracy on the surest 75 % |",
-        "|---|---|---|---|---|---|---|",
+        "| protocol | recipe | folds x seeds | UAR | accuracy | ECE of a fold | ECE of all | accuracy on the surest 75 % |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for path in sorted(REPORTS.glob("*.json")):
         found = json.loads(path.read_text())
@@ -33,7 +33,8 @@ def protocols() -> list[str]:
             " / ".join(percent(rows[a][name]["mean"]) + spread(rows[a][name], seeds) for a in ADAPT)
             for name in ("uar", "wa", "ece", "ece_together", "accuracy_at_75")
         ]
-        lines.append(f"| {found['protocol']} | {len(found['folds']) // seeds} x {seeds} | {' | '.join(cells)} |")
+        runs = f"{len(found['folds']) // seeds} x {seeds}"
+        lines.append(f"| {found['protocol']} | {found['training']['name']} | {runs} | {' | '.join(cells)} |")
     return lines
 
 
@@ -69,9 +70,12 @@ def baselines() -> list[str]:
         return []
     lines = ["| folds | features and model | cold | source | speaker |", "|---|---|---|---|---|"]
     for protocol, rows in json.loads(path.read_text()).items():
-        ours = REPORTS / f"{protocol.replace('/', '-')}.json"
-        network = {"frames:network": json.loads(ours.read_text())["summary"]} if ours.is_file() else {}
-        for name, scores in (rows | network).items():
+        ours = {
+            f"frames:network{kind.replace('-', ', ')}": REPORTS / f"{protocol.replace('/', '-')}{kind}.json"
+            for kind in ("", "-large")
+        }
+        networks = {name: json.loads(path.read_text())["summary"] for name, path in ours.items() if path.is_file()}
+        for name, scores in (rows | networks).items():
             cells = " | ".join(percent(scores[a]["uar"]["mean"]) for a in ADAPT)
             lines.append(f"| {protocol} | {name.replace(':', ', ')} | {cells} |")
     return lines
@@ -83,7 +87,7 @@ def heard() -> list[str]:
     for path in sorted(REPORTS.glob("*.json")):
         found = json.loads(path.read_text())
         folds = list(found["folds"].values()) if "folds" in found else [found["card"]["scores"]]
-        title = found["protocol"] if "folds" in found else path.stem
+        title = path.stem
         for adapt in ADAPT[1:]:
             recorded = [fold[adapt] for fold in folds if adapt in fold]
             kinds = {"as recorded": recorded, "as in life": [row["life"] for row in recorded if "life" in row]}

@@ -24,6 +24,8 @@ SIZES = (
     NetworkSettings(channels=(128, 96, 128), strides=(2, 2, 1), kernels=(7, 3, 3), hidden=96),
     NetworkSettings(channels=(128, 96, 128), strides=(4, 2, 2), hidden=96),
     NetworkSettings(channels=(128, 128, 128), strides=(4, 2, 2), hidden=128),
+    NetworkSettings(strides=(3, 2, 2), kernels=(9, 5, 3)),
+    NetworkSettings(channels=(192, 128, 128), strides=(3, 2, 2), kernels=(9, 5, 3), hidden=128),
 )
 
 

@@ -78,12 +78,18 @@ judge: $(DEV)/ready ## train every fold of every accuracy protocol with SEEDS (h
 	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --seeds 1 2 --config configs/train-ravdess.yaml --out runs/teachers-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
 	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt' --teachers 'runs/teachers-ravdess/{fold}-*/checkpoint.pt'
 	AFFECTD_DATA=$(DATA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(DATA) $(JUDGE) corpora --config configs/train-large.yaml --out runs/teachers-large
+	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --config configs/train-ravdess-large.yaml --out runs/judge-ravdess-large --start 'runs/teachers-large/ravdess-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(DATA) $(JUDGE) emodb/speakers --config configs/train-emodb-large.yaml --out runs/judge-emodb-large --start 'runs/teachers-large/emodb-{seed}/checkpoint.pt'
 	AFFECTD_DATA=$(DATA) $(JUDGE) random --config configs/train-random.yaml --out runs/judge-random
 	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/statements --config configs/train-ravdess.yaml --out runs/judge-ravdess-statements --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
 	AFFECTD_DATA=$(DATA) $(JUDGE) emodb/statements --config configs/train-emodb.yaml --out runs/judge-emodb-statements --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
 	cp runs/judge-corpora/report.json train/reports/corpora.json
 	cp runs/judge-ravdess/report.json train/reports/ravdess-5.json
 	cp runs/judge-emodb/report.json train/reports/emodb-speakers.json
+	cp runs/teachers-large/report.json train/reports/corpora-large.json
+	cp runs/judge-ravdess-large/report.json train/reports/ravdess-5-large.json
+	cp runs/judge-emodb-large/report.json train/reports/emodb-speakers-large.json
 	cp runs/judge-random/report.json train/reports/random.json
 	cp runs/judge-ravdess-statements/report.json train/reports/ravdess-statements.json
 	cp runs/judge-emodb-statements/report.json train/reports/emodb-statements.json

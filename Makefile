@@ -87,7 +87,6 @@ judge: $(DEV)/ready ## train every fold of every accuracy protocol with SEEDS (h
 	cp runs/judge-corpora/report.json train/reports/corpora.json
 	cp runs/judge-ravdess/report.json train/reports/ravdess-5.json
 	cp runs/judge-emodb/report.json train/reports/emodb-speakers.json
-	cp runs/teachers-large/report.json train/reports/corpora-large.json
 	cp runs/judge-ravdess-large/report.json train/reports/ravdess-5-large.json
 	cp runs/judge-emodb-large/report.json train/reports/emodb-speakers-large.json
 	cp runs/judge-random/report.json train/reports/random.json

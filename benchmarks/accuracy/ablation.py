@@ -35,7 +35,12 @@ def main() -> None:
     plans = msgspec.yaml.decode((HERE / "ablation.yaml").read_bytes())
     material = Material(data_folder(), Path("runs/cache"))
     for name in sys.argv[1:2] or plans:
-        for variant in sys.argv[2:] or plans[name]["variants"]:
+        if name not in plans:
+            sys.exit(f"No plan is called {name}; choose one of {', '.join(plans)}.")
+        variants = plans[name]["variants"]
+        for variant in sys.argv[2:] or variants:
+            if variant not in variants:
+                sys.exit(f"No variant of {name} is called {variant}; choose one of: {'; '.join(variants)}.")
             add(name, plans[name], variant, material)
     sys.stdout.write("\n".join(table(variants) for variants in known().values()))
 

@@ -14,6 +14,11 @@ REPORTS = HERE.parent.parent / "train" / "reports"
 ADAPT = ("none", "source", "speaker")
 
 
+def reports() -> list[Path]:
+    """By name: a recipe, then what follows from it."""
+    return sorted(REPORTS.glob("*.json"), key=lambda path: path.stem)
+
+
 def percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
@@ -24,7 +29,7 @@ def protocols() -> list[str]:
         "| protocol | recipe | folds x seeds | UAR | accuracy | ECE of a fold | ECE of all | accuracy on the surest 75 % |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for path in sorted(REPORTS.glob("*.json")):
+    for path in reports():
         found = json.loads(path.read_text())
         if "summary" not in found:
             continue
@@ -83,18 +88,17 @@ def baselines() -> list[str]:
 
 def heard() -> list[str]:
     """UAR by how many utterances the adapter had heard before, in histories as recorded and as in life."""
-    lines = [f"| protocol | adapter | history | {' | '.join(HEARD)} utterances | all |", "|---|---|---|" + "---|" * 6]
-    for path in sorted(REPORTS.glob("*.json")):
+    lines = [f"| report | adapter | history | {' | '.join(HEARD)} utterances | all |", "|---|---|---|" + "---|" * 6]
+    for path in reports():
         found = json.loads(path.read_text())
         folds = list(found["folds"].values()) if "folds" in found else [found["card"]["scores"]]
-        title = path.stem
         for adapt in ADAPT[1:]:
             recorded = [fold[adapt] for fold in folds if adapt in fold]
             kinds = {"as recorded": recorded, "as in life": [row["life"] for row in recorded if "life" in row]}
             for kind, rows in kinds.items():
                 if rows:
                     cells = [by_count(rows, name) for name in HEARD] + [percent(mean(row["uar"] for row in rows))]
-                    lines.append(f"| {title} | {adapt} | {kind} | {' | '.join(cells)} |")
+                    lines.append(f"| {path.stem} | {adapt} | {kind} | {' | '.join(cells)} |")
     return lines
 
 

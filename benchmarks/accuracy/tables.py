@@ -26,7 +26,7 @@ def percent(value: float) -> str:
 def protocols() -> list[str]:
     """Mean over folds and seeds, and standard deviation of the seeds' means, cold / source / speaker."""
     lines = [
-        "| protocol | recipe | folds x seeds | UAR | accuracy | ECE of a fold | ECE of all | accuracy on the surest 75 % |",
+        "| protocol | recipe | folds x seeds | UAR | accuracy | ECE of a fold | ECE of all | accuracy on surest 75 % |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for path in reports():

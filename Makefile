@@ -85,6 +85,8 @@ judge: $(DEV)/ready ## train every fold of every accuracy protocol with SEEDS (h
 	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/statements --config configs/train-ravdess.yaml --out runs/judge-ravdess-statements --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
 	AFFECTD_DATA=$(DATA) $(JUDGE) emodb/statements --config configs/train-emodb.yaml --out runs/judge-emodb-statements --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
 	cp runs/judge-corpora/report.json train/reports/corpora.json
+	cp runs/teachers-corpora/report.json train/reports/corpora-teachers.json
+	cp runs/teachers-large/report.json train/reports/corpora-large.json
 	cp runs/judge-ravdess/report.json train/reports/ravdess-5.json
 	cp runs/judge-emodb/report.json train/reports/emodb-speakers.json
 	cp runs/judge-ravdess-large/report.json train/reports/ravdess-5-large.json

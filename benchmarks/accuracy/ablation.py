@@ -47,9 +47,7 @@ def main() -> None:
 
 def add(name: str, plan: dict[str, Any], variant: str, material: Material) -> None:
     """Trains one variant of a plan, unless its configuration has a result."""
-    change = dict(plan["variants"][variant])
-    begin = change.pop("start", plan.get("start"))
-    settings = msgspec.convert(merged(plan["base"], change), Settings)
+    settings, begin = configuration(plan, variant)
     digest = hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:12]
     if known().get(name, {}).get(variant, {}).get("configuration") == digest:
         return
@@ -61,6 +59,13 @@ def add(name: str, plan: dict[str, Any], variant: str, material: Material) -> No
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     sys.stdout.write(row(variant, found) + "\n")
     sys.stdout.flush()
+
+
+def configuration(plan: dict[str, Any], variant: str) -> tuple[Settings, str]:
+    """A variant's configuration, and the checkpoint that it goes on from, if any: its own ``start`` or the plan's."""
+    change = dict(plan["variants"][variant])
+    begin = change.pop("start", plan.get("start", ""))
+    return msgspec.convert(merged(plan["base"], change), Settings), begin
 
 
 def known() -> dict[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ VARIANTS = [(plan, name) for plan in PLANS for name in PLANS[plan]["variants"]]
 
 
 def configuration(plan: str, name: str) -> Settings:
-    return msgspec.convert(ablation.merged(PLANS[plan]["base"], PLANS[plan]["variants"][name]), Settings)
+    return ablation.configuration(PLANS[plan], name)[0]
 
 
 @pytest.mark.parametrize(("plan", "name"), VARIANTS)

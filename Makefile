@@ -36,7 +36,7 @@ test: $(DEV)/ready ## all tests that a newcomer should run
 
 faults: $(DEV)/ready ## the whole fault suite (an hour), its table into docs/faults.md
 	@.ci/packages $(TEST_PACKAGES)
-	$(DEV)/bin/pytest -p tests.faults.table -m 'faults or not faults' --fault-table docs/faults.md tests/faults tests/edge/test_journal.py
+	$(DEV)/bin/pytest -p tests.faults.table -m 'faults or not faults' --fault-table docs/faults.md tests/faults tests/edge/journal/test_journal.py
 
 test-homeassistant: $(DEV)/ready ## the daemon in a real Home Assistant (root; builds a Debian 13 in .cache first)
 	@.ci/packages mosquitto mmdebstrap

@@ -7,10 +7,10 @@ import streamlit as st
 from app import bundles, findings, hearing, microphone, palette, result
 from app.plots import lanes
 from app.recording import Recording
-from edge.analyse import finding
-from edge.classifier import Classifier
+from edge.cli.analyse import finding
+from edge.daemon.pipeline import Analysis
 from edge.errors import AudioError
-from edge.listener import Analysis
+from edge.model.classifier import Classifier
 
 _SOURCES = ("Upload a file", "Record in the browser", "This computer's microphone")
 FORMATS = ("wav", "flac", "ogg", "opus", "mp3")

@@ -10,9 +10,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app import bundles, findings, hearing
 from app.analyse import FORMATS
 from app.recording import Recording
-from edge.analyse import Finding, finding
-from edge.classifier import Classifier
+from edge.cli.analyse import Finding, finding
 from edge.errors import AudioError
+from edge.model.classifier import Classifier
 
 _KINDS = ("Files", "A folder")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from edge.bundle import DEFAULT, MANIFEST, Bundle
-from edge.classifier import Classifier
 from edge.errors import AffectdError
+from edge.model.bundle import DEFAULT, MANIFEST, Bundle
+from edge.model.classifier import Classifier
 
 INSTALLED = Path("/var/lib/affectd/bundle")  # where `affectd bundle install` puts one
 

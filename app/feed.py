@@ -12,7 +12,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from app import nodes
 from app.nodes import Nodes
 from edge.config import MqttSettings
-from edge.credentials import authenticate
+from edge.mqtt.credentials import authenticate
 
 _RETRY_S = (1, 8)  # the first and the longest pause between two attempts
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from edge.analyse import Finding
+from edge.cli.analyse import Finding
 
 
 def lines(findings: Iterable[Finding]) -> bytes:

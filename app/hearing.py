@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.recording import Recording
-from edge.analyse import analyse_chunks
 from edge.audio import SAMPLE_RATE
-from edge.classifier import Classifier
+from edge.cli.analyse import analyse_chunks
+from edge.config import GateSettings
+from edge.daemon.pipeline import Analysis, Analyst
 from edge.errors import AudioError
-from edge.explain import PARTS, Explainer
-from edge.gate import GateSettings, Utterance
-from edge.listener import Analysis, Analyst
+from edge.explain.explainer import PARTS, Explainer
+from edge.model.classifier import Classifier
+from edge.vad.gate import Utterance
 
 LONGEST_S = 60  # that may be taken as one utterance: as long as the gate may be told to make one
 

@@ -13,7 +13,7 @@ from app.plots import bars, lanes
 from edge import config
 from edge.config import MqttSettings
 from edge.errors import AffectdError
-from edge.presence import NO_EMOTION
+from edge.events.event import NO_EMOTION
 
 _EVERY_S = 1.0
 

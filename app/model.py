@@ -7,7 +7,7 @@ import streamlit as st
 from app import bundles, palette, scores
 from app.plots import training
 from app.scores import Scores
-from edge.bundle import CARD, Bundle
+from edge.model.bundle import CARD, Bundle
 
 
 def page() -> None:

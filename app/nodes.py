@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from edge.events import Event
-from edge.presence import NO_EMOTION
+from edge.events.event import NO_EMOTION, Event
 
 HISTORY = datetime.timedelta(hours=1)
 TOPICS = (

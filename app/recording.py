@@ -11,8 +11,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE, decode_open, into_blocks
+from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
 from edge.errors import AudioError
+from edge.sources.conversion import decode_open, into_blocks
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Recording:
     def chunks(self, on_progress: Callable[[float], None] | None = None) -> Iterator[NDArray[np.int16]]:
         """The sound, int16 [n] each, mono 16 kHz; ``on_progress`` hears which share of the bytes is read, 0-1.
 
-        Raises AudioError as ``edge.audio.decode`` does.
+        Raises AudioError as ``edge.sources.conversion.decode`` does.
         """
         if not self.content:
             raise AudioError(f"{self.name} is empty")

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from app import findings, hearing, palette, verdict
 from app.plots import bars, moments
 from app.recording import Recording, wav
-from edge import features, picture
-from edge.analyse import finding
+from edge import features
 from edge.audio import SAMPLE_RATE
-from edge.classifier import Classifier
-from edge.explain import Explanation
-from edge.listener import Analysis
+from edge.cli.analyse import finding
+from edge.daemon.pipeline import Analysis
+from edge.explain import picture
+from edge.explain.explainer import Explanation
+from edge.model.classifier import Classifier
 
 _ALL = "all the others"
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge import features, filters
+from edge import features
+from edge.features import filters
 
 KHZ_TICKS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _FLOOR_DB = 60.0  # under the loudest bin: below it all is dark

@@ -12,11 +12,13 @@ import numpy as np
 import shap
 
 from benchmarks import measure
-from edge import features, shapley
-from edge.audio import SAMPLE_RATE, read_audio
-from edge.bundle import Bundle
-from edge.classifier import Classifier
-from edge.explain import Explainer, log_odds, membership
+from edge import features
+from edge.audio import SAMPLE_RATE
+from edge.explain import shapley
+from edge.explain.explainer import Explainer, log_odds, membership
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
+from edge.sources.conversion import read_audio
 
 SECONDS = 3
 EXPLANATION = "explanation"

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import ROOT
-from edge.audio import BLOCK_SECONDS, into_blocks
+from edge.audio import BLOCK_SECONDS
+from edge.sources.conversion import into_blocks
 
 READY_S = 60.0
 

@@ -23,8 +23,9 @@ import numpy as np
 import soundfile
 
 from benchmarks import measure, recipe
-from edge import features, prosody, spectrum
+from edge import features
 from edge.audio import SAMPLE_RATE
+from edge.features import prosody, spectrum
 
 SECONDS = 3
 MEASURED_SECONDS = 0.25  # of CPU time in each run, so that the clock's steps do not count

@@ -29,11 +29,11 @@ sys.path.insert(0, str(ROOT))
 
 from edge import features  # noqa: E402
 from edge.config import MqttSettings  # noqa: E402
-from edge.connection import Connection  # noqa: E402
-from edge.events import Event, EventExplanation, stamp  # noqa: E402
-from edge.journal import Journal  # noqa: E402
-from edge.session import Conversation  # noqa: E402
-from edge.topics import Info, Topics  # noqa: E402
+from edge.events.event import Event, EventExplanation, stamp  # noqa: E402
+from edge.journal.journal import Journal  # noqa: E402
+from edge.mqtt.connection import Connection  # noqa: E402
+from edge.mqtt.session import Conversation  # noqa: E402
+from edge.mqtt.topics import Info, Topics  # noqa: E402
 
 LABELS = ["anger", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
 EVERY_S = 3.0

@@ -21,9 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE, read_audio
-from edge.gate import Gate, GateSettings, SpeechStarted, Utterance
-from edge.voice import NeuralDetector
+from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
+from edge.config import GateSettings
+from edge.sources.conversion import read_audio
+from edge.vad.detectors import NeuralDetector
+from edge.vad.gate import Gate, SpeechStarted, Utterance
 
 FULL_SCALE = 32768.0
 NOISE_DB = -40.0  # dBFS

@@ -14,9 +14,9 @@ from benchmarks import measure, scenes
 from benchmarks.daemon import broker, daemon, play_paced
 from edge import features
 from edge.audio import SAMPLE_RATE
-from edge.bundle import Bundle
-from edge.classifier import Classifier
-from edge.explain import Explainer, membership
+from edge.explain.explainer import Explainer, membership
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
 
 LENGTHS_S = (1, 2, 3, 5, 8, 12, 20, 30)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128)

@@ -17,15 +17,18 @@ import numpy as np
 import onnxruntime
 
 from benchmarks import measure
-from edge import features, shapley
-from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE, into_blocks, read_audio
-from edge.bundle import COALITIONS, DEFAULT, MODEL, Bundle
-from edge.classifier import Classifier
-from edge.events import event_of
-from edge.explain import Explainer
-from edge.gate import Gate, GateSettings, Utterance
-from edge.listener import Analyst
-from edge.voice import CheapDetector, NeuralDetector
+from edge import features
+from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
+from edge.config import GateSettings
+from edge.daemon.pipeline import Analyst
+from edge.daemon.reporting import event_of
+from edge.explain import shapley
+from edge.explain.explainer import Explainer
+from edge.model.bundle import COALITIONS, DEFAULT, MODEL, Bundle
+from edge.model.classifier import Classifier
+from edge.sources.conversion import into_blocks, read_audio
+from edge.vad.detectors import CheapDetector, NeuralDetector
+from edge.vad.gate import Gate, Utterance
 
 SECONDS = 3
 MATRIX = 512

@@ -13,8 +13,10 @@ import numpy as np
 from benchmarks import measure, scenes
 from benchmarks.daemon import broker, daemon
 from benchmarks.proxy import Wire, wire
-from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS, SAMPLE_RATE, into_blocks
-from edge.gate import Gate, GateSettings, Utterance
+from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS, SAMPLE_RATE
+from edge.config import GateSettings
+from edge.sources.conversion import into_blocks
+from edge.vad.gate import Gate, Utterance
 
 PATIENCE_S = 10.0
 TOPICS = ("event", "journal")

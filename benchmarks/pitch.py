@@ -13,10 +13,9 @@ import librosa
 import numpy as np
 from tqdm import tqdm
 
-from edge import prosody
 from edge.audio import SAMPLE_RATE
-from edge.features import PADDING
-from edge.spectrum import HOP_SAMPLES, WINDOW_SAMPLES, power_spectra
+from edge.features import PADDING, prosody
+from edge.features.spectrum import HOP_SAMPLES, WINDOW_SAMPLES, power_spectra
 from train.corpora import read_manifest
 from train.recordings import decode
 from train.settings import data_folder

@@ -4,8 +4,10 @@ import numpy as np
 
 from benchmarks.gate import hum, pink
 from benchmarks.measure import DEMO
-from edge.audio import SAMPLE_RATE, into_blocks, read_audio
-from edge.gate import Gate, GateSettings, Utterance
+from edge.audio import SAMPLE_RATE
+from edge.config import GateSettings
+from edge.sources.conversion import into_blocks, read_audio
+from edge.vad.gate import Gate, Utterance
 
 ROOM_DB = -80.0  # dBFS: what a quiet room leaves of a microphone; digital silence would be reported as a fault
 PAUSE_S = 0.75  # longer than the hangover: each sentence is an utterance of its own

@@ -17,7 +17,8 @@ import soundfile
 
 from benchmarks import measure
 from benchmarks.recipe import Recipe
-from edge.audio import SAMPLE_RATE, read_audio
+from edge.audio import SAMPLE_RATE
+from edge.sources.conversion import read_audio
 
 CORES = 2
 GATED, WHOLE, RECIPE = "analyse", "analyse --whole", "librosa and torch"

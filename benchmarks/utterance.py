@@ -7,13 +7,14 @@ import msgspec
 
 from benchmarks import measure
 from benchmarks.recipe import Recipe
-from edge.audio import SAMPLE_RATE, read_audio
-from edge.bundle import Bundle
-from edge.classifier import Classifier
-from edge.events import event_of
-from edge.explain import Explainer
-from edge.gate import Utterance
-from edge.listener import Analyst
+from edge.audio import SAMPLE_RATE
+from edge.daemon.pipeline import Analyst
+from edge.daemon.reporting import event_of
+from edge.explain.explainer import Explainer
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
+from edge.sources.conversion import read_audio
+from edge.vad.gate import Utterance
 
 SECONDS = 3
 OURS, THEIRS = "affectd", "librosa, torch, one perturbation at a time"

@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 import torch
 
-from edge import bundle
-from edge.bundle import Bundle, Manifest
 from edge.errors import AffectdError
-from edge.runtime import open_session
+from edge.model import bundle
+from edge.model.bundle import Bundle, Manifest
+from edge.model.runtime import open_session
 from export import card, checkpoint, graphs, parity
 from export.checkpoint import Checkpoint
 from train.network import EmotionNetwork

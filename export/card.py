@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from edge.bundle import Manifest
+from edge.model.bundle import Manifest
 
 
 def text(manifest: Manifest, labels: Sequence[str], parameters: int) -> str:

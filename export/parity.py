@@ -9,7 +9,7 @@ from torch import Tensor
 
 from edge.errors import BundleError
 from edge.features import FeatureSet
-from edge.runtime import Session, attempt
+from edge.model.runtime import Session, attempt
 from train.network import EmotionNetwork, PooledNetwork
 
 TOLERANCE = 1e-4  # in logits and attention weights

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from edge import features
-from edge.bundle import Bundle
+from edge.model.bundle import Bundle
 from export.__main__ import export
 from export.checkpoint import Checkpoint, read
 from train.network import EmotionNetwork, NetworkSettings, PooledNetwork, PooledSettings

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
-from edge import adapt
-from edge.bundle import Scaler
+from edge.model import adapter as adapt
+from edge.model.bundle import Scaler
 from train.corpora import Clip
 
 Floats = NDArray[np.float32]

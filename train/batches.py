@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import features, prosody
+from edge import features
+from edge.features import prosody
 from train.bank import Bank
 from train.rehearsal import before
 from train.settings import AugmentationSettings, HistorySettings

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from lightning_fabric.utilities import rank_zero_only
 
-from edge.bundle import Scaler, feature_set
 from edge.errors import AffectdError
 from edge.features import FeatureSet
+from edge.model.bundle import Scaler, feature_set
 from train.network import EmotionNetwork, NetworkSettings
 
 

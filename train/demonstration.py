@@ -17,8 +17,8 @@ import soxr
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from edge import schema
 from edge.audio import SAMPLE_RATE
+from edge.config import schema
 from edge.errors import AffectdError, UsageError
 
 

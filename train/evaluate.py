@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.adapt import Adaptation
-from edge.bundle import Bundle
-from edge.classifier import Classifier
 from edge.errors import UsageError
+from edge.model.adapter import Adaptation
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
 from train import listen, report
 from train.corpora import Clip, read_manifest
 from train.recordings import features_of

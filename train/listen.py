@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.adapt import Adaptation, Adapter, AdapterSettings
 from edge.errors import UsageError
+from edge.model.adapter import Adaptation, Adapter, AdapterSettings
 from train.corpora import Clip
 
 Floats = NDArray[np.float32]

@@ -41,7 +41,7 @@ class EmotionNetwork(nn.Module):
     The first convolution is kept apart and without a nonlinearity before it: it is linear in the features, so an
     explanation can compute each feature's share of it once and add shares up per coalition (``front`` and ``tail``).
     The embedding, one vector for the whole utterance, has mean 0 and variance 1 over the training set; what is
-    ``usual`` of a source, its shift and scale [2, e], is taken out before the last layer (edge.adapt).
+    ``usual`` of a source, its shift and scale [2, e], is taken out before the last layer (edge.model.adapter).
     """
 
     def __init__(self, settings: NetworkSettings) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edge.adapt import normalisation
+from edge.model.adapter import normalisation
 from train.network import EmotionNetwork
 
 Values = TypeVar("Values", bound=Any)

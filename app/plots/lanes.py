@@ -7,7 +7,7 @@ from datetime import datetime
 import altair as alt
 
 from app.palette import Palette, hue
-from edge.classifier import UNCERTAIN
+from edge.events.event import UNCERTAIN
 
 _LANE_PX = 20
 _MARGIN_PX = 50  # the axis, and what a page takes off a chart's height

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from app import spectrogram
 from app.palette import Palette
 from app.waveform import envelope
-from edge import features, occlusion
+from edge import features
 from edge.audio import SAMPLE_RATE
-from edge.explain import Explanation, TimeEffect
+from edge.explain import occlusion
+from edge.explain.explainer import Explanation, TimeEffect
 
 _HEIGHTS = {"effects": 160, "waveform": 110, "mel": 220, "attention": 130}  # pixels, with title and axis
 _AXIS_PX = 58  # room for the numbers at the left, the same in every panel, so that their times agree

@@ -19,7 +19,7 @@ from sklearn.svm import SVC
 from torch import nn
 
 from benchmarks.accuracy.vectors import limited, vectors
-from edge.adapt import Adaptation, Adapter, AdapterSettings
+from edge.model.adapter import Adaptation, Adapter, AdapterSettings
 from train import listen, report
 from train.corpora import Clip, read_manifest, relabel
 from train.network import PooledNetwork, PooledSettings

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from edge.adapt import Adapter
+from edge.model.adapter import Adapter
 from train.checkpoint import Checkpoint, read_checkpoint
 from train.corpora import Clip
 from train.fit import infer

@@ -13,7 +13,7 @@ import re
 import time
 from pathlib import Path
 
-from edge.bundle import DEFAULT, Bundle
+from edge.model.bundle import DEFAULT, Bundle
 
 DOCUMENT = Path("docs/explanations.md")
 TABLES = (

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from edge import features
-from edge.audio import SAMPLE_RATE, read_audio
-from edge.bundle import Bundle
+from edge.audio import SAMPLE_RATE
 from edge.features import FeatureSet
+from edge.model.bundle import Bundle
+from edge.sources.conversion import read_audio
 
 DATA = Path(os.environ.get("AFFECTD_DATA", "../shared/data"))
 RENAMED = {"calm": "neutral"}

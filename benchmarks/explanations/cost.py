@@ -4,10 +4,11 @@ import numpy as np
 
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.timing import milliseconds
-from edge import features, shapley
-from edge.bundle import Bundle
-from edge.classifier import Classifier
-from edge.explain import Explainer, membership
+from edge import features
+from edge.explain import shapley
+from edge.explain.explainer import Explainer, membership
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
 
 SECONDS = 3
 

@@ -9,9 +9,9 @@ from scipy.stats import wilcoxon
 from benchmarks.explanations import methods
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
-from edge.bundle import Bundle
-from edge.classifier import Classifier
-from edge.explain import membership
+from edge.explain.explainer import membership
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
 
 CLIPS, STEP, RANDOM_ORDERS = 60, 5, 10
 

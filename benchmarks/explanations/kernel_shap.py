@@ -6,8 +6,8 @@ from benchmarks.explanations import methods
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
 from benchmarks.explanations.timing import milliseconds
-from edge.bundle import Bundle
-from edge.classifier import Classifier
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
 
 CLIPS, TIMED = 60, 12
 

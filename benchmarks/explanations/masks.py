@@ -7,8 +7,8 @@ import numpy as np
 from benchmarks.explanations import methods
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
-from edge.bundle import Bundle
-from edge.classifier import Classifier, softmax
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier, softmax
 
 CLIPS = 100
 

@@ -11,7 +11,7 @@ import numpy as np
 import shap
 from sklearn.linear_model import Ridge
 
-from edge import shapley
+from edge.explain import shapley
 
 Worth = Callable[[np.ndarray], np.ndarray]
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from benchmarks.explanations.timing import milliseconds
-from edge import shapley
-from edge.bundle import Bundle
-from edge.explain import membership
-from edge.runtime import open_session
+from edge.explain import shapley
+from edge.explain.explainer import membership
+from edge.model.bundle import Bundle
+from edge.model.runtime import open_session
 from export import graphs
 from train.network import EmotionNetwork, NetworkSettings
 

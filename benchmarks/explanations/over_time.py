@@ -7,9 +7,9 @@ from scipy.stats import wilcoxon
 
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
-from edge import occlusion
-from edge.bundle import Bundle
-from edge.classifier import Classifier, softmax
+from edge.explain import occlusion
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier, softmax
 
 CLIPS, RANDOM_ORDERS = 150, 10
 

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from benchmarks.explanations.clips import held_out
-from edge.bundle import Bundle
-from edge.classifier import Classifier
-from edge.explain import Explainer
+from edge.explain.explainer import Explainer
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
 from export.__main__ import export
 from export.checkpoint import Checkpoint, Record, ScalerRecord
 from train.network import EmotionNetwork, NetworkSettings

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.explanations.clips import Clip, held_out
-from edge import features, occlusion
-from edge.adapt import Adaptation, Adapter
+from edge import features
 from edge.audio import SAMPLE_RATE
-from edge.bundle import Bundle
-from edge.classifier import Classifier, Verdict
-from edge.explain import Explainer
+from edge.explain import occlusion
+from edge.explain.explainer import Explainer
+from edge.model.adapter import Adaptation, Adapter
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier, Verdict
 
 NEUTRAL = "neutral"
 OURS = "the burst's emotion against neutral"

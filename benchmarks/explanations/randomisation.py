@@ -9,12 +9,12 @@ from scipy.stats import spearmanr
 
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
-from edge import bundle as bundles
-from edge import occlusion, shapley
-from edge.bundle import Bundle
-from edge.classifier import Classifier
-from edge.explain import Explainer, log_odds
-from edge.runtime import open_session
+from edge.explain import occlusion, shapley
+from edge.explain.explainer import Explainer, log_odds
+from edge.model import bundle as bundles
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
+from edge.model.runtime import open_session
 
 CLIPS, NETWORKS = 60, 5
 

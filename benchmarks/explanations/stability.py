@@ -8,10 +8,10 @@ from scipy.stats import spearmanr
 
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
-from edge import occlusion, shapley
-from edge.bundle import Bundle
-from edge.classifier import Classifier
-from edge.explain import log_odds
+from edge.explain import occlusion, shapley
+from edge.explain.explainer import log_odds
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
 
 CLIPS = 100
 

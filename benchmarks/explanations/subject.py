@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.explanations.clips import Clip
-from edge.classifier import Classifier, Verdict, softmax
-from edge.explain import Explainer, log_odds, membership
+from edge.explain.explainer import Explainer, log_odds, membership
+from edge.model.classifier import Classifier, Verdict, softmax
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.audio import BLOCK_SECONDS, decode, into_blocks
+from edge.audio import BLOCK_SECONDS
 from edge.errors import AudioError, SourceError
+from edge.sources.conversion import decode, into_blocks
 
 
 class FileSource:

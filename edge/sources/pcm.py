@@ -11,8 +11,9 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.audio import SAMPLE_RATE, Converter, into_blocks
+from edge.audio import SAMPLE_RATE
 from edge.errors import SourceError
+from edge.sources.conversion import Converter, into_blocks
 
 _SAMPLE_BYTES = 2
 _FULL_SCALE = 32768.0

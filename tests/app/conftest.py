@@ -14,7 +14,8 @@ import pytest
 import soundfile
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
-from edge.audio import SAMPLE_RATE, read_audio
+from edge.audio import SAMPLE_RATE
+from edge.sources.conversion import read_audio
 from tests.conftest import DATA, DEMO, ROOT, answers, free_port, until
 from tests.room import room
 

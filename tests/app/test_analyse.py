@@ -12,7 +12,8 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from app.recording import Recording
-from edge.audio import SAMPLE_RATE, read_audio
+from edge.audio import SAMPLE_RATE
+from edge.sources.conversion import read_audio
 from tests.conftest import DEMO, affectd
 
 

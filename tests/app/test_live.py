@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from app import nodes
 from app.nodes import HISTORY, Node, heard
-from edge.events import Event
+from edge.events.event import Event
 from tests.conftest import DEMO, ROOT, Subscriber, answers, free_port, until
 
 NOW = datetime.datetime(2026, 11, 22, 12, 0, tzinfo=datetime.UTC)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app import scores
-from edge.bundle import DEFAULT, Bundle
+from edge.model.bundle import DEFAULT, Bundle
 
 RATES = {"uar": 0.5, "wa": 0.6, "f1_macro": 0.4, "ece": 0.1}
 WHOLE = {"n": 4, "labels": ["a", "b"], "per_class": {"a": 0.5, "b": 1.0}, "confusion": [[1, 1], [0, 2]], **RATES}

@@ -12,10 +12,11 @@ from streamlit.testing.v1 import AppTest
 from app import hearing
 from app.recording import Recording
 from app.waveform import envelope
-from edge.audio import SAMPLE_RATE, read_audio
-from edge.bundle import Bundle
-from edge.classifier import Classifier
+from edge.audio import SAMPLE_RATE
 from edge.errors import AudioError
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
+from edge.sources.conversion import read_audio
 from tests.conftest import DEMO, ROOT
 
 _PATIENCE_S = 120

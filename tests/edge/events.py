@@ -1,6 +1,6 @@
 """Events as the daemon makes them, for tests that need no audio."""
 
-from edge.events import Event, EventExplanation
+from edge.events.event import Event, EventExplanation
 
 
 def event(seq: int, node: str = "kitchen", *, text: str = "") -> Event:

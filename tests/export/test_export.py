@@ -3,9 +3,10 @@ import onnx
 import pytest
 import torch
 
-from edge import bundle, features
-from edge.bundle import Bundle
+from edge import features
 from edge.errors import BundleError
+from edge.model import bundle
+from edge.model.bundle import Bundle
 from export import graphs, parity
 from export.__main__ import main
 from export.checkpoint import read

@@ -25,7 +25,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.audio import SAMPLE_RATE, decode
+from edge.audio import SAMPLE_RATE
+from edge.sources.conversion import decode
 from tests.conftest import DEMO, ROOT, answers, free_port, until
 
 NODE = "kitchen"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.journal import Journal
+from edge.journal.journal import Journal
 from tests.faults.parts import NODE, Broker, Daemon, Proxy, Recorder, assert_complete, gaps
 
 Daemons = Callable[..., Daemon]

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edge.journal import Journal
+from edge.journal.journal import Journal
 from tests.conftest import ROOT, affectd
 from tests.faults.parts import NODE, Broker, Daemon, Proxy, Recorder, Systemd, gaps, speech
 from tests.faults.test_broker import QUICK_AND_FULL, delivered
@@ -50,7 +50,7 @@ def test_f7_a_daemon_killed_at_any_moment_of_an_outage_loses_nothing_accepted(
 WRITER = """
 import sys
 from pathlib import Path
-from edge.journal import Journal
+from edge.journal.journal import Journal
 from tests.edge.events import event
 journal = Journal(Path(sys.argv[1]), "kitchen")
 for _ in range(int(sys.argv[2])):
@@ -174,9 +174,9 @@ sys.exit(main())
 @pytest.mark.parametrize(
     ("module", "target", "after"),
     [
-        ("edge.listener", "Listener.push", 50),
-        ("edge.capture", "Capture._hear", 0),
-        ("edge.session", "Session._drain", 5),
+        ("edge.daemon.pipeline", "Listener.push", 50),
+        ("edge.sources.capture", "Capture._hear", 0),
+        ("edge.mqtt.session", "Session._drain", 5),
     ],
     ids=["listener", "capture", "connection"],
 )
@@ -196,8 +196,8 @@ def test_f16_any_worker_that_fails_ends_the_process(
 
 FROZEN = """
 import sys, threading
-import edge.listener
-edge.listener.Analyst.analyse = lambda *_: threading.Event().wait()
+import edge.daemon.pipeline
+edge.daemon.pipeline.Analyst.analyse = lambda *_: threading.Event().wait()
 from edge.cli import main
 sys.exit(main())
 """

@@ -206,12 +206,12 @@ def young_files(roots: list[Path], since: float) -> list[Path]:
 
 SLOW = """
 import sys, time
-import edge.listener
-quick = edge.listener.Analyst.analyse
+import edge.daemon.pipeline
+quick = edge.daemon.pipeline.Analyst.analyse
 def slow(*arguments):
     time.sleep(2)
     return quick(*arguments)
-edge.listener.Analyst.analyse = slow
+edge.daemon.pipeline.Analyst.analyse = slow
 from edge.cli import main
 sys.exit(main())
 """

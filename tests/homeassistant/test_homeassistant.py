@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edge.bundle import Bundle
+from edge.model.bundle import Bundle
 from tests.conftest import until
 from tests.faults.parts import NODE, Broker, Daemon, Recorder
 from tests.homeassistant.house import DEBIAN, House

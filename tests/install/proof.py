@@ -328,7 +328,7 @@ def _said(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _narrow_node(sources: Path) -> None:
-    _replace(sources / "edge/config.py", r"\{1,40\}\$", "{1,3}$")
+    _replace(sources / "edge/config/settings.py", r"\{1,40\}\$", "{1,3}$")
 
 
 def _die(sources: Path) -> None:
@@ -341,7 +341,7 @@ def _hang(sources: Path) -> None:
 
 def _insert_in_run(sources: Path, statement: str) -> None:
     _replace(
-        sources / "edge/cli.py",
+        sources / "edge/cli/__init__.py",
         r"def _run\(options: argparse.Namespace\) -> int:\n",
         f"def _run(options: argparse.Namespace) -> int:\n    {statement}\n",
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy import ablation
-from edge.bundle import Scaler
+from edge.model.bundle import Scaler
 from train.augmentation import CHANGES
 from train.bank import Bank
 from train.batches import Batch

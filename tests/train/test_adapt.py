@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.adapt import Adapter, AdapterSettings, normalisation
+from edge.model.adapter import Adapter, AdapterSettings, normalisation
 
 
 def voice(mean: float, spread: float, seed: int = 0, time: int = 400) -> np.ndarray:

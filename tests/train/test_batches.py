@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from edge import features
-from edge.adapt import Adapter, AdapterSettings
-from edge.bundle import Scaler
+from edge.model.adapter import Adapter, AdapterSettings
+from edge.model.bundle import Scaler
 from train import batches
 from train.bank import Bank
 from train.corpora import Clip

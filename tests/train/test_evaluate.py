@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import Bundle
+from edge.model.bundle import Bundle
 from export.__main__ import main as export
 from train import listen, run
 from train.checkpoint import Checkpoint

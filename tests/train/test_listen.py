@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from edge.adapt import Adaptation, AdapterSettings
+from edge.model.adapter import Adaptation, AdapterSettings
 from train import listen
 from train.corpora import Clip
 from train.report import HEARD, by_heard

@@ -1,0 +1,104 @@
+"""The daemon's pipeline over files: one JSON object a line."""
+
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.config import GateSettings
+from edge.daemon.pipeline import Analysis, Analyst, Listener
+from edge.errors import AudioError
+from edge.explain.explainer import Explainer, Explanation, Part
+from edge.model.adapter import Adapter
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier
+from edge.sources.conversion import decode, into_blocks
+from edge.vad.gate import Utterance
+
+_STRETCH = 64  # blocks that the gate may look ahead in a file: two seconds
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One utterance of a file; times in seconds from its beginning."""
+
+    file: str
+    start_s: float
+    end_s: float
+    emotion: str
+    confidence: float
+    probabilities: dict[str, float]
+    explanation: Explanation | None
+    unexplained: str = ""
+
+
+def analyse_file(path: Path, analyst: Analyst, gate: GateSettings, *, whole: bool) -> Iterator[Analysis]:
+    """The analyses of one file; ``whole`` takes it as a single utterance, without the gate. Raises AudioError."""
+    return analyse_chunks(decode(path), analyst, gate, whole=whole)
+
+
+def analyse_chunks(
+    chunks: Iterable[NDArray[np.int16]], analyst: Analyst, gate: GateSettings, *, whole: bool
+) -> Iterator[Analysis]:
+    """``analyse_file`` for audio that is decoded already: int16 [n] each, mono 16 kHz."""
+    if whole:
+        yield analyst.analyse(Utterance(0, np.concatenate(list(chunks)), float(np.nan)))
+        return
+    listener = Listener(gate, analyst)
+    blocks = into_blocks(chunks)
+    while stretch := list(islice(blocks, _STRETCH)):
+        listener.gate.foresee(np.stack(stretch))
+        for block in stretch:
+            yield from (item for item in listener.push(block) if isinstance(item, Analysis))
+    yield from (item for item in listener.finish() if isinstance(item, Analysis))
+
+
+def analyse_files(
+    paths: Sequence[Path],
+    *,
+    bundle: Path,
+    gate: GateSettings,
+    threshold: float | None,
+    whole: bool,
+    parts: Collection[Part],
+    against: str | None,
+    adapt: bool = False,
+) -> int:
+    """Print a finding a line on stdout; a file that cannot be read is named on stderr and does not stop the others.
+
+    ``parts`` are those of the explanations, none for no explanation; ``against`` is the label they compare with;
+    ``adapt`` takes the files as what one microphone has heard, in order.
+    Returns the exit code: 0, or 1 if any file failed.
+    """
+    classifier = Classifier(Bundle.load(bundle), threshold=threshold)
+    explainer = Explainer(classifier)
+    explainer.require_label(against)
+    adapter = Adapter(len(classifier.bundle.scaler.mean), classifier.bundle.embedding) if adapt else None
+    analyst = Analyst(classifier, explainer if parts else None, parts, against, adapter)
+    failed = 0
+    for path in paths:
+        try:
+            for analysis in analyse_file(path, analyst, gate, whole=whole):
+                print(msgspec.json.encode(finding(str(path), analysis)).decode(), flush=True)
+        except AudioError as error:
+            print(f"affectd: {error}", file=sys.stderr)
+            failed += 1
+    return 1 if failed else 0
+
+
+def finding(file: str, analysis: Analysis) -> Finding:
+    """What is said about one utterance of ``file``."""
+    verdict = analysis.verdict
+    return Finding(
+        file=file,
+        start_s=round(analysis.start_s, 3),
+        end_s=round(analysis.end_s, 3),
+        emotion=verdict.emotion,
+        confidence=verdict.confidence,
+        probabilities=verdict.probabilities,
+        explanation=analysis.explanation,
+        unexplained=analysis.unexplained,
+    )

@@ -1,0 +1,215 @@
+"""The daemon's configuration: one schema with defaults, units, ranges and help; YAML in, every error at once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge.audio import BLOCK_SECONDS
+from edge.config import schema
+
+DEFAULT_PATH = Path("/etc/affectd/config.yaml")
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+NodeName = Annotated[str, Meta(pattern="^[a-z0-9_-]{1,40}$")]
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the sound comes from."""
+
+    kind: Annotated[
+        Literal["microphone", "command", "file", "stdin"],
+        Meta(description="a microphone, a program that writes raw PCM, an audio file, or raw PCM on standard input"),
+    ] = "microphone"
+    device: Annotated[
+        str | None,
+        Meta(description="microphone: part of its name as `affectd devices` prints it; null is the default one"),
+    ] = None
+    command: Annotated[
+        list[str], Meta(description="command: the program and its arguments; it writes signed 16-bit little-endian PCM")
+    ] = []
+    path: Annotated[str | None, Meta(description="file: anything libsndfile reads (WAV, FLAC, OGG, MP3)")] = None
+    paced: Annotated[bool, Meta(description="file: in real time (true) or as fast as possible (false)")] = True
+    rate: Annotated[int, Meta(ge=8000, le=192_000, description="command, stdin: samples per second of the PCM, Hz")] = (
+        16_000
+    )
+    channels: Annotated[int, Meta(ge=1, le=32, description="command, stdin: interleaved channels of the PCM")] = 1
+    silence_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=3600,
+            description="digital silence (every sample zero) or no sound at all for this long is a fault, s",
+        ),
+    ] = 10.0
+
+    def __post_init__(self) -> None:
+        if self.kind == "command" and not self.command:
+            raise ValueError(
+                "command is empty: name the program, such as [arecord, -q, -t, raw, -f, S16_LE, -r, '16000']"
+            )
+        if self.kind == "file" and self.path is None:
+            raise ValueError("path is missing: name the audio file to listen to")
+
+
+class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When speech begins and ends, and how utterances are cut out of it."""
+
+    trigger_db: Annotated[
+        float, Meta(ge=0, le=30, description="how far above the noise a block must be before it is looked at, dB")
+    ] = 2.0
+    aggressiveness: Annotated[
+        int, Meta(ge=0, le=3, description="of the WebRTC detector, the cheap one: 0 misses least, 3 wakes least")
+    ] = 0
+    open_probability: Annotated[
+        float, Meta(gt=0, le=1, description="speech probability at which an utterance begins")
+    ] = 0.4
+    close_probability: Annotated[
+        float, Meta(gt=0, le=1, description="speech probability below which it ends; at most open_probability")
+    ] = 0.25
+    confirm_s: Annotated[
+        float, Meta(ge=0.032, le=1, description="unbroken speech needed before an utterance begins, s")
+    ] = 0.128
+    hangover_s: Annotated[float, Meta(ge=0.1, le=3, description="pause that ends an utterance, s")] = 0.6
+    lead_in_s: Annotated[
+        float, Meta(ge=0, le=3, description="loud sound taken for speech when speech is recognised at its end, s")
+    ] = 1.5
+    pre_roll_s: Annotated[float, Meta(ge=0.5, le=2, description="sound kept from before the first speech, s")] = 0.5
+    tail_s: Annotated[
+        float, Meta(ge=0, le=1, description="sound kept after the last speech, s; at most hangover_s")
+    ] = 0.25
+    min_utterance_s: Annotated[float, Meta(ge=0.032, le=3, description="shorter speech is dropped, s")] = 0.3
+    max_utterance_s: Annotated[
+        float, Meta(ge=5, le=60, description="longer speech is cut at its quietest point, s; pre-roll included")
+    ] = 12.0
+
+    def __post_init__(self) -> None:
+        if self.close_probability > self.open_probability:
+            raise ValueError("close_probability is above open_probability")
+        if self.tail_s > self.hangover_s:
+            raise ValueError("tail_s is above hangover_s")
+        others = self.pre_roll_s + self.lead_in_s + self.confirm_s + self.min_utterance_s + self.hangover_s
+        needed = 2 * (others + 5 * BLOCK_SECONDS)
+        if self.max_utterance_s < needed:
+            raise ValueError(f"max_utterance_s is below {needed:.1f}, which the other lengths need")
+
+
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What names the emotion."""
+
+    bundle: Annotated[
+        str | None, Meta(description="folder of the model bundle; null is the one that affectd ships")
+    ] = None
+    threshold: Annotated[
+        Fraction | None,
+        Meta(description="confidence below which the emotion is `uncertain`; null is the bundle's own"),
+    ] = None
+    adapt: Annotated[
+        bool, Meta(description="whether each utterance is heard as a deviation from what this microphone usually hears")
+    ] = True
+    explain: Annotated[
+        Literal["families", "none"], Meta(description="whether each event says which family of features spoke for it")
+    ] = "families"
+
+
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """TLS to the broker. There is no fallback to plain."""
+
+    ca_file: Annotated[str | None, Meta(description="PEM file of the authority; null trusts the system's")] = None
+    certificate_file: Annotated[str | None, Meta(description="PEM file of this client's certificate")] = None
+    key_file: Annotated[str | None, Meta(description="PEM file of this client's key")] = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together: give both or neither")
+
+
+class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker."""
+
+    host: Annotated[str, Meta(min_length=1, description="name or address of the broker")] = "localhost"
+    port: Annotated[Port, Meta(description="1883 plain, 8883 TLS by custom")] = 1883
+    base: Annotated[
+        str, Meta(pattern=r"^[^#+/]+(/[^#+/]+)*$", description="first levels of every topic; the node follows")
+    ] = "affectd"
+    username: Annotated[str | None, Meta(description="name to log in with")] = None
+    password_file: Annotated[
+        str | None,
+        Meta(description="file that holds the password; a systemd credential `mqtt-password` is found without it"),
+    ] = None
+    keepalive_s: Annotated[
+        int, Meta(ge=5, le=3600, description="seconds after which a silent connection is dead, s")
+    ] = 30
+    hold_s: Annotated[
+        float, Meta(ge=1, le=3600, description="how long `state` keeps an emotion before it is `none`, s")
+    ] = 20.0
+    reconnect_max_s: Annotated[
+        float,
+        Meta(ge=0.1, le=600, description="longest wait between two attempts to connect, s; drawn at random below it"),
+    ] = 60.0
+    tls: Annotated[TlsSettings | None, Meta(description="present: the connection is encrypted")] = None
+
+    def __post_init__(self) -> None:
+        if self.password_file is not None and self.username is None:
+            raise ValueError("username is missing: a password_file needs the name that goes with it")
+
+
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept for a broker that is away."""
+
+    max_mb: Annotated[float, Meta(ge=1, le=4096, description="size on disk above which the oldest go, MiB")] = 64.0
+    max_days: Annotated[
+        float, Meta(gt=0, le=365, description="age above which they go, in days that the daemon ran")
+    ] = 7.0
+
+
+class HomeAssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Home Assistant, if there is one."""
+
+    discovery: Annotated[bool, Meta(description="whether the node announces its entities")] = True
+    prefix: Annotated[
+        str, Meta(pattern=r"^[^#+/]+(/[^#+/]+)*$", description="Home Assistant's discovery prefix and birth topic")
+    ] = "homeassistant"
+
+
+class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the daemon says about itself."""
+
+    diagnostics_s: Annotated[float, Meta(ge=1, le=3600, description="how often `diagnostics` is published, s")] = 60.0
+    prometheus_port: Annotated[
+        Port | None, Meta(description="port on which Prometheus may scrape the same figures; null: none")
+    ] = None
+    prometheus_host: Annotated[str, Meta(min_length=1, description="address of that port")] = "127.0.0.1"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the daemon can be told."""
+
+    node: Annotated[
+        NodeName | None,
+        Meta(description="name of this microphone in topics: a-z, 0-9, _ and -; null derives one from the machine"),
+    ] = None
+    source: SourceSettings = SourceSettings()
+    gate: GateSettings = GateSettings()
+    model: ModelSettings = ModelSettings()
+    mqtt: MqttSettings = MqttSettings()
+    journal: JournalSettings = JournalSettings()
+    homeassistant: HomeAssistantSettings = HomeAssistantSettings()
+    health: HealthSettings = HealthSettings()
+    state_directory: Annotated[
+        str | None,
+        Meta(
+            description="folder for journal, settings and adapter; null is systemd's StateDirectory, else "
+            "/var/lib/affectd for root, else ~/.local/state/affectd"
+        ),
+    ] = None
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")] = (
+        "info"
+    )
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file; ConfigError holds one sentence for every error in it."""
+    return schema.read(path, Config)

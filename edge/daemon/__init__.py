@@ -1,0 +1,1 @@
+"""The daemon: threads, wiring, supervision, diagnostics."""

@@ -1,0 +1,61 @@
+"""What is published about one utterance."""
+
+import datetime
+
+import msgspec
+
+SCHEMA = 1
+UNCERTAIN = "uncertain"  # the emotion of a prediction below the threshold
+NO_EMOTION = "none"  # the emotion while nobody speaks
+
+
+class EventExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why: signed contributions to the log-odds of ``target``; they add up to ``value - base_value``."""
+
+    method: str
+    target: str
+    families: dict[str, float]
+    base_value: float
+    value: float
+    residual: float
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One utterance. Times are UTC RFC 3339, confidence and probabilities 0-1, ``snr_db`` dB over the noise."""
+
+    schema: int = SCHEMA
+    id: str
+    node: str
+    boot: str
+    seq: int
+    event_type: str
+    emotion: str
+    confidence: float
+    probabilities: dict[str, float]
+    start: str
+    end: str
+    duration_s: float
+    snr_db: float
+    explanation: EventExplanation | None = None
+    adapted_on: int = 0
+    model: str
+    clock: str
+    replayed: bool = False
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """Stands in the journal, in order, for the utterances from ``from_seq`` to ``to_seq`` that it could not keep."""
+
+    schema: int = SCHEMA
+    id: str
+    node: str
+    event_type: str = "gap"
+    from_seq: int
+    to_seq: int
+    reason: str
+
+
+def stamp(seconds: float) -> str:
+    """Seconds since the epoch as UTC RFC 3339 with milliseconds."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

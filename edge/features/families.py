@@ -1,0 +1,269 @@
+"""The acoustic features of a frame, 105 as librosa defines them and 5 of prosody, from numpy alone: docs/features.md.
+
+All is double precision up to the last rounding, so that a frame comes out the same whatever its neighbours in a product
+of matrices are: a clip in pieces has the features of the whole.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.audio import SAMPLE_RATE
+from edge.features import filters, prosody
+from edge.features.spectrum import HOP_SAMPLES, WINDOW_SAMPLES, Array, Samples, full_scale, power_spectra
+
+__all__ = [
+    "COUNT",
+    "FAMILIES",
+    "FIVE",
+    "FRAME_RATE",
+    "HOP_SAMPLES",
+    "LOG_MEL",
+    "NAMES",
+    "POOLED_NAMES",
+    "SIX",
+    "SPECIFICATION",
+    "WINDOW_SAMPLES",
+    "FeatureSet",
+    "FrameStream",
+    "frames",
+    "pooled",
+]
+
+FRAME_RATE = SAMPLE_RATE / HOP_SAMPLES  # frames a second
+PADDING = WINDOW_SAMPLES // 2  # zeros before and after a clip: frame i is centred on sample i * HOP_SAMPLES
+
+MELS = 40
+MEL_FMIN, MEL_FMAX = 0.0, 8000.0  # Hz
+AMIN = 1e-10  # the power, or for contrast the magnitude, that counts as silence: -100 dB
+CONTRAST_FMIN, CONTRAST_OCTAVES, CONTRAST_QUANTILE = 200.0, 6, 0.02
+
+DECIBELS = 10 / np.log(10)
+SMALLEST = float(np.finfo(np.float32).tiny)  # below this a frame has no chroma to normalise
+MEL_BANK = filters.mel_bank(SAMPLE_RATE, WINDOW_SAMPLES, MELS, MEL_FMIN, MEL_FMAX)
+_MEL_PARTS = [filters.trimmed(part) for part in np.hsplit(MEL_BANK, 4)]  # a triangle is zero nearly everywhere
+CHROMA_BANK = filters.chroma_bank(SAMPLE_RATE, WINDOW_SAMPLES)
+DCT = filters.dct(MELS)
+TONNETZ = filters.tonnetz_projection()
+CONTRAST_BANDS = filters.contrast_bands(SAMPLE_RATE, WINDOW_SAMPLES, CONTRAST_FMIN, CONTRAST_OCTAVES, CONTRAST_QUANTILE)
+_VALLEYS = [np.arange(band.start, band.start + count) for band, count in CONTRAST_BANDS]
+_PEAKS = [np.arange(band.stop - count, band.stop) for band, count in CONTRAST_BANDS]
+_EXTREMES = np.concatenate(_VALLEYS + _PEAKS)  # where they lie once each band is sorted
+_COUNTS = np.array([len(bins) for bins in _VALLEYS + _PEAKS])
+_STARTS = np.cumsum(_COUNTS) - _COUNTS
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The power spectra of some frames, float64 [frames, BINS], and what more than one family needs of them."""
+
+    power: Array
+
+    @cached_property
+    def log_mel(self) -> Array:
+        """Decibels in 40 mel bands."""
+        return decibels(np.concatenate([self.power[:, bins] @ bank for bins, bank in _MEL_PARTS], axis=1))
+
+    @cached_property
+    def chroma(self) -> Array:
+        """Power in 12 pitch classes, the strongest being 1; silence has none."""
+        power = self.power @ CHROMA_BANK
+        chroma: Array = power / _length(power.max(axis=1, keepdims=True))
+        return chroma
+
+
+def decibels(power: Array) -> Array:
+    """10 log10 of a power, no lower than that of ``AMIN``; no reference, no maximum of the clip."""
+    level: Array = DECIBELS * np.log(np.maximum(power, AMIN))
+    return level
+
+
+def mfcc(spectrum: Spectrum) -> Array:
+    """All 40 coefficients of the log-mel spectrum's DCT."""
+    coefficients: Array = spectrum.log_mel @ DCT
+    return coefficients
+
+
+def contrast(spectrum: Spectrum) -> Array:
+    """Decibels between the mean magnitudes of the strongest and of the weakest few bins of each octave band."""
+    ordered = spectrum.power.astype(np.float32)  # sorts twice as fast
+    for band, _ in CONTRAST_BANDS:
+        ordered[:, band].sort(axis=1)
+    magnitudes = np.sqrt(ordered.take(_EXTREMES, axis=1), dtype=np.float64)
+    level = decibels(np.add.reduceat(magnitudes, _STARTS, axis=1) / _COUNTS)
+    bands = len(CONTRAST_BANDS)
+    return level[:, bands:] - level[:, :bands]
+
+
+def tonnetz(spectrum: Spectrum) -> Array:
+    """Chroma, summing to 1, on the circles of fifths, minor and major thirds."""
+    chroma = spectrum.chroma
+    positions: Array = chroma / _length(chroma.sum(axis=1, keepdims=True)) @ TONNETZ
+    return positions
+
+
+def _length(norm: Array) -> Array:
+    """What to divide by: silence is left as it is."""
+    norm[norm < SMALLEST] = 1
+    return norm
+
+
+@dataclass(frozen=True)
+class Family:
+    """Features that belong together: what each is called, how to compute them, and whether they describe tone.
+
+    ``compute`` maps a spectrum to float64 [frames, len(names)]. Of tonal features the pooled profile keeps more than
+    the mean.
+    """
+
+    names: tuple[str, ...]
+    compute: Callable[[Spectrum], Array]
+    tonal: bool
+
+
+_PITCH_CLASSES = ("c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_sharp", "a", "a_sharp", "b")
+_CONTRAST_EDGES = (0, *(round(CONTRAST_FMIN) * 2**octave for octave in range(CONTRAST_OCTAVES)))
+_CIRCLES = ("fifth_x", "fifth_y", "minor_x", "minor_y", "major_x", "major_y")
+
+_FAMILIES = {
+    "mfcc": Family(tuple(f"mfcc_{i}" for i in range(MELS)), mfcc, tonal=False),
+    "mel": Family(tuple(f"mel_{i}" for i in range(MELS)), lambda spectrum: spectrum.log_mel, tonal=False),
+    "chroma": Family(tuple(f"chroma_{c}" for c in _PITCH_CLASSES), lambda spectrum: spectrum.chroma, tonal=True),
+    "contrast": Family(tuple(f"contrast_{hz}hz" for hz in _CONTRAST_EDGES), contrast, tonal=True),
+    "tonnetz": Family(tuple(f"tonnetz_{axis}" for axis in _CIRCLES), tonnetz, tonal=True),
+    "prosody": Family(
+        tuple(f"prosody_{name}" for name in prosody.NAMES),
+        lambda spectrum: prosody.prosody(spectrum.power),
+        tonal=False,
+    ),
+}
+
+_PARAMETERS: dict[str, object] = {
+    "mel": {"bands": MELS, "fmin": MEL_FMIN, "fmax": MEL_FMAX, "scale": "slaney", "norm": "slaney"},
+    "mfcc": {"transform": "dct-ii", "norm": "ortho"},
+    "chroma": {"tuning_hz": 440.0, "norm": "inf", "centre_octave": filters.CHROMA_CENTRE_OCTAVE,
+               "octaves": filters.CHROMA_OCTAVES},
+    "contrast": {"fmin": CONTRAST_FMIN, "octaves": CONTRAST_OCTAVES, "quantile": CONTRAST_QUANTILE},
+    "tonnetz": {"from": "chroma", "norm": 1},
+    "prosody": prosody.SPECIFICATION,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Some of the families, in order: the columns of a frame. A bundle says which one it was trained on."""
+
+    families: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.families if name not in _FAMILIES]
+        if unknown or len(set(self.families)) < len(self.families):
+            raise ValueError(f"families must be different ones of {', '.join(_FAMILIES)}, not {list(self.families)}")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every column's name."""
+        return tuple(name for family in self.families for name in _FAMILIES[family].names)
+
+    @cached_property
+    def places(self) -> dict[str, slice]:
+        """Where each family's columns are."""
+        ends = accumulate((len(_FAMILIES[family].names) for family in self.families), initial=0)
+        return {family: slice(*ends) for family, ends in zip(self.families, pairwise(ends), strict=True)}
+
+    @cached_property
+    def specification(self) -> dict[str, object]:
+        """What a model was trained on, as JSON values: a device that computes otherwise refuses the bundle."""
+        return {
+            "version": 1,
+            "sample_rate": SAMPLE_RATE,
+            "window": "hann",
+            "window_samples": WINDOW_SAMPLES,
+            "hop_samples": HOP_SAMPLES,
+            "padding": "zeros, centred",
+            "decibels": {"amin": AMIN, "reference": 1.0, "top_db": None},
+            **{family: _PARAMETERS[family] for family in self.families},
+            "families": {family: len(_FAMILIES[family].names) for family in self.families},
+            "tonal": [family for family in self.families if _FAMILIES[family].tonal],
+        }
+
+
+FIVE = FeatureSet(("mfcc", "mel", "chroma", "contrast", "tonnetz"))
+"""The 105 features that are librosa's."""
+SIX = FeatureSet((*FIVE.families, "prosody"))
+"""All 110: those first, then prosody."""
+LOG_MEL = FeatureSet(("mel",))
+"""The log-mel spectrum alone, as pictures show it."""
+
+NAMES, COUNT, FAMILIES, SPECIFICATION = FIVE.names, len(FIVE.names), FIVE.places, FIVE.specification
+
+_TONAL = np.array([NAMES.index(name) for family in _FAMILIES.values() if family.tonal for name in family.names])
+POOLED_NAMES: tuple[str, ...] = (
+    *(f"{name}_mean" for name in NAMES),
+    *(f"{NAMES[index]}_{statistic}" for statistic in ("std", "min", "max") for index in _TONAL),
+)
+
+
+def frames(samples: Samples, chosen: FeatureSet = FIVE) -> NDArray[np.float32]:
+    """The features of a whole clip.
+
+    ``samples`` are mono at 16 kHz: floating point in -1..1, or int16 [n]. Returns float32
+    [1 + n // HOP_SAMPLES, len(chosen.names)]; frame i is centred on sample i * HOP_SAMPLES, and what lies outside the
+    clip is zero.
+    """
+    return _analyse(_checked(samples), -PADDING, 1 + len(samples) // HOP_SAMPLES, chosen)
+
+
+class FrameStream:
+    """The same frames as of the whole clip, from pieces of any size."""
+
+    def __init__(self, chosen: FeatureSet = FIVE) -> None:
+        self._chosen = chosen
+        self._pending = np.zeros(PADDING)
+
+    def push(self, samples: Samples) -> NDArray[np.float32]:
+        """The frames whose last sample has now come: float32 [0 or more, features]."""
+        pending = np.concatenate([self._pending, _checked(samples) * full_scale(samples)])
+        result = _analyse(pending, 0, max(0, 1 + (len(pending) - WINDOW_SAMPLES) // HOP_SAMPLES), self._chosen)
+        self._pending = pending[len(result) * HOP_SAMPLES :].copy()
+        return result
+
+    def finish(self) -> NDArray[np.float32]:
+        """The last frames, which reach past the end; then the stream is ready for another clip."""
+        pending, self._pending = self._pending, np.zeros(PADDING)
+        return _analyse(pending, 0, 1 + (len(pending) - PADDING) // HOP_SAMPLES, self._chosen)
+
+
+def pooled(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Statistics over time of the five families: float32 [frames, COUNT or more] -> float32 [len(POOLED_NAMES)].
+
+    The mean of every feature, then standard deviation, minimum and maximum of the tonal ones.
+    """
+    tonal = frames[:, _TONAL]
+    mean, spread = frames[:, :COUNT].mean(axis=0, dtype=np.float64), tonal.std(axis=0, dtype=np.float64)
+    return np.concatenate([mean, spread, tonal.min(axis=0), tonal.max(axis=0)]).astype(np.float32)
+
+
+def _checked(samples: Samples) -> Samples:
+    if samples.ndim != 1:
+        raise ValueError(f"samples must be mono, of shape [n], not {list(samples.shape)}; mix them down first")
+    if samples.dtype != np.int16 and samples.dtype.kind != "f":
+        raise TypeError(f"samples must be floating point in -1..1 or int16, not {samples.dtype}")
+    return samples
+
+
+def _analyse(samples: Samples, begin: int, count: int, chosen: FeatureSet) -> NDArray[np.float32]:
+    """``count`` frames, the first from sample ``begin`` on."""
+    result = np.empty((count, len(chosen.names)), np.float32)
+    start = 0
+    for power in power_spectra(samples, begin, count):
+        spectrum = Spectrum(power)
+        rows = result[start : start + len(power)]
+        for name, place in chosen.places.items():
+            rows[:, place] = _FAMILIES[name].compute(spectrum)
+        start += len(power)
+    return result

@@ -1,0 +1,1 @@
+"""Events kept on disk until the broker has them."""

@@ -1,0 +1,1 @@
+"""What names an emotion: the bundle, its ONNX Runtime sessions, the classifier and the adapter."""

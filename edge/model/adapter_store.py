@@ -1,0 +1,52 @@
+"""What the adapter has learnt, on disk between runs: a few hundred numbers, and no audio among them."""
+
+import logging
+from pathlib import Path
+
+from edge import log
+from edge.model.adapter import Adapter
+from edge.model.bundle import Bundle
+
+HABITS = "adapter.json"  # in the node's state folder
+SAVE_EVERY_S = 60.0  # of speech going on; a memory card wears
+
+_logger = logging.getLogger("affectd")
+
+
+class Habits:
+    """An adapter and its file; what another bundle has learnt is not taken up. Belongs to one thread."""
+
+    def __init__(self, path: Path, bundle: Bundle) -> None:
+        self._path = path
+        self._bundle = bundle
+        self.adapter = Adapter(len(bundle.scaler.mean), bundle.embedding)
+        self.adapter.load(path, bundle.digest)
+        self._saved = self.adapter.utterances
+        self._saved_at = 0.0
+        self._repeats = log.Repeats()
+
+    def save_in_time(self, now: float) -> None:
+        """Save, unless that was done less than ``SAVE_EVERY_S`` ago; ``now`` is monotonic."""
+        if now - self._saved_at >= SAVE_EVERY_S:
+            self._saved_at = now
+            self.save()
+
+    def save(self) -> None:
+        """Write what has been learnt since the last time; a disk that refuses costs a warning, not the daemon."""
+        if self.adapter.utterances == self._saved:
+            return
+        try:
+            self.adapter.save(self._path, self._bundle.digest)
+            self._saved = self.adapter.utterances
+        except OSError as error:
+            if self._repeats.due(str(error), self._saved_at):
+                _logger.warning(log.line("adapter", path=self._path, error=str(error), todo="kept in memory"))
+
+    def forget(self) -> None:
+        """Start afresh, on disk too."""
+        self.adapter.forget()
+        self._saved = 0
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            _logger.warning(log.line("adapter", path=self._path, error=str(error), todo="forgotten in memory alone"))

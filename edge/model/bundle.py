@@ -1,0 +1,329 @@
+"""The model bundle: the folder that holds all a device needs to name an emotion. Written and read here alone."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeAlias, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from edge.errors import BundleError
+from edge.features import POOLED_NAMES, FeatureSet
+from edge.model import swap
+from edge.model.runtime import Session, attempt, open_session
+from edge.vad import weights
+
+Floats = NDArray[np.float32]
+
+FORMAT = 1
+DEFAULT = Path(__file__).parents[1] / "models" / "default"
+
+MANIFEST = "bundle.json"
+MODEL, COALITIONS = "model.onnx", "coalitions.onnx"
+SCALER, ENCODER, CARD = "scaler.json", "encoder.json", "MODEL_CARD.md"
+_REQUIRED, _ALLOWED = {MODEL, SCALER, ENCODER, CARD}, {MODEL, COALITIONS, SCALER, ENCODER, CARD}
+
+_CANARY_FRAMES = 48
+_CANARY_TOLERANCE = 1e-2  # in logits: processors round apart by far less, a miscalculation is far more
+
+Decoded = TypeVar("Decoded")
+Ports: TypeAlias = Mapping[str, tuple[int, ...]]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """``bundle.json``."""
+
+    format: int
+    name: Annotated[str, Meta(min_length=1)]
+    created: str
+    """UTC, RFC 3339."""
+    profile: Literal["frames", "pooled"]
+    feature_specification: dict[str, object]
+    """``edge.features.FeatureSet.specification`` of the training run; its ``families`` say which ones are used."""
+    baseline: str | None = None
+    """What the zero of the scaled features stands for in an explanation, in words; without it nothing is explained."""
+    temperature: Annotated[float, Meta(gt=0)]
+    threshold: Annotated[float, Meta(ge=0, le=1)]
+    """Confidence below which the emotion is uncertain."""
+    canary: list[float]
+    """Logits of ``canary_input``, as the workstation computed them."""
+    files: dict[str, str] = {}
+    """sha256 of every other file, in hexadecimal."""
+    card: dict[str, object] = {}
+    """Corpora and licences, splits, scores, training configuration, commit: for people and records."""
+
+
+class _Scaler(msgspec.Struct):
+    names: list[str]
+    mean: list[float | None]
+    scale: list[float | None]
+
+
+class _Encoder(msgspec.Struct):
+    classes: list[str]
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """scikit-learn's StandardScaler: mean and scale [features] of the training set."""
+
+    mean: Floats
+    scale: Floats
+
+    def apply(self, values: Floats) -> Floats:
+        """Features [..., features] in standard deviations from the training mean."""
+        return ((values - self.mean) / self.scale).astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle, its graphs ready to run."""
+
+    path: Path
+    digest: str
+    """``sha256:`` of the manifest, which holds that of every other file."""
+    manifest: Manifest
+    labels: tuple[str, ...]
+    scaler: Scaler
+    model: Session
+    coalitions: Session | None
+    """Logits of many coalitions of families for the price of one first layer; only for the profile ``frames``."""
+    features: FeatureSet
+    """The columns of the raw frames that it wants."""
+    embedding: int
+    """Numbers in the graphs' ``embedding``, which an adapter follows; 0 where they have none."""
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    @property
+    def profile(self) -> Literal["frames", "pooled"]:
+        return self.manifest.profile
+
+    @property
+    def temperature(self) -> float:
+        return self.manifest.temperature
+
+    @property
+    def threshold(self) -> float:
+        return self.manifest.threshold
+
+    @classmethod
+    def load(cls, path: Path = DEFAULT) -> Self:
+        """Read, verify and try a bundle.
+
+        Raises BundleError, one sentence that names the file and the remedy, where anything is not as it must be.
+        """
+        content = _read(path, MANIFEST)
+        manifest = _manifest(content, path / MANIFEST)
+        files = {name: _read(path, name, digest) for name, digest in manifest.files.items()}
+        labels = _labels(files[ENCODER], path / ENCODER)
+        chosen = feature_set(manifest.feature_specification)
+        scaler = _scaler(files[SCALER], path / SCALER, input_names(manifest.profile, chosen))
+        graphs = {name: _graph(files[name], path / name) for name in (MODEL, COALITIONS) if name in files}
+        bundle = cls(
+            path=path,
+            digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
+            manifest=manifest,
+            labels=labels,
+            scaler=scaler,
+            model=graphs[MODEL],
+            coalitions=graphs.get(COALITIONS),
+            features=chosen,
+            embedding=_embedding(graphs[MODEL]),
+        )
+        _check_ports(bundle)
+        _check_canary(bundle)
+        return bundle
+
+
+def feature_set(specification: Mapping[str, object]) -> FeatureSet:
+    """The families that a feature specification names; ValueError for one that this affectd does not compute."""
+    families = specification.get("families")
+    return FeatureSet(tuple(families) if isinstance(families, dict) else ())
+
+
+def input_names(profile: Literal["frames", "pooled"], chosen: FeatureSet) -> tuple[str, ...]:
+    """The names of a profile's features, in order."""
+    return chosen.names if profile == "frames" else POOLED_NAMES
+
+
+def canary_input(profile: Literal["frames", "pooled"], chosen: FeatureSet) -> Floats:
+    """The scaled input on which a bundle is tried: float32 [1, time, features], or [1, features] when pooled."""
+    count = len(input_names(profile, chosen))
+    shape = (1, _CANARY_FRAMES, count) if profile == "frames" else (1, count)
+    wave: Floats = np.sin(np.arange(np.prod(shape)) * 0.7).reshape(shape).astype(np.float32)
+    return wave
+
+
+def write(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+    """Write a bundle, hashes added to the manifest, verify it and swap it in for whatever ``target`` held."""
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    document = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, files=hashes)))
+    return _swap_in({**files, MANIFEST: document + b"\n"}, target)
+
+
+def install(source: Path, target: Path) -> Bundle:
+    """Copy the bundle ``source`` to ``target``, whole and tried, or leave ``target`` as it was."""
+    bundle = Bundle.load(source)
+    return _swap_in({name: _read(source, name) for name in (MANIFEST, *bundle.manifest.files)}, target)
+
+
+def _swap_in(files: Mapping[str, bytes], target: Path) -> Bundle:
+    swap.replace_folder(target, files, Bundle.load)
+    return Bundle.load(target)
+
+
+def _read(folder: Path, name: str, digest: str | None = None) -> bytes:
+    """A file of a bundle, its sha256 checked where one is given."""
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"{folder / name} cannot be read ({error.strerror}): name a folder that holds a whole bundle, "
+            "such as `python -m export` writes"
+        ) from None
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise BundleError(f"{folder / name} has another sha256 than {MANIFEST} says: copy the bundle again, unchanged")
+    return content
+
+
+def _decode(content: bytes, path: Path, kind: type[Decoded]) -> Decoded:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BundleError(f"{path} is not what it should be ({error}): export the bundle again") from None
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+def _manifest(content: bytes, path: Path) -> Manifest:
+    found = _decode(content, path, _Format).format
+    if found != FORMAT:
+        raise BundleError(
+            f"{path} has format {found}, and this affectd reads {FORMAT}: install an affectd that matches the bundle"
+        )
+    manifest = _decode(content, path, Manifest)
+    missing, unknown = _REQUIRED - manifest.files.keys(), manifest.files.keys() - _ALLOWED
+    if missing or unknown:
+        wrong = f"lacks {min(missing)}" if missing else f"lists {min(unknown)}, which no bundle holds"
+        raise BundleError(f"{path} {wrong} under `files`: export the bundle again")
+    trained = manifest.feature_specification
+    try:
+        own = feature_set(trained).specification
+    except ValueError as error:
+        raise BundleError(
+            f"{path} was trained on other features than this affectd computes ({error}): "
+            "export a bundle with this version, or install the version that made it"
+        ) from None
+    if trained != own:
+        key = min(key for key in {*trained, *own} if trained.get(key) != own.get(key))
+        raise BundleError(
+            f"{path} was trained on other features than this affectd computes (`{key}` is {trained.get(key)}, "
+            f"here {own.get(key)}): export a bundle with this version, or install the version that made it"
+        )
+    if not np.isfinite([manifest.temperature, manifest.threshold, *manifest.canary]).all():
+        raise BundleError(f"{path} holds a number that is not finite: export the bundle again")
+    return manifest
+
+
+def _labels(content: bytes, path: Path) -> tuple[str, ...]:
+    labels = tuple(_decode(content, path, _Encoder).classes)
+    if len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
+        raise BundleError(
+            f"{path} must name two or more different classes, not {list(labels)}: export the bundle again"
+        )
+    return labels
+
+
+def _scaler(content: bytes, path: Path, names: tuple[str, ...]) -> Scaler:
+    stored = _decode(content, path, _Scaler)
+    if tuple(stored.names) != names or not len(stored.mean) == len(stored.scale) == len(names):
+        raise BundleError(
+            f"{path} does not hold this affectd's {len(names)} features in order: export the bundle again"
+        )
+    with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, null becomes NaN
+        mean, scale = np.array(stored.mean, np.float32), np.array(stored.scale, np.float32)
+    sound = np.isfinite(mean) & np.isfinite(scale) & (scale > 0)
+    if not sound.all():
+        raise BundleError(
+            f"{path} has a mean that is not finite or a scale that is not positive for "
+            f"`{names[int(np.argmin(sound))]}`: train again without that feature's broken values"
+        )
+    return Scaler(mean, scale)
+
+
+def _graph(content: bytes, path: Path) -> Session:
+    try:
+        for name, values in weights.floats(content):
+            if not np.isfinite(values).all():
+                raise BundleError(f"{path} holds a weight that is not finite (in {name}): train the network again")
+    except ValueError as error:
+        raise BundleError(f"{path} is no ONNX file ({error}): export the bundle again") from None
+    return open_session(content, str(path))
+
+
+def _embedding(session: Session) -> int:
+    """How wide the embedding of a graph is that an adapter can follow."""
+    shapes = [port.shape for port in session.get_overridable_initializers() if port.name == "usual"]
+    width = shapes[0][-1] if shapes else 0
+    return width if isinstance(width, int) else 0
+
+
+def _check_ports(bundle: Bundle) -> None:
+    """The graphs' inputs and outputs are those that the classifier and the explainer will ask for; 0 is any length."""
+    count, classes = len(input_names(bundle.profile, bundle.features)), len(bundle.labels)
+    logits: Ports = {"logits": (0, classes), **({"embedding": (0, bundle.embedding)} if bundle.embedding else {})}
+    inputs: Ports = {"frames": (0, 0, count)} if bundle.profile == "frames" else {"pooled": (0, count)}
+    outputs: Ports = {**logits, "attention": (0, 0)} if bundle.profile == "frames" else logits
+    _check_session(bundle.model, bundle.path / MODEL, inputs, outputs)
+    if bundle.coalitions:
+        masked: Ports = {"frames": (0, 0, count), "masks": (0, len(bundle.features.families))}
+        _check_session(bundle.coalitions, bundle.path / COALITIONS, masked, logits)
+        if _embedding(bundle.coalitions) != bundle.embedding:
+            raise BundleError(f"{bundle.path / COALITIONS} has another embedding than {MODEL}: export the bundle again")
+
+
+def _check_session(session: Session, path: Path, inputs: Ports, outputs: Ports) -> None:
+    for kind, expected, ports in (("input", inputs, session.get_inputs()), ("output", outputs, session.get_outputs())):
+        found = {port.name: tuple(size if isinstance(size, int) else 0 for size in port.shape) for port in ports}
+        for name, shape in expected.items():
+            if name not in found:
+                raise BundleError(f"{path} has no {kind} `{name}`, only {sorted(found)}: export the bundle again")
+            fits = len(found[name]) == len(shape) and all(
+                want in (0, have) or (have == 0 and kind == "output")
+                for want, have in zip(shape, found[name], strict=True)
+            )
+            if not fits:
+                raise BundleError(
+                    f"{path} has the {kind} `{name}` of shape {list(found[name])} where {list(shape)} is needed "
+                    "(0 is any length; classes come from encoder.json): export the bundle again"
+                )
+        if kind == "input" and found.keys() - expected.keys():
+            raise BundleError(
+                f"{path} wants an unknown input {sorted(found.keys() - expected)}: export the bundle again"
+            )
+
+
+def _check_canary(bundle: Bundle) -> None:
+    """What the graphs compute here is what they computed on the workstation."""
+    name, canary = bundle.profile, canary_input(bundle.profile, bundle.features)
+    expected = np.array([bundle.manifest.canary], np.float32)
+    answers = {MODEL: attempt(bundle.model, "logits", {name: canary}, str(bundle.path / MODEL))}
+    if bundle.coalitions:
+        everything = np.ones((1, len(bundle.features.families)), np.float32)
+        feed = {name: canary, "masks": everything}
+        answers[COALITIONS] = attempt(bundle.coalitions, "logits", feed, str(bundle.path / COALITIONS))
+    for file, logits in answers.items():
+        if logits.shape != expected.shape or not np.abs(logits - expected).max() < _CANARY_TOLERANCE:
+            raise BundleError(
+                f"{bundle.path / file} computes other logits here than where it was exported: "
+                "install another release of onnxruntime, or export the bundle again"
+            )

@@ -1,0 +1,1 @@
+"""The conversation with the broker: topics, discovery, session, retained state, commands."""

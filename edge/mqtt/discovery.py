@@ -1,0 +1,161 @@
+"""How Home Assistant finds a node: one retained message with the device and all of its entities.
+
+https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from edge import __version__
+from edge.events.event import NO_EMOTION, UNCERTAIN
+from edge.mqtt.topics import Message, Topics
+
+Entity = dict[str, object]
+
+
+def discovery(topics: Topics, labels: Sequence[str], prefix: str) -> Message:
+    """The message that makes a device of the node, with every entity, in Home Assistant."""
+    node = topics.node
+    payload = {
+        "device": {
+            "identifiers": [f"affectd-{node}"],
+            "name": f"affectd {node}",
+            "manufacturer": "affectd",
+            "model": "Speech emotion sensor",
+            "sw_version": __version__,
+        },
+        "origin": {"name": "affectd", "sw_version": __version__},
+        "components": {
+            key: {"unique_id": f"affectd_{node}_{key}", "default_entity_id": f"{entity['platform']}.{node}_{key}"}
+            | entity
+            for key, entity in _entities(topics, labels).items()
+        },
+    }
+    return Message(discovery_topic(node, prefix), msgspec.json.encode(payload))
+
+
+def discovery_topic(node: str, prefix: str) -> str:
+    """Where Home Assistant looks for the device."""
+    return f"{prefix}/device/{node}/config"
+
+
+def _entities(topics: Topics, labels: Sequence[str]) -> dict[str, Entity]:
+    name = topics.name
+    status = {"topic": name("status")}
+    node_up: Entity = {"availability": [status]}
+    hearing: Entity = {"availability": [status, {"topic": name("microphone")}], "availability_mode": "all"}
+    measured = node_up | {"state_topic": name("diagnostics"), "entity_category": "diagnostic"}
+    rare = measured | {"enabled_by_default": False}
+    said = [*labels, UNCERTAIN]
+
+    def sensor(title: str, field: str, **more: object) -> Entity:
+        return {"platform": "sensor", "name": title, "value_template": f"{{{{ value_json.{field} }}}}", **more}
+
+    return {
+        "emotion": hearing
+        | {
+            "platform": "sensor",
+            "name": "Emotion",
+            "device_class": "enum",
+            "options": [NO_EMOTION, *said],
+            "state_topic": name("state"),
+            "json_attributes_topic": name("event"),
+            "json_attributes_template": "{{ (value_json.explanation or {}) | tojson }}",
+            "icon": "mdi:emoticon-outline",
+        },
+        "confidence": hearing
+        | {
+            "platform": "sensor",
+            "name": "Confidence",
+            "state_topic": name("event"),
+            "value_template": "{{ (value_json.confidence * 100) | round(1) }}",
+            "unit_of_measurement": "%",
+            "state_class": "measurement",
+            "icon": "mdi:percent-outline",
+        },
+        "event": hearing
+        | {
+            "platform": "event",
+            "name": "Emotion event",
+            "state_topic": name("event"),
+            "event_types": said,
+            "icon": "mdi:account-voice",
+        },
+        "speech": hearing
+        | {"platform": "binary_sensor", "name": "Speech", "device_class": "sound", "state_topic": name("speech")},
+        "listening": node_up
+        | {
+            "platform": "switch",
+            "name": "Listening",
+            "state_topic": name("listening"),
+            "command_topic": name("listening/set"),
+            "icon": "mdi:microphone",
+        },
+        "threshold": node_up
+        | {
+            "platform": "number",
+            "name": "Threshold",
+            "state_topic": name("threshold"),
+            "command_topic": name("threshold/set"),
+            "min": 0.30,
+            "max": 0.99,
+            "step": 0.01,
+            "mode": "box",
+            "entity_category": "config",
+        },
+        "microphone": node_up
+        | {
+            "platform": "binary_sensor",
+            "name": "Microphone",
+            "device_class": "problem",
+            "state_topic": name("microphone"),
+            "payload_on": "offline",
+            "payload_off": "online",
+            "entity_category": "diagnostic",
+        },
+        "connection": {
+            "platform": "binary_sensor",
+            "name": "Connection",
+            "device_class": "connectivity",
+            "state_topic": name("status"),
+            "payload_on": "online",
+            "payload_off": "offline",
+            "entity_category": "diagnostic",
+        },
+        "inference_p95": measured
+        | sensor("Inference p95", "inference_p95_ms", unit_of_measurement="ms", state_class="measurement"),
+        "real_time_factor": measured | sensor("Real-time factor", "real_time_factor", state_class="measurement"),
+        "memory": measured
+        | sensor("Memory", "memory_mb", unit_of_measurement="MB", device_class="data_size", state_class="measurement"),
+        "cpu_temperature": measured
+        | sensor(
+            "CPU temperature",
+            "cpu_temperature_c",
+            unit_of_measurement="°C",
+            device_class="temperature",
+            state_class="measurement",
+        ),
+        "journal_depth": rare | sensor("Journal depth", "journal_depth", state_class="measurement"),
+        "dropped_events": rare | sensor("Dropped events", "dropped_events", state_class="total_increasing"),
+        "dropped_audio": rare
+        | sensor(
+            "Dropped audio",
+            "dropped_audio_s",
+            unit_of_measurement="s",
+            device_class="duration",
+            state_class="total_increasing",
+        ),
+        "started": rare | sensor("Started", "started", device_class="timestamp"),
+        "adapted_on": measured | sensor("Adapted on", "adapted_on", state_class="measurement"),
+        "restart": node_up | _button("Restart", name("request/restart"), device_class="restart"),
+        "forget": node_up | _button("Forget", name("request/forget")),
+    }
+
+
+def _button(title: str, topic: str, **more: object) -> Entity:
+    press = '{"transaction":"home-assistant"}'
+    return {
+        "platform": "button", "name": title, "command_topic": topic, "payload_press": press,
+        "entity_category": "config", **more,
+    }  # fmt: skip

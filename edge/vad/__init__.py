@@ -1,0 +1,1 @@
+"""The gate: finds speech in a stream of sound, at next to no cost while nobody speaks."""

@@ -1,0 +1,129 @@
+"""What the command says and returns, above all when it is given nonsense."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from edge.audio import SAMPLE_RATE
+from edge.sources.conversion import read_audio
+from tests.conftest import DEMO, affectd
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """The first line of the demonstration recording."""
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, read_audio(DEMO)[: 5 * SAMPLE_RATE], SAMPLE_RATE)
+    return path
+
+
+def one_sentence(text: str) -> str:
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
+    assert lines[0].startswith("affectd: ")
+    return lines[0]
+
+
+def test_analyse_prints_one_json_object_per_utterance() -> None:
+    done = affectd("analyse", DEMO)
+    assert done.returncode == 0, done.stderr
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(findings) == 7
+    for before, after in pairwise(findings):
+        assert before["end_s"] <= after["start_s"]
+    for finding in findings:
+        assert set(finding) == {"file", "start_s", "end_s", "emotion", "confidence", "probabilities", "explanation"}
+        why = finding["explanation"]
+        assert sum(why["families"].values()) == pytest.approx(why["value"] - why["base_value"], abs=1e-3)
+
+
+def test_whole_takes_the_file_as_it_is(clip: Path) -> None:
+    (finding,) = map(json.loads, affectd("analyse", "--whole", clip).stdout.splitlines())
+    assert (finding["start_s"], finding["end_s"]) == (0, 5)
+
+
+def test_a_broken_file_does_not_stop_the_others(clip: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"%PDF-1.7 not audio")
+    done = affectd("analyse", clip, broken, clip)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 2
+    assert str(broken) in one_sentence(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.wav", b""),
+        ("text.wav", b"hello"),
+        ("page.mp3", b"<html>" * 100),
+    ],
+)
+def test_what_is_no_audio_gets_one_sentence(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    done = affectd("analyse", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert str(path) in one_sentence(done.stderr)
+
+
+@pytest.mark.parametrize("samples", [np.zeros(0), np.full(16000, np.nan), np.full(16000, np.inf)])
+def test_samples_that_are_none_get_one_sentence(tmp_path: Path, samples: np.ndarray) -> None:
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, samples, SAMPLE_RATE, subtype="FLOAT")
+    done = affectd("analyse", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert str(path) in one_sentence(done.stderr)
+
+
+def test_many_channels_at_a_high_rate_are_the_same_sound(clip: Path, tmp_path: Path) -> None:
+    samples = soundfile.read(clip)[0]
+    surround = tmp_path / "surround.wav"
+    soundfile.write(surround, np.repeat(np.repeat(samples, 6)[:, None], 8, axis=1), 96_000)
+    narrow, wide = (json.loads(affectd("analyse", "--whole", path).stdout) for path in (clip, surround))
+    assert wide["end_s"] == narrow["end_s"]
+    assert wide["emotion"] == narrow["emotion"]
+
+
+def test_missing_file_gets_one_sentence(tmp_path: Path) -> None:
+    done = affectd("analyse", tmp_path / "nowhere.wav")
+    assert done.returncode == 1
+    assert "nowhere.wav" in one_sentence(done.stderr)
+
+
+def test_five_errors_in_a_configuration_are_five_sentences(tmp_path: Path) -> None:
+    path = tmp_path / "affectd.yaml"
+    path.write_text("node: Kitchen\nsource: {kind: radio, rate: 1}\nmqtt: {prot: 1}\ngate: {hangover_s: soon}\n")
+    done = affectd("check-config", path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 5
+    assert "did you mean `port`" in done.stderr
+
+
+def test_flipped_byte_in_a_bundle_is_refused(tmp_path: Path) -> None:
+    from edge.model.bundle import DEFAULT
+
+    for file in DEFAULT.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    assert affectd("bundle", "verify", tmp_path).returncode == 0
+    content = bytearray((tmp_path / "model.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "model.onnx").write_bytes(content)
+    done = affectd("bundle", "verify", tmp_path)
+    assert done.returncode == 1
+    assert "model.onnx" in one_sentence(done.stderr)
+
+
+def test_bad_usage_is_exit_code_two() -> None:
+    assert affectd("analyse").returncode == 2
+    assert affectd("dance").returncode == 2
+
+
+def test_help_names_every_command() -> None:
+    text = affectd("--help").stdout
+    for command in ("run", "analyse", "check-config", "devices", "watch", "demo", "bundle"):
+        assert command in text

@@ -1,0 +1,101 @@
+"""``affectd explain`` and ``affectd analyse --explain``, as a person calls them."""
+
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import soundfile
+
+from edge import cli
+from edge.explain.explainer import Explanation
+from edge.model.bundle import Bundle
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def clip(voice, tmp_path) -> str:
+    soundfile.write(tmp_path / "clip.wav", voice, 16_000)
+    return str(tmp_path / "clip.wav")
+
+
+@pytest.fixture(params=["frames", "pooled", "prosody"])
+def bundle(request, bundles) -> str:
+    return str(bundles[request.param].path)
+
+
+def test_picture_is_drawn(clip, bundle, tmp_path, capsys):
+    assert cli.main(["explain", clip, "--png", str(tmp_path / "why.png"), "--bundle", bundle]) == 0
+    assert (tmp_path / "why.png").read_bytes().startswith(PNG)
+    assert "why.png" in capsys.readouterr().out
+
+
+def test_part_of_a_file_is_explained(clip, bundle, tmp_path):
+    command = ["explain", clip, "--png", str(tmp_path / "why.png"), "--bundle", bundle]
+    assert cli.main([*command, "--start", "0.5", "--end", "1.5"]) == 0
+    assert (tmp_path / "why.png").exists()
+
+
+@pytest.mark.parametrize("stretch", [["--start", "9"], ["--start", "1", "--end", "0.5"], ["--start", "nan"]])
+def test_part_that_the_file_does_not_have(stretch, clip, bundle, tmp_path, capsys):
+    assert cli.main(["explain", clip, "--png", str(tmp_path / "why.png"), "--bundle", bundle, *stretch]) == 2
+    assert "lasts 2.00 s" in capsys.readouterr().err
+
+
+def test_picture_without_matplotlib_says_how_to_get_it(clip, bundle, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert cli.main(["explain", clip, "--png", str(tmp_path / "why.png"), "--bundle", bundle]) == 1
+    assert "pip install 'affectd[picture]'" in capsys.readouterr().err
+
+
+def test_picture_where_nothing_can_be_written(clip, bundle, tmp_path, capsys):
+    assert cli.main(["explain", clip, "--png", str(tmp_path / "no" / "why.png"), "--bundle", bundle]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("samples", "word"), [(np.zeros(16_000), "silence"), (np.full(300, 0.1), "shorter"), (np.full(6000, 0.1), "400 ms")]
+)
+def test_what_cannot_be_explained_gets_a_sentence(samples, word, bundle, tmp_path, capsys):
+    soundfile.write(tmp_path / "clip.wav", samples, 16_000)
+    command = ["explain", str(tmp_path / "clip.wav"), "--png", str(tmp_path / "why.png"), "--bundle", bundle]
+    assert cli.main(command) == 1
+    error = capsys.readouterr().err
+    assert word in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "why.png").exists()
+
+
+@pytest.mark.parametrize("command", [["explain", "--png", "why.png"], ["analyse", "--whole"]])
+def test_unknown_label_lists_the_labels(command, clip, bundle, capsys):
+    assert cli.main([*command, clip, "--against", "boredom", "--bundle", bundle]) == 2
+    assert "anger, disgust, fear" in capsys.readouterr().err
+
+
+def test_analyse_prints_every_part(clip, bundle, capsys):
+    assert cli.main(["analyse", "--whole", "--explain", "all", "--bundle", bundle, clip]) == 0
+    explanation = json.loads(capsys.readouterr().out)["explanation"]
+    parsed = msgspec.convert(explanation, Explanation)
+    assert tuple(parsed.families) == Bundle.load(Path(bundle)).features.families
+    assert len(parsed.features) == 9
+    assert len(parsed.time) > 5
+
+
+@pytest.mark.parametrize(("part", "empty"), [("features", "time"), ("time", "features")])
+def test_analyse_prints_only_the_part_asked_for(part, empty, clip, bundle, capsys):
+    assert cli.main(["analyse", "--whole", "--explain", part, "--bundle", bundle, clip]) == 0
+    explanation = json.loads(capsys.readouterr().out)["explanation"]
+    assert explanation[part]
+    assert not explanation[empty]
+    assert not explanation["families"]
+
+
+def test_analyse_of_silence_says_why_there_is_no_explanation(bundle, tmp_path, capsys):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(16_000), 16_000)
+    assert cli.main(["analyse", "--whole", "--bundle", bundle, str(tmp_path / "silence.wav")]) == 0
+    finding = json.loads(capsys.readouterr().out)
+    assert finding["explanation"] is None
+    assert "silence" in finding["unexplained"]

@@ -1,0 +1,71 @@
+"""Configuration files: everything wrong is said, at once, with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from edge import config
+from edge.config import schema
+from edge.errors import ConfigError
+from tests.conftest import ROOT
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "affectd.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    return [problem.removeprefix(f"{path}: ") for problem in caught.value.problems]
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "affectd.yaml"
+    path.write_text("# nothing\n")
+    assert config.load(path) == config.Config()
+
+
+def test_shipped_configuration_is_valid() -> None:
+    assert config.load(ROOT / "configs" / "affectd.yaml").source.kind == "microphone"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("mqtt: {port: 0}", "mqtt.port is 0: allowed is a whole number from 1 to 65535"),
+        ("node: Küche", 'node is "K\\u00fcche": allowed is a text that matches `^[a-z0-9_-]{1,40}$` or null'),
+        ("source: {kind: file}", "source: path is missing: name the audio file to listen to"),
+        ("gate: {open_probability: 0.2}", "gate: close_probability is above open_probability"),
+        ("mqtt: {tls: {key_file: x}}", "mqtt.tls: certificate_file and key_file belong together: give both or neither"),
+        ("modle: {}", "modle is unknown: did you mean `model`?"),
+        ("- 1", "the file is [1]: allowed is a mapping with `node`, `source`, `gate`, `model`, `mqtt`"),
+    ],
+)
+def test_each_error_names_place_finding_and_remedy(tmp_path: Path, text: str, said: str) -> None:
+    (problem,) = problems(tmp_path, text)
+    assert problem.startswith(said)
+
+
+def test_all_errors_come_at_once(tmp_path: Path) -> None:
+    assert len(problems(tmp_path, "node: A\nsource: {rate: 1, kind: x}\nmqtt: 3\nlog_level: loud\n")) == 5
+
+
+@pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2\n", "\t- x", "a: !!python/object:os.system {}"])
+def test_what_is_not_plain_yaml_is_one_sentence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "affectd.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_missing_and_binary_files_are_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    for name in ("missing.yaml", "binary.yaml", "."):
+        with pytest.raises(ConfigError) as caught:
+            config.load(tmp_path / name)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_reference_page_is_up_to_date() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    assert page.endswith(schema.reference(config.Config)), "run `make docs`"

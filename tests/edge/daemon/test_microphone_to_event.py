@@ -1,0 +1,76 @@
+"""The whole way: sound in a room, PulseAudio, PortAudio, the daemon, mosquitto, a subscriber."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+import soundfile
+
+from edge.audio import SAMPLE_RATE
+from edge.events.event import Event
+from edge.sources.conversion import read_audio
+from tests.conftest import DATA, DEMO, ROOT, Subscriber, affectd
+from tests.room import Room
+
+_CLIPS = ("ravdess", "emodb", "nemo")
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> list[Path]:
+    """One clip of each of three corpora; where there is no corpus, three lines of the demonstration recording."""
+    if (DATA / "manifest.csv").exists():
+        sources = [read_audio(sorted((DATA / corpus).glob("*.opus"))[7]) for corpus in _CLIPS]
+    else:
+        demo = read_audio(DEMO)
+        sources = [demo[int(a * SAMPLE_RATE) : int(b * SAMPLE_RATE)] for a, b in ((1.3, 4.8), (5.9, 9.6), (22.3, 26.3))]
+    paths = [tmp_path / f"clip{index}.wav" for index in range(len(sources))]
+    for path, samples in zip(paths, sources, strict=True):
+        soundfile.write(path, samples, SAMPLE_RATE)
+    return paths
+
+
+def test_each_clip_played_in_the_room_becomes_an_event(
+    room: Room, clips: list[Path], broker: int, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    config = tmp_path / "affectd.yaml"
+    config.write_text(
+        f"node: room\nsource: {{kind: microphone, device: default}}\nmqtt: {{host: 127.0.0.1, port: {broker}}}\n"
+    )
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "edge", "run", "--config", str(config)], env=room.environment, cwd=ROOT
+    )
+    try:
+        while subscriber.next("microphone").payload != b"online":
+            pass
+        for clip in clips:
+            room.play(clip)
+            while subscriber.next("speech").payload != b"ON":
+                pass
+            event = msgspec.json.decode(subscriber.next("event").payload, type=Event)
+            assert event.emotion in {*event.probabilities, "uncertain"}
+            assert sum(event.probabilities.values()) == pytest.approx(1, abs=0.001)
+            assert event.explanation is not None
+            shares = sum(event.explanation.families.values())
+            assert shares == pytest.approx(event.explanation.value - event.explanation.base_value, abs=0.002)
+            assert 0.3 < event.duration_s < soundfile.info(clip).duration + 2
+            assert subscriber.next("speech").payload == b"OFF"
+    finally:
+        daemon.terminate()
+        assert daemon.wait(20) == 0
+    assert subscriber.next("status").payload == b"offline"
+
+
+def test_unknown_microphone_is_named_with_those_there_are(room: Room, broker: int, tmp_path: Path) -> None:
+    assert "default" in affectd("devices", env=room.environment).stdout
+    config = tmp_path / "affectd.yaml"
+    config.write_text(f"node: room\nsource: {{device: no such thing}}\nmqtt: {{host: 127.0.0.1, port: {broker}}}\n")
+    command = [sys.executable, "-m", "edge", "run", "--config", str(config)]
+    daemon = subprocess.Popen(command, env=room.environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert daemon.stderr is not None
+    complaint = next(line for line in daemon.stderr if "state=lost" in line)
+    daemon.terminate()
+    assert "no such thing" in complaint
+    assert "default" in complaint
+    assert daemon.wait(20) == 0  # it went on trying, since a microphone may be plugged in later

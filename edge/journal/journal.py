@@ -190,9 +190,9 @@ class Journal:
         self._retry_s = self._clock() + RETRY_S
         if not self.degraded:
             self.degraded = True
-            _logger.error(
-                log.line("journal", state="degraded", error=str(error), kept="in memory", todo="make room on the disk")
-            )
+            denied = isinstance(error, PermissionError)
+            todo = "let this user write there, or set state_directory" if denied else "make room on the disk"
+            _logger.error(log.line("journal", state="degraded", error=str(error), kept="in memory", todo=todo))
 
     def _remember(self) -> None:
         """The disk can perhaps still be read: what it holds waits in memory."""

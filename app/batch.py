@@ -23,7 +23,7 @@ def page() -> None:
     classifier = bundles.classifier()
     left, right = st.columns([3, 1.3], vertical_alignment="bottom")
     kind = left.segmented_control("What", _KINDS, default=_KINDS[0], required=True, label_visibility="collapsed")
-    whole = right.toggle("Each as one utterance", help="Take each file as it is, without cutting utterances out of it.")
+    whole = right.toggle("Each as one utterance", help="Take each whole file as one utterance.")
     files = st.file_uploader(
         "WAV, FLAC, OGG or MP3",
         type=FORMATS,
@@ -40,7 +40,7 @@ def page() -> None:
 
 
 def _heard(files: Sequence[UploadedFile], classifier: Classifier, *, whole: bool) -> tuple[list[Finding], list[str]]:
-    """The findings of all files, and a sentence for each that cannot be read or in which nobody speaks."""
+    """The findings of all files, and one sentence for each file without any, or that cannot be read."""
     key = (tuple(file.file_id for file in files), classifier.bundle.digest, whole)
     if st.session_state.get("batch_key") != key:
         bar = st.progress(0.0)
@@ -53,9 +53,9 @@ def _heard(files: Sequence[UploadedFile], classifier: Classifier, *, whole: bool
             try:
                 recording = Recording(file.name, file.getvalue())
                 for analysis in hearing.utterances(recording, classifier, whole=whole, on_progress=advance):
-                    found.append(finding(file.name, analysis))  # noqa: PERF401 (what was found before an error counts)
+                    found.append(finding(file.name, analysis))  # noqa: PERF401 (keeps what was found before an error)
                 if len(found) == before:
-                    problems.append(f"Nobody speaks in {file.name}: the gate heard no utterance in it.")
+                    problems.append(f"Nobody speaks in {file.name}: the gate found no utterance.")
             except AudioError as error:
                 problems.append(str(error))
         bar.empty()

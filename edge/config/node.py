@@ -1,4 +1,4 @@
-"""What a node is called where nobody has named it."""
+"""The default name of a node."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,7 @@ from edge.errors import UsageError
 
 
 def default_node(machine_id: Path = Path("/etc/machine-id")) -> str:
-    """A stable name from the machine id; hashed, since machine-id(5) asks not to expose it on a network."""
+    """A stable name from the machine id, hashed: machine-id(5) asks not to expose it. Raises UsageError."""
     try:
         identity = machine_id.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):

@@ -80,10 +80,10 @@ def _explain(options: argparse.Namespace) -> int:
     explainer.require_label(options.against)
     samples = _stretch(read_audio(options.file), options)
     frames = features.frames(samples, classifier.bundle.features)
-    verdict = classifier.classify(frames)
-    explanation = explainer.explain(frames, verdict, against=options.against)
-    picture.save(picture.draw(samples, verdict, explanation, options.file.name), options.png)
-    print(f"{options.png} shows why {options.file} sounds like {verdict.label}")
+    prediction = classifier.predict(frames)
+    explanation = explainer.explain(prediction, against=options.against)
+    picture.save(picture.draw(samples, prediction, explanation, options.file.name), options.png)
+    print(f"{options.png} shows why {options.file} sounds like {prediction.label}")
     return 0
 
 

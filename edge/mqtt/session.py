@@ -120,6 +120,7 @@ class BrokerSession:
             raise NotWantedError
         self._heard_at = time.monotonic()
         self._await_connack(wanted)
+        self._refusals.reconnected()
         self._subscribe(wanted)
 
     def turn(self, timeout_s: float) -> None:
@@ -160,7 +161,7 @@ class BrokerSession:
         if len(flying) == 1 and self._careful:
             topic, action = flying[0]
             if said_so:
-                self._refusals.refused(topic, str(self._hung_up), action)
+                self._refusals.refused(topic, str(self._hung_up), action, hung_up=True)
             else:
                 self._refusals.suspected(topic, action)
         return True
@@ -278,7 +279,7 @@ class BrokerSession:
     ) -> None:
         for topic, reason in zip(self._subscribing.pop(mid, []), reasons, strict=False):
             if reason.is_failure:
-                self._refusals.refused(topic, str(reason), "subscribe", again_s=0.0)
+                self._refusals.refused(topic, str(reason), "subscribe")
             else:
                 self._refusals.accepted(topic, "subscribe")
 

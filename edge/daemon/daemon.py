@@ -228,7 +228,7 @@ class Daemon:
                 self._events += 1
                 self._recall.keep(event.id, item.frames, item.verdict)
                 self._retained.event(event)
-                self._connection.look()
+                self._connection.journal_grown()
                 if self._habits is not None:
                     self._habits.save_in_time(time.monotonic())
 

@@ -106,7 +106,7 @@ class Daemon:
         adapters = AdapterStore(folder / FILE_NAME, bundle) if config.model.adapt else None
         question = Question(FAMILIES_ALONE if config.model.explain == "families" else ())
         origin = Origin(node, self._boot, bundle.digest)
-        self._reporter = Reporter(origin, self._journal, self._retained, self._connection.look)
+        self._reporter = Reporter(origin, self._journal, self._retained, self._connection.journal_grown)
         self._listener = Listener(
             self._inbox,
             self._capture,

@@ -8,13 +8,14 @@ utterance's weight. It holds no audio, no label and no identity.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edge import files
 
 Floats = NDArray[np.float32]
 Values = TypeVar("Values", bound=Any)  # numpy's arrays on the device, torch's tensors in training
@@ -102,7 +103,7 @@ class Adapter:
         return self.snapshot()(scaled)
 
     def save(self, path: Path, bundle: str) -> None:
-        """Writes the history as JSON with the ``bundle``'s hash, whole or not at all."""
+        """Writes the history as JSON with the ``bundle``'s hash, whole or not at all. Raises OSError."""
         state = {
             "format": FORMAT,
             "bundle": bundle,
@@ -111,12 +112,7 @@ class Adapter:
             "mean": [round(float(value), 6) for value in self.mean],
             "square": [round(float(value), 6) for value in self.square],
         }
-        partial = path.with_suffix(path.suffix + ".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        files.replace(path, json.dumps(state).encode(), 0o600)
 
     def load(self, path: Path, bundle: str) -> bool:
         """Takes up a saved history; ``False``, and a fresh start, where it is absent, damaged or another bundle's."""

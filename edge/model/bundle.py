@@ -163,20 +163,26 @@ def canary_input(profile: Literal["frames", "pooled"], chosen: FeatureSet) -> Fl
 
 
 def write(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
-    """Write a bundle, hashes added to the manifest, verify it and swap it in for whatever ``target`` held."""
+    """Write a bundle, hashes added to the manifest, verify it and swap it in for whatever ``target`` held.
+
+    ``target`` becomes a plain folder, unless it is a link already. BundleError leaves it as it was.
+    """
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     document = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, files=hashes)))
     return _swap_in({**files, MANIFEST: document + b"\n"}, target)
 
 
 def install(source: Path, target: Path) -> Bundle:
-    """Copy the bundle ``source`` to ``target``, whole and tried, or leave ``target`` as it was."""
+    """Copy the bundle ``source`` to ``target``, whole and tried; BundleError leaves ``target`` as it was.
+
+    ``target`` becomes a link to the copy, so that the next one is switched in by one rename.
+    """
     bundle = Bundle.load(source)
-    return _swap_in({name: _read(source, name) for name in (MANIFEST, *bundle.manifest.files)}, target)
+    return _swap_in({name: _read(source, name) for name in (MANIFEST, *bundle.manifest.files)}, target, link=True)
 
 
-def _swap_in(files: Mapping[str, bytes], target: Path) -> Bundle:
-    swap.replace_folder(target, files, Bundle.load)
+def _swap_in(files: Mapping[str, bytes], target: Path, *, link: bool = False) -> Bundle:
+    swap.replace_folder(target, files, Bundle.load, link=link)
     return Bundle.load(target)
 
 

@@ -23,7 +23,7 @@ def page() -> None:
     classifier = bundles.classifier()
     left, right = st.columns([3, 1.3], vertical_alignment="bottom")
     kind = left.segmented_control("What", _KINDS, default=_KINDS[0], required=True, label_visibility="collapsed")
-    whole = right.toggle("Each as one utterance", help="Take each file as it is, without cutting utterances out of it.")
+    whole = right.toggle("Each as one utterance", help="Take each whole file as one utterance.")
     files = st.file_uploader(
         "WAV, FLAC, OGG or MP3",
         type=FORMATS,
@@ -57,7 +57,7 @@ def _heard(
                 for analysis in hearing.utterances(recording, classifier, whole=whole, on_progress=advance):
                     found.append(result_of(file.name, analysis))  # noqa: PERF401 (what was found before an error counts)
                 if len(found) == before:
-                    problems.append(f"Nobody speaks in {file.name}: the gate heard no utterance in it.")
+                    problems.append(f"Nobody speaks in {file.name}: the gate found no utterance.")
             except AudioError as error:
                 problems.append(str(error))
         bar.empty()

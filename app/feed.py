@@ -1,4 +1,4 @@
-"""What the nodes of one broker publish, received on a thread of its own; reconnects for ever."""
+"""A subscription to the nodes of one broker, on its own thread; reconnects for ever."""
 
 import datetime
 import threading
@@ -13,7 +13,7 @@ from edge.mqtt.topics import Incoming
 
 @dataclass(frozen=True)
 class View:
-    """The nodes as they are now, and the connection: since when, or why there is none."""
+    """The nodes now, and the connection: since when, or why there is none."""
 
     nodes: Nodes
     connected_since: datetime.datetime | None
@@ -21,7 +21,7 @@ class View:
 
 
 class Feed:
-    """A subscription that lasts until ``stop``. Raises AffectdError where a file that the settings name is unusable."""
+    """A subscription that lasts until ``stop``. Raises AffectdError if a file that the settings name is unusable."""
 
     def __init__(self, settings: MqttSettings) -> None:
         self._settings = settings

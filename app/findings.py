@@ -1,4 +1,4 @@
-"""What was found in recordings, as tables and files: the same objects that ``affectd analyse`` prints."""
+"""Findings of recordings as tables and files: the objects that ``affectd analyse`` prints."""
 
 import csv
 import io
@@ -45,5 +45,5 @@ def table(rows: Sequence[dict[str, str | float]]) -> bytes:
 
 
 def _harmless(value: str | float) -> str | float:
-    """A file's name must not become a spreadsheet's formula (CWE-1236)."""
+    """Prevents a file name from being a formula in a spreadsheet (CWE-1236)."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

@@ -1,4 +1,4 @@
-"""One utterance, understood: verdict, probabilities, where in time and by which features, playback and downloads."""
+"""One utterance: emotion, probabilities, explanation by time and by features, playback, downloads."""
 
 import io
 from collections.abc import Callable
@@ -25,17 +25,17 @@ Made = TypeVar("Made")
 
 
 def show(recording: Recording, found: Analysis, classifier: Classifier, place: str) -> None:
-    """The whole view of the utterance ``found`` in a recording; ``place`` says which one it is."""
+    """Show the utterance ``found`` of a recording; ``place`` says which one it is."""
     labels = classifier.bundle.labels
-    heard = found.verdict
+    prediction = found.prediction
     noise = "" if np.isnan(found.snr_db) else f", {found.snr_db:.0f} dB over the noise"
     detail = f"{place}: {found.start_s:.2f} to {found.end_s:.2f} s{noise}"
-    verdict.show(heard.emotion, heard.confidence, labels, detail, best=heard.label)
+    verdict.show(prediction.emotion, prediction.confidence, labels, detail, best=prediction.label)
     time, reasons = st.columns([1.35, 1], gap="large")
     with reasons:
-        _heading("How probable", f"uncertain below {100 * heard.threshold:.0f} %, the dashed line")
-        st.altair_chart(bars.probabilities(heard.probabilities, heard.threshold, labels, palette.current()))
-        against = _question(heard.label, labels)
+        _heading("How probable", f"uncertain below {100 * prediction.threshold:.0f} %, the dashed line")
+        st.altair_chart(bars.probabilities(prediction.probabilities, prediction.threshold, labels, palette.current()))
+        against = _question(prediction.label, labels)
         samples = _kept(
             "clip", (recording.digest, found.start, found.end), lambda: recording.samples(found.start, found.end)
         )
@@ -58,14 +58,14 @@ def show(recording: Recording, found: Analysis, classifier: Classifier, place: s
 
 
 def _question(label: str, labels: tuple[str, ...]) -> str | None:
-    _heading("Why", "LMAC, in log-odds: what speaks for it is to the right, what speaks against it to the left")
+    _heading("Why", "LMAC, in log-odds: bars to the right speak for it, bars to the left against it")
     others = [_ALL, *(other for other in labels if other != label)]
     chosen = st.selectbox(f"Why {label}, and not …", others, key=f"against-{label}")
     return None if chosen == _ALL else chosen
 
 
 def _kept(name: str, key: object, make: Callable[[], Made]) -> Made:
-    """What ``make`` makes; the latest is kept with the reader's session, since every click runs the page again."""
+    """The result of ``make``, cached in the session for the latest ``key``: every click runs the page again."""
     kept = st.session_state.get(name)
     if kept is None or kept[0] != key:
         with st.spinner("Explaining …"):
@@ -78,10 +78,10 @@ def _reasons(explanation: Explanation) -> None:
     shades = palette.current()
     st.altair_chart(bars.contributions(explanation.families, shades))
     st.caption(
-        f"The families share out, exactly, what lifts the log-odds from {_signed(explanation.base_value)} "
+        f"The shares of the families sum exactly to the change of the log-odds from {_signed(explanation.base_value)} "
         f"({explanation.baseline}) to {_signed(explanation.value)}."
     )
-    _heading("Single features", "the strongest, each set to the baseline alone")
+    _heading("Single features", "the strongest effects; each feature alone is set to the baseline")
     st.altair_chart(bars.contributions({effect.name: effect.effect for effect in explanation.features}, shades))
 
 
@@ -113,7 +113,7 @@ def _downloads(name: str, samples: NDArray[np.int16], analysis: Analysis) -> Non
 
         def png() -> bytes:
             file = io.BytesIO()
-            picture.draw(samples, analysis.verdict, explanation, name).savefig(file, format="png")
+            picture.draw(samples, analysis.prediction, explanation, name).savefig(file, format="png")
             return file.getvalue()
 
         right.download_button(

@@ -1,4 +1,4 @@
-"""Measure everything, or what is named: tables to the terminal, JSON beside, the table of costs into the README.
+"""Measure everything, or the parts named: tables to the terminal, JSON to results/, tables to docs/performance.md.
 
 python -m benchmarks [--runs N] [--quick] [NAME ...]
 """

@@ -1,4 +1,4 @@
-"""One schema for everything that the daemon can be told."""
+"""Every setting of the daemon, with its default, unit, range and help text."""
 
 from edge.config.settings import (
     DEFAULT_PATH,

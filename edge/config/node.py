@@ -1,4 +1,4 @@
-"""What a node is called where nobody has named it."""
+"""The default name of a node."""
 
 import hashlib
 from pathlib import Path

@@ -23,6 +23,8 @@ DEFAULT = Path(__file__).parents[1] / "models" / "default"
 
 MANIFEST = "bundle.json"
 MODEL, COALITIONS = "model.onnx", "coalitions.onnx"
+STATISTICS_INPUT = "usual"
+"""The graphs' optional input: shift and scale [2, embedding] that are taken out of the embedding (``Adaptation``)."""
 SCALER, ENCODER, CARD = "scaler.json", "encoder.json", "MODEL_CARD.md"
 _REQUIRED, _ALLOWED = {MODEL, SCALER, ENCODER, CARD}, {MODEL, COALITIONS, SCALER, ENCODER, CARD}
 
@@ -277,7 +279,7 @@ def _graph(content: bytes, path: Path) -> Session:
 
 def _embedding(session: Session) -> int:
     """How wide the embedding of a graph is that an adapter can follow."""
-    shapes = [port.shape for port in session.get_overridable_initializers() if port.name == "usual"]
+    shapes = [port.shape for port in session.get_overridable_initializers() if port.name == STATISTICS_INPUT]
     width = shapes[0][-1] if shapes else 0
     return width if isinstance(width, int) else 0
 

@@ -186,7 +186,9 @@ class Client:
         self._published[message] = reason
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        self._received.append(properties.incoming(message))
+        found = properties.incoming(message)
+        if found is not None:
+            self._received.append(found)
 
 
 @dataclass(frozen=True)

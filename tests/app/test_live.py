@@ -132,7 +132,7 @@ def test_what_a_daemon_hears_is_shown_also_after_the_broker_came_back(
 ) -> None:
     broker = start_broker()
     watch(page, app, port)
-    expect(page.get_by_text("No node has said anything yet")).to_be_visible()
+    expect(page.get_by_text("No node has published anything yet")).to_be_visible()
     page.evaluate("() => { window.notReloaded = true }")
     subscriber = Subscriber(port)
     config = tmp_path / "affectd.yaml"

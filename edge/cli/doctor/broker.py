@@ -11,12 +11,10 @@ from edge.errors import AffectdError
 from edge.mqtt.client import Client, RefusedError
 from edge.mqtt.credentials import tls_context
 from edge.mqtt.discovery import discovery_topic
-from edge.mqtt.topics import VERBS, Topics
+from edge.mqtt.topics import Topics
 
 STAGES = ("broker.dns", "broker.tcp", "broker.tls", "broker.login", "broker.publish", "broker.topics")
 _TIMEOUT_S = 10.0
-_STATES = ("status", "info", "listening", "threshold", "microphone", "speech", "state", "diagnostics")
-_MESSAGES = ("event", "journal", *(f"response/{verb}" for verb in VERBS))
 _NO_JSON = b"affectd doctor"  # on the discovery topic, where an empty message would take the device away
 
 
@@ -92,10 +90,10 @@ def _session(settings: MqttSettings, topics: Topics, prefix: str, *, discovery: 
     yield ok(STAGES[3], f"as {settings.username or 'anonymous'}, MQTT {'5' if five else '3.1.1'}")
     with client:
         yield _round_trip(client, topics.name("doctor"))
-    published = [topics.name(topic) for topic in (*_STATES, *_MESSAGES)]
+    published = topics.publications()
     if discovery:
         published.append(discovery_topic(topics.node, prefix))
-    yield _all_topics(settings, topics, published, [*topics.commands(), f"{prefix}/status"], five=five)
+    yield _all_topics(settings, topics, published, [*topics.subscriptions(), f"{prefix}/status"], five=five)
 
 
 def _logged_in(settings: MqttSettings, *, five: bool) -> Client:

@@ -89,20 +89,20 @@ def _read(path: Path) -> str:
 
 def speed(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     """On noise of a usual utterance's length: what a network costs does not depend on what it hears."""
-    from edge.daemon.pipeline import Analyst
-    from edge.explain.explainer import Explainer
+    from edge.daemon.pipeline import Question, analyse
+    from edge.explain.explainer import FAMILIES_ALONE
     from edge.model.classifier import Classifier
     from edge.vad.gate import Utterance
 
-    classifier = Classifier(_load(config), threshold=config.model.threshold)
-    analyst = Analyst(classifier, Explainer(classifier) if config.model.explain == "families" else None)
+    classifier = Classifier(_load(config))
+    question = Question(FAMILIES_ALONE if config.model.explain == "families" else ())
     noise = np.random.default_rng(0).normal(0, 1000, 3 * SAMPLE_RATE).astype(np.int16)
     utterance = Utterance(0, noise, 20.0)
     for _ in range(_WARM_UP):
-        analyst.analyse(utterance)
+        analyse(utterance, classifier, question)
     began = time.perf_counter()
     for _ in range(_MEASURED):
-        analyst.analyse(utterance)
+        analyse(utterance, classifier, question)
     yield verdicts.speed(len(noise) / SAMPLE_RATE, (time.perf_counter() - began) / _MEASURED)
 
 

@@ -74,11 +74,12 @@ def _explain(options: argparse.Namespace) -> int:
     from edge.model.bundle import Bundle
     from edge.model.classifier import Classifier
     from edge.sources.conversion import read_audio
+    from edge.sources.highpass import high_passed
 
     classifier = Classifier(Bundle.load(_bundle(options.bundle)))
     explainer = Explainer(classifier)
     explainer.require_label(options.against)
-    samples = _stretch(read_audio(options.file), options)
+    samples = _stretch(high_passed(read_audio(options.file)), options)
     frames = features.frames(samples, classifier.bundle.features)
     verdict = classifier.classify(frames)
     explanation = explainer.explain(frames, verdict, against=options.against)

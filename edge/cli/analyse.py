@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.audio import BLOCK_SAMPLES
 from edge.config import GateSettings
 from edge.daemon.pipeline import Analysis, Analyst, Listener
 from edge.errors import AudioError
@@ -17,6 +18,7 @@ from edge.model.adapter import Adapter
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 from edge.sources.conversion import decode, into_blocks
+from edge.sources.highpass import HighPass, high_passed
 from edge.vad.gate import Utterance
 
 _STRETCH = 64  # blocks that the gate may look ahead in a file: two seconds
@@ -45,13 +47,14 @@ def analyse_chunks(
 ) -> Iterator[Analysis]:
     """``analyse_file`` for audio that is decoded already: int16 [n] each, mono 16 kHz."""
     if whole:
-        yield analyst.analyse(Utterance(0, np.concatenate(list(chunks)), float(np.nan)))
+        yield analyst.analyse(Utterance(0, high_passed(np.concatenate(list(chunks))), float(np.nan)))
         return
-    listener = Listener(gate, analyst)
+    listener, high_pass = Listener(gate, analyst), HighPass()
     blocks = into_blocks(chunks)
     while stretch := list(islice(blocks, _STRETCH)):
-        listener.gate.foresee(np.stack(stretch))
-        for block in stretch:
+        filtered = high_pass.push(np.concatenate(stretch)).reshape(-1, BLOCK_SAMPLES)
+        listener.gate.prefetch(filtered)
+        for block in filtered:
             yield from (item for item in listener.push(block) if isinstance(item, Analysis))
     yield from (item for item in listener.finish() if isinstance(item, Analysis))
 

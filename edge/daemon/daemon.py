@@ -41,7 +41,7 @@ from edge.mqtt.settings import Settings
 from edge.mqtt.topics import Incoming, Info, Topics, spoken_by_another
 from edge.sources import open_source
 from edge.sources.capture import Capture
-from edge.sources.inbox import Block, Gap, Inbox
+from edge.sources.inbox import Block, Discontinuity, Inbox
 from edge.vad.gate import SpeechEnded, SpeechStarted
 
 QUEUE_S = 10.0  # of audio that may wait while the classifier is busy; then the oldest is dropped
@@ -90,7 +90,6 @@ class Daemon:
             self._inbox,
             silence_s=config.source.silence_s,
             observe=self._announcer.microphone,
-            asleep=lambda: self._listener.gate.asleep,
             beat=partial(self._watchdog.beat, "capture")
             if config.source.kind in ("microphone", "command")
             else lambda: None,
@@ -191,17 +190,19 @@ class Daemon:
         while not self._inbox.exhausted:
             self._watchdog.beat("listener")
             match self._inbox.get(1.0):
-                case Block() | Gap() if self._capture.muted:
+                case Block() | Discontinuity() if self._capture.muted:
                     continue
                 case Block(samples, heard_at):
                     heard += 1
                     stream_began = heard_at - heard * BLOCK_SECONDS
                     self._announcer.progress()
                     self._understand(self._listener.push(samples), stream_began, BLOCK_SECONDS)
-                    if not self._listener.gate.asleep:
-                        self._capture.awaken()  # it asked before this block was heard
-                case Gap():
+                    self._inbox.attend(closely=not self._listener.gate.asleep)
+                case Discontinuity(sound=True):
                     self._understand(self._listener.finish(), stream_began, 0.0)
+                    self._inbox.attend(closely=False)
+                case Discontinuity():
+                    self._interrupt()
                 case None:
                     continue
                 case job:
@@ -269,8 +270,9 @@ class Daemon:
         self._announcer.settings(settings, self._classifier.threshold)
 
     def _interrupt(self) -> None:
-        """What was being said when the microphone was closed is not to be understood."""
-        self._listener.gate.finish()
+        """What was being said when the microphone was closed, or broke, is not to be understood."""
+        self._listener.gate.wipe()
+        self._inbox.attend(closely=False)
 
     def _diagnostics(self) -> Diagnostics:
         return Diagnostics(
@@ -287,9 +289,10 @@ class Daemon:
             journal_depth=self._journal.depth,
             dropped_events=self._journal.dropped,
             expired_events=self._connection.expired,
-            dropped_audio_s=round(self._inbox.dropped * BLOCK_SECONDS, 2),
+            dropped_audio_s=round(self._inbox.dropped * BLOCK_SECONDS + self._capture.lost_s, 2),
             queued_audio_s=round(self._inbox.waiting * BLOCK_SECONDS, 2),
             microphone_losses=self._capture.losses,
+            microphone_problem=self._capture.problem,
             connections=self._connection.connections,
             refused_commands=self._controls.refused,
             adapted_on=self._habits.adapter.utterances if self._habits else 0,

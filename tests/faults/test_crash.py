@@ -175,7 +175,7 @@ sys.exit(main())
     ("module", "target", "after"),
     [
         ("edge.daemon.pipeline", "Listener.push", 50),
-        ("edge.sources.capture", "Capture._hear", 0),
+        ("edge.sources.stdin", "StdinSource.blocks", 0),
         ("edge.mqtt.session", "Session._drain", 5),
     ],
     ids=["listener", "capture", "connection"],

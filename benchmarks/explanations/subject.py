@@ -1,4 +1,4 @@
-"""One utterance under examination: what its network says of any masking of it."""
+"""One utterance under any mask of its features: the outputs of the network."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from edge.model.classifier import Classifier, Verdict, softmax
 
 @dataclass(frozen=True)
 class Subject:
-    """A clip's frames with the verdict on them, and masks of them in; log-odds and probabilities of the verdict out."""
+    """A clip's frames and its predicted class; maps masks to the log-odds and probabilities of that class."""
 
     explainer: Explainer
     frames: np.ndarray
@@ -40,7 +40,7 @@ class Subject:
         return np.concatenate([self.explainer.logits_of_features(self.inputs, part) for part in parts])
 
     def worth(self, masks: np.ndarray) -> np.ndarray:
-        """Log-odds [rows] of the verdict with features masked [rows, features]."""
+        """Log-odds [rows] of the predicted class with features masked [rows, features]."""
         return log_odds(self.logits(masks))[:, self.target]
 
     def worth_of_families(self, masks: np.ndarray) -> np.ndarray:
@@ -48,5 +48,5 @@ class Subject:
         return self.worth(np.asarray(masks, np.float32) @ self.groups)
 
     def probabilities(self, masks: np.ndarray) -> np.ndarray:
-        """Probabilities [rows] of the verdict, softmax once, no temperature."""
+        """Probabilities [rows] of the predicted class: one softmax, no temperature."""
         return softmax(self.logits(masks))[:, self.target]

@@ -7,7 +7,7 @@ import streamlit as st
 from app import bundles, findings, hearing, microphone, palette, result
 from app.plots import lanes
 from app.recording import Recording
-from edge.cli.analyse import finding
+from edge.cli.analyse import result_of
 from edge.daemon.pipeline import Analysis
 from edge.errors import AudioError
 from edge.model.classifier import Classifier
@@ -105,7 +105,7 @@ def _choose(name: str, found: list[Analysis], labels: Sequence[str]) -> int:
         place = int(chosen.selection.rows[0]) if chosen.selection.rows else 0
         st.download_button(
             "All as JSON lines",
-            findings.lines(finding(name, analysis) for analysis in found),
+            findings.lines(result_of(name, analysis) for analysis in found),
             f"{name.rsplit('.', 1)[0]}.jsonl",
             "application/jsonl",
             icon=":material/data_object:",

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from edge.cli.analyse import Finding
+from edge.cli.analyse import UtteranceResult
 
 
-def lines(findings: Iterable[Finding]) -> bytes:
+def lines(findings: Iterable[UtteranceResult]) -> bytes:
     """JSON, one finding a line, as ``affectd analyse`` writes it."""
     return b"".join(msgspec.json.encode(finding) + b"\n" for finding in findings)
 
 
-def rows(findings: Iterable[Finding]) -> list[dict[str, str | float]]:
-    """One row a finding: emotion, confidence, the probability of each label, and the share of each family."""
+def rows(findings: Iterable[UtteranceResult]) -> list[dict[str, str | float]]:
+    """A row for each finding: what was said, how sure, each label's probability, and the families' shares in it."""
     return [
         {
             "file": finding.file,

@@ -13,7 +13,7 @@ from app.plots import bars, moments
 from app.recording import Recording, wav
 from edge import features
 from edge.audio import SAMPLE_RATE
-from edge.cli.analyse import finding
+from edge.cli.analyse import result_of
 from edge.daemon.pipeline import Analysis
 from edge.explain import picture
 from edge.explain.explainer import Explanation
@@ -105,7 +105,7 @@ def _downloads(name: str, samples: NDArray[np.int16], analysis: Analysis) -> Non
     stem = f"{name.rsplit('.', 1)[0]}-{analysis.start_s:.2f}s"
     left, right = st.columns(2)
     left.download_button(
-        "JSON", findings.lines([finding(name, analysis)]), f"{stem}.json", "application/json",
+        "JSON", findings.lines([result_of(name, analysis)]), f"{stem}.json", "application/json",
         icon=":material/data_object:", width="stretch", on_click="ignore",
     )  # fmt: skip
     explanation = analysis.explanation

@@ -51,20 +51,21 @@ class Node:
             MqttSettings(host="127.0.0.1", port=port),
             f"affectd-{topics.node}",
             Conversation(
-                will=topics.will(), online=topics.online(), subscriptions=topics.commands(),
-                greeting=lambda: [topics.info(info)], envelope=topics.journal, hear=lambda _message: None,
+                will=topics.will(), online=topics.online(), subscriptions=topics.subscriptions(),
+                envelope=topics.journal, on_message=lambda _message: None,
             ),
             self.journal,
             beat=lambda: None,
         )  # fmt: skip
+        self.connection.publish(topics.info(info))
         threading.Thread(target=self.connection.run, daemon=True).start()
 
     def speak(self) -> None:
-        event, _ = self.journal.accept(self._event)
+        event, _ = self.journal.accept(self._draft())
         self.connection.publish(self.topics.event(event))
         self.connection.look()
 
-    def _event(self, seq: int) -> Event:
+    def _draft(self) -> Event:
         weights = [random.random() for _ in LABELS]
         shares = {label: round(weight / sum(weights), 4) for label, weight in zip(LABELS, weights, strict=True)}
         best = max(shares, key=lambda label: shares[label])
@@ -74,7 +75,7 @@ class Node:
         )
         now = time.time()
         return Event(
-            id=f"{self.topics.node}-0000-{seq:06d}", node=self.topics.node, boot="0000", seq=seq, event_type=best,
+            node=self.topics.node, boot="0000", event_type=best,
             emotion=best, confidence=shares[best], probabilities=shares, start=stamp(now - 3), end=stamp(now),
             duration_s=3.0, snr_db=12.3, explanation=explanation, model="sha256:" + "0" * 64, clock="synced",
         )  # fmt: skip

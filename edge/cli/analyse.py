@@ -1,5 +1,6 @@
-"""The daemon's pipeline over files: one JSON object a line."""
+"""``affectd analyse``: the daemon's pipeline over files, one JSON object a line."""
 
+import argparse
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
@@ -9,12 +10,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.config import GateSettings
+from edge.cli import output
+from edge.config import Config, GateSettings, load
 from edge.daemon.pipeline import Analysis, Analyst, Listener
 from edge.errors import AudioError
-from edge.explain.explainer import Explainer, Explanation, Part
+from edge.explain.explainer import PARTS, Explainer, Explanation, Part
 from edge.model.adapter import Adapter
-from edge.model.bundle import Bundle
+from edge.model.bundle import DEFAULT, Bundle
 from edge.model.classifier import Classifier
 from edge.sources.conversion import decode, into_blocks
 from edge.vad.gate import Utterance
@@ -22,7 +24,7 @@ from edge.vad.gate import Utterance
 _STRETCH = 64  # blocks that the gate may look ahead in a file: two seconds
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class UtteranceResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One utterance of a file; times in seconds from its beginning."""
 
     file: str
@@ -33,6 +35,21 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     probabilities: dict[str, float]
     explanation: Explanation | None
     unexplained: str = ""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Analyse the files in order; returns the exit code of ``analyse_files``."""
+    config = load(options.config) if options.config else Config()
+    return analyse_files(
+        options.files,
+        bundle=Path(options.bundle or config.model.bundle or DEFAULT),
+        gate=config.gate,
+        threshold=config.model.threshold,
+        whole=options.whole,
+        parts=PARTS if options.explain == "all" else tuple(part for part in PARTS if part == options.explain),
+        against=options.against,
+        adapt=options.adapt,
+    )
 
 
 def analyse_file(path: Path, analyst: Analyst, gate: GateSettings, *, whole: bool) -> Iterator[Analysis]:
@@ -67,7 +84,7 @@ def analyse_files(
     against: str | None,
     adapt: bool = False,
 ) -> int:
-    """Print a finding a line on stdout; a file that cannot be read is named on stderr and does not stop the others.
+    """Print a result a line on stdout; a file that cannot be read is named on stderr and does not stop the others.
 
     ``parts`` are those of the explanations, none for no explanation; ``against`` is the label they compare with;
     ``adapt`` takes the files as what one microphone has heard, in order.
@@ -82,17 +99,17 @@ def analyse_files(
     for path in paths:
         try:
             for analysis in analyse_file(path, analyst, gate, whole=whole):
-                print(msgspec.json.encode(finding(str(path), analysis)).decode(), flush=True)
+                output.json(msgspec.json.encode(result_of(output.file_name(path), analysis)))
         except AudioError as error:
             print(f"affectd: {error}", file=sys.stderr)
             failed += 1
     return 1 if failed else 0
 
 
-def finding(file: str, analysis: Analysis) -> Finding:
+def result_of(file: str, analysis: Analysis) -> UtteranceResult:
     """What is said about one utterance of ``file``."""
     verdict = analysis.verdict
-    return Finding(
+    return UtteranceResult(
         file=file,
         start_s=round(analysis.start_s, 3),
         end_s=round(analysis.end_s, 3),

@@ -23,6 +23,7 @@ from edge.daemon.sd_notify import notify
 from edge.daemon.state import lock, state_folder
 from edge.daemon.watchdog import Watchdog
 from edge.daemon.workers import Workers
+from edge.errors import AffectdError
 from edge.events.event import Event
 from edge.explain.explainer import Explainer
 from edge.explain.recent import Recall
@@ -32,13 +33,13 @@ from edge.model import memory
 from edge.model.adapter_store import HABITS, Habits
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
-from edge.mqtt.announcer import Announcer
+from edge.mqtt.commands import Commands, Question
 from edge.mqtt.connection import Connection
-from edge.mqtt.controls import Controls, Effects
-from edge.mqtt.presence import Presence
+from edge.mqtt.discovery import every_topic
+from edge.mqtt.retained import Presence, RetainedState
 from edge.mqtt.session import Conversation
 from edge.mqtt.settings import Settings
-from edge.mqtt.topics import Incoming, Info, Topics, spoken_by_another
+from edge.mqtt.topics import Incoming, Info, Topics
 from edge.sources import open_source
 from edge.sources.capture import Capture
 from edge.sources.inbox import Block, Gap, Inbox
@@ -78,54 +79,46 @@ class Daemon:
         self._listener = Listener(config.gate, analyst)
         self._watchdog = Watchdog()
         self._inbox = Inbox(round(QUEUE_S / BLOCK_SECONDS))
-        self._announcer = Announcer(
-            topics,
-            Presence(hold_s=config.mqtt.hold_s, stall_s=STALL_S),
-            Info(node=node, boot=self._boot, bundle=bundle.name, model=bundle.digest, labels=list(bundle.labels)),
-            lambda message: self._connection.publish(message),  # noqa: PLW0108 (there is no connection yet)
-            config.homeassistant.prefix if config.homeassistant.discovery else None,
-        )
-        self._capture = Capture(
-            lambda: open_source(config.source),
-            self._inbox,
-            silence_s=config.source.silence_s,
-            observe=self._announcer.microphone,
-            asleep=lambda: self._listener.gate.asleep,
-            beat=partial(self._watchdog.beat, "capture")
-            if config.source.kind in ("microphone", "command")
-            else lambda: None,
-        )
-        birth_topic = f"{config.homeassistant.prefix}/status"
+        home_assistant = config.homeassistant
+        listed = every_topic(topics, home_assistant.prefix, announced=home_assistant.discovery)
         self._connection = Connection(
             config.mqtt,
             f"affectd-{node}",
             Conversation(
                 will=topics.will(),
                 online=topics.online(),
-                subscriptions=[*topics.commands(), birth_topic],
-                greeting=self._announcer.greeting,
+                subscriptions=listed.subscribed,
                 envelope=topics.journal,
-                hear=self._hear,
+                on_message=self._on_message,
             ),
             self._journal,
             beat=partial(self._watchdog.beat, "connection"),
             turn_s=min(TICK_S, self._watchdog.interval_s),
         )
-        self._controls = Controls(
-            topics,
-            birth_topic,
-            folder / "settings.json",
-            Effects(
-                publish=self._connection.publish,
-                apply=self._apply,
-                greet_again=self._connection.greet_again,
-                restart=self._restart,
-                forget=self._habits.forget if self._habits else lambda: None,
-                explain=self._recall.explain,
-                later=self._inbox.ask,
-            ),
+        self._commands = Commands(
+            topics, self._boot, home_assistant.prefix, folder / "settings.json", self._connection, self
         )
-        self._apply(self._controls.settings)
+        settings = self._commands.settings
+        self._retained = RetainedState(
+            topics,
+            Presence(hold_s=config.mqtt.hold_s, stall_s=STALL_S),
+            Info(node=node, boot=self._boot, bundle=bundle.name, model=bundle.digest, labels=list(bundle.labels)),
+            settings,
+            self._threshold(settings),
+            self._connection.publish,
+            home_assistant.prefix if home_assistant.discovery else None,
+        )
+        self._capture = Capture(
+            lambda: open_source(config.source),
+            self._inbox,
+            silence_s=config.source.silence_s,
+            observe=self._retained.microphone,
+            asleep=lambda: self._listener.gate.asleep,
+            beat=partial(self._watchdog.beat, "capture")
+            if config.source.kind in ("microphone", "command")
+            else lambda: None,
+        )
+        self.apply(settings)
         self._events = 0
         self._workers = Workers()
         self._restarting = False
@@ -140,7 +133,7 @@ class Daemon:
 
             page = lambda: prometheus.exposition(self._diagnostics(), self._topics.node)  # noqa: E731
             prometheus.serve(health.prometheus_host, health.prometheus_port, page)
-        self._announcer.diagnostics(msgspec.json.encode(self._diagnostics()))  # the greeting brings them
+        self._retained.diagnostics(msgspec.json.encode(self._diagnostics()))  # the greeting brings them
         connection = self._workers.start("connection", self._connection.run)
         listening = self._workers.start("listener", self._listen, last=True)  # it ends once it has heard everything
         capturing = self._workers.start("capture", self._capture.run)
@@ -155,7 +148,7 @@ class Daemon:
         self._capture.close()
         capturing.join(STALL_S)
         listening.join(QUEUE_S)
-        self._announcer.microphone(False)
+        self._retained.microphone(False)
         self._connection.close()
         connection.join(STALL_S + 5.0)
         self._journal.close()
@@ -170,10 +163,10 @@ class Daemon:
         while not self._workers.done.wait(min(TICK_S, self._watchdog.interval_s)):
             now = time.monotonic()
             if not self._capture.muted and now - self._capture.last_block > self._config.source.silence_s:
-                self._announcer.microphone(False)
+                self._retained.microphone(False)
                 if not self._inbox.waiting:
                     self._inbox.end()
-            self._announcer.tick()
+            self._retained.tick()
             if now >= journal_at:
                 journal_at = now + 10.0
                 self._journal.tick()
@@ -182,7 +175,7 @@ class Daemon:
                     memory.release()
             if now >= diagnostics_at:
                 diagnostics_at = now + self._config.health.diagnostics_s
-                self._announcer.diagnostics(msgspec.json.encode(self._diagnostics()))
+                self._retained.diagnostics(msgspec.json.encode(self._diagnostics()))
             self._watchdog.tick(now, self._status)
 
     def _listen(self) -> None:
@@ -196,7 +189,7 @@ class Daemon:
                 case Block(samples, heard_at):
                     heard += 1
                     stream_began = heard_at - heard * BLOCK_SECONDS
-                    self._announcer.progress()
+                    self._retained.progress()
                     self._understand(self._listener.push(samples), stream_began, BLOCK_SECONDS)
                     if not self._listener.gate.asleep:
                         self._capture.awaken()  # it asked before this block was heard
@@ -225,48 +218,64 @@ class Daemon:
             return
         match item:
             case SpeechStarted():
-                self._announcer.speech(True)
+                self._retained.speech(True)
             case SpeechEnded():
-                self._announcer.speech(False)
+                self._retained.speech(False)
             case Analysis():
-                event, durable = self._journal.accept(partial(self._event, item, stream_began))
+                event, durable = self._journal.accept(self._draft(item, stream_began))
                 fields = {"seq": event.seq, "id": event.id, "emotion": event.emotion, "confidence": event.confidence}
                 _logger.info(log.line("accepted" if durable else "kept in memory", **fields))
                 self._events += 1
                 self._recall.keep(event.id, item.frames, item.verdict)
-                self._announcer.event(event)
+                self._retained.event(event)
                 self._connection.look()
                 if self._habits is not None:
                     self._habits.save_in_time(time.monotonic())
 
-    def _event(self, analysis: Analysis, stream_began: float, seq: int) -> Event:
+    def _draft(self, analysis: Analysis, stream_began: float) -> Event:
+        """The event without its number, which the journal gives it."""
         return event_of(
             analysis,
             node=self._topics.node,
             boot=self._boot,
-            seq=seq,
             stream_began=stream_began,
             model=self._bundle.digest,
         )
 
-    def _hear(self, message: Incoming) -> None:
-        if message.topic != self._topics.name("info"):
-            self._controls.hear(message)
-        # What is retained at the first connection may be our own, from before we were started.
-        elif spoken_by_another(message.payload, self._boot) and not (
-            message.retained and self._connection.connections == 1
-        ):
-            self._connection.contested()
+    def _on_message(self, message: Incoming) -> None:
+        self._commands.process(message)
 
-    def _apply(self, settings: Settings) -> None:
+    def apply(self, settings: Settings) -> None:
         """Let the settings take effect, and say so."""
-        self._classifier.threshold = self._default_threshold if settings.threshold is None else settings.threshold
+        self._classifier.threshold = self._threshold(settings)
         if settings.listening == self._capture.muted:
             self._capture.mute(not settings.listening)
             self._inbox.ask(self._interrupt)
         if not settings.listening:
-            self._announcer.muted()
-        self._announcer.settings(settings, self._classifier.threshold)
+            self._retained.muted()
+        self._retained.settings(settings, self._classifier.threshold)
+
+    def restart(self) -> None:
+        """Stop, and start again in the same process."""
+        self._restarting = True
+        self._workers.done.set()
+
+    def ask(self, question: Question) -> None:
+        """Answer it on the listener's thread, between two blocks."""
+        self._inbox.ask(partial(self._answer, question))
+
+    def _answer(self, question: Question) -> None:
+        try:
+            result = self._recall.explain(question.id, question.parts) if question.verb == "explain" else None
+        except AffectdError as error:
+            question.refuse(str(error))
+            return
+        if question.verb == "forget" and self._habits is not None:
+            self._habits.forget()
+        question.answer(result)
+
+    def _threshold(self, settings: Settings) -> float:
+        return self._default_threshold if settings.threshold is None else settings.threshold
 
     def _interrupt(self) -> None:
         """What was being said when the microphone was closed is not to be understood."""
@@ -291,7 +300,7 @@ class Daemon:
             queued_audio_s=round(self._inbox.waiting * BLOCK_SECONDS, 2),
             microphone_losses=self._capture.losses,
             connections=self._connection.connections,
-            refused_commands=self._controls.refused,
+            refused_commands=self._commands.refused,
             adapted_on=self._habits.adapter.utterances if self._habits else 0,
         )
 
@@ -299,10 +308,6 @@ class Daemon:
         hearing = "muted" if self._capture.muted else "listening"
         broker = "connected" if self._connection.connected else "no broker"
         return f"{hearing}, {broker}, {self._events} events, {self._journal.depth} waiting"
-
-    def _restart(self) -> None:
-        self._restarting = True
-        self._workers.done.set()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

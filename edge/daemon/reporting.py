@@ -6,14 +6,15 @@ from edge.events.event import Event, EventExplanation, stamp
 from edge.explain.explainer import Explanation
 
 
-def event_of(analysis: Analysis, *, node: str, boot: str, seq: int, stream_began: float, model: str) -> Event:
-    """The event that tells subscribers about one utterance; ``stream_began`` in seconds since the epoch."""
+def event_of(analysis: Analysis, *, node: str, boot: str, stream_began: float, model: str) -> Event:
+    """The event, not yet numbered, that tells subscribers about one utterance.
+
+    ``stream_began``: seconds since the epoch.
+    """
     verdict = analysis.verdict
     return Event(
-        id=f"{node}-{boot}-{seq:06d}",
         node=node,
         boot=boot,
-        seq=seq,
         event_type=verdict.emotion,
         emotion=verdict.emotion,
         confidence=round(verdict.confidence, 4),

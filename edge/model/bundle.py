@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from edge.errors import BundleError
 from edge.features import POOLED_NAMES, FeatureSet
-from edge.model import swap
+from edge.model import swap, weights
 from edge.model.runtime import Session, attempt, open_session
-from edge.vad import weights
 
 Floats = NDArray[np.float32]
 

@@ -34,7 +34,7 @@ def greeted(recorder: Recorder) -> list[str]:
         if not message.topic.endswith("/diagnostics")
     ]
     end = len(topics) - topics[::-1].index("status")
-    begin = end - 1 - topics[: end - 1][::-1].index(f"homeassistant/device/{NODE}/config")
+    begin = end - 1 - topics[: end - 1][::-1].index(f"homeassistant/device/affectd/{NODE}/config")
     return topics[begin - 1 : end]
 
 
@@ -181,7 +181,9 @@ def test_f14_home_assistants_birth_message_brings_everything_again_once(
     recorder.wait(lambda: len(recorder.on("status")) >= 2, 20)
     assert recorder.on("status")[-1].at - asked < 15
     time.sleep(max(0.0, 12 - (time.monotonic() - asked)))  # would a second one come, it would by now
-    config = [message for message in recorder.received if message.topic == f"homeassistant/device/{NODE}/config"]
+    config = [
+        message for message in recorder.received if message.topic == f"homeassistant/device/affectd/{NODE}/config"
+    ]
     assert len(config) == len(recorder.on("state")) == len(recorder.on("info")) == 2
 
 

@@ -332,7 +332,7 @@ def _narrow_node(sources: Path) -> None:
 
 
 def _die(sources: Path) -> None:
-    _insert_in_run(sources, 'raise AffectdError("this release is broken on purpose")')
+    _insert_in_run(sources, "raise __import__('edge.errors').errors.AffectdError('this release is broken on purpose')")
 
 
 def _hang(sources: Path) -> None:
@@ -341,9 +341,9 @@ def _hang(sources: Path) -> None:
 
 def _insert_in_run(sources: Path, statement: str) -> None:
     _replace(
-        sources / "edge/cli/__init__.py",
-        r"def _run\(options: argparse.Namespace\) -> int:\n",
-        f"def _run(options: argparse.Namespace) -> int:\n    {statement}\n",
+        sources / "edge/cli/run.py",
+        r"def run\(options: argparse.Namespace\) -> int:\n",
+        f"def run(options: argparse.Namespace) -> int:\n    {statement}\n",
     )
 
 

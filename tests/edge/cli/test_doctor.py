@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.audio import BLOCK_SAMPLES
-from edge.cli import main
+from edge.cli import configuration, main
 from edge.cli.doctor import broker as roundtrip
 from edge.cli.doctor import checks
 from edge.cli.doctor import findings as verdicts
@@ -22,6 +22,7 @@ from edge.cli.doctor.findings import Finding, Sound
 from edge.cli.doctor.sound import decibels, hear, meter
 from edge.config import Config, GateSettings, MqttSettings, SourceSettings, TlsSettings
 from edge.errors import AffectdError, UsageError
+from edge.mqtt.topics import Topics
 from edge.sources.conversion import into_blocks, read_audio
 from tests.conftest import DEMO, answers, free_port, until
 
@@ -164,12 +165,14 @@ def test_a_source_that_fails_is_a_finding() -> None:
 
 
 def stages(settings: MqttSettings) -> dict[str, Finding]:
-    return {finding.stage: finding for finding in roundtrip.examine(settings, "affectd/test")}
+    return {
+        finding.stage: finding for finding in roundtrip.examine(settings, Topics("affectd", "test"), "homeassistant")
+    }
 
 
 def test_a_broker_that_works_passes_every_stage(broker: int) -> None:
     found = stages(MqttSettings(host="127.0.0.1", port=broker))
-    assert [finding.verdict for finding in found.values()] == ["ok", "ok", "skip", "ok", "ok"]
+    assert [finding.verdict for finding in found.values()] == ["ok", "ok", "skip", "ok", "ok", "ok"]
     assert tuple(found) == roundtrip.STAGES
 
 
@@ -215,7 +218,7 @@ def encrypted_broker(tmp_path: Path) -> Iterator[int]:
 def test_tls_with_the_right_authority_passes_every_stage(encrypted_broker: int, tmp_path: Path) -> None:
     tls = TlsSettings(ca_file=str(tmp_path / "certificate.pem"))
     found = stages(MqttSettings(host="localhost", port=encrypted_broker, tls=tls))
-    assert [finding.verdict for finding in found.values()] == ["ok"] * 5
+    assert [finding.verdict for finding in found.values()] == ["ok"] * 6
     assert "TLSv1.3" in found["broker.tls"].found
 
 
@@ -275,19 +278,17 @@ def test_a_user_without_the_right_to_write_stops_at_publish(
 def test_a_person_is_given_the_password_that_the_unit_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     credential = tmp_path / "affectd.mqtt-password"
-    monkeypatch.setattr(checks, "CREDENTIAL", credential)
+    monkeypatch.setattr(configuration, "CREDENTIAL", credential)
     named = MqttSettings(username="me")
-    assert checks.with_credential(named).password_file is None, "it does not exist"
+    assert configuration.broker(named).password_file is None, "it does not exist"
     credential.write_text("secret\n")
-    assert checks.with_credential(named).password_file == str(credential)
-    assert checks.with_credential(MqttSettings()).password_file is None, "nobody logs in"
+    assert configuration.broker(named).password_file == str(credential)
+    assert configuration.broker(MqttSettings()).password_file is None, "nobody logs in"
     own = MqttSettings(username="me", password_file="/elsewhere")
-    assert checks.with_credential(own).password_file == "/elsewhere"
+    assert configuration.broker(own).password_file == "/elsewhere"
 
 
-@pytest.mark.parametrize(
-    ("command", "asks"), [("watch", "edge.cli.watch.Watcher"), ("forget", "edge.cli.forget.forget")]
-)
+@pytest.mark.parametrize(("command", "asks"), [("watch", "edge.cli.watch.watch"), ("forget", "edge.cli.forget.forget")])
 def test_commands_log_in_with_the_password_that_the_unit_gets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, asks: str
 ) -> None:
@@ -295,7 +296,7 @@ def test_commands_log_in_with_the_password_that_the_unit_gets(
     credential, config = tmp_path / "affectd.mqtt-password", tmp_path / "affectd.yaml"
     credential.write_text("secret\n")
     config.write_text("mqtt: {username: me}\n")
-    monkeypatch.setattr(checks, "CREDENTIAL", credential)
+    monkeypatch.setattr(configuration, "CREDENTIAL", credential)
     asked: list[MqttSettings] = []
 
     def ask(settings: Config | MqttSettings, *_: object, **__: object) -> None:

@@ -96,7 +96,7 @@ def of(folds: Folds, title: str, summary: dict[str, Any]) -> Figures:
 
 
 def around(interval: Interval | None) -> str:
-    return f" ({percent(interval.low)} to {percent(interval.high)})" if interval else ""
+    return f" ({percent(interval.low)}-{percent(interval.high)})" if interval else ""
 
 
 def known(value: float | None) -> str:

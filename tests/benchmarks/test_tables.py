@@ -54,7 +54,7 @@ def test_a_condition_of_a_report_has_a_row_with_its_interval(tmp_path: Path, mon
     (tmp_path / "corpora.json").write_bytes(msgspec.json.encode(report))
     monkeypatch.setattr(reports, "REPORTS", tmp_path)
     assert headlines.long([headlines.Headline("far", "corpora", "far")])[-1] == (
-        "| far | 30.0 (11.0 to 22.0) | 30.0 (11.0 to 22.0) | 30.0 (11.0 to 22.0) | 35.0 | 10 % / 10 % |"
+        "| far | 30.0 (11.0-22.0) | 30.0 (11.0-22.0) | 30.0 (11.0-22.0) | 35.0 | 10 % / 10 % |"
     )
 
 

@@ -82,8 +82,8 @@ def _choose(name: str, found: list[Analysis], labels: Sequence[str]) -> int:
     rows = [
         {
             "when": f"{analysis.start_s:.2f} to {analysis.end_s:.2f} s",
-            "emotion": analysis.verdict.emotion,
-            "confidence": 100 * analysis.verdict.confidence,
+            "emotion": analysis.prediction.emotion,
+            "confidence": 100 * analysis.prediction.confidence,
         }
         for analysis in found
     ]
@@ -113,7 +113,7 @@ def _choose(name: str, found: list[Analysis], labels: Sequence[str]) -> int:
             on_click="ignore",
         )
     stays = [
-        lanes.Stay(analysis.verdict.emotion, analysis.verdict.confidence, analysis.start_s, analysis.end_s)
+        lanes.Stay(analysis.prediction.emotion, analysis.prediction.confidence, analysis.start_s, analysis.end_s)
         for analysis in found
     ]
     drawn.altair_chart(lanes.over_recording(stays, labels, palette.current(), place))

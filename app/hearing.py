@@ -9,9 +9,9 @@ from app.recording import Recording
 from edge.audio import SAMPLE_RATE
 from edge.cli.analyse import analyse_chunks
 from edge.config import GateSettings
-from edge.daemon.pipeline import Analysis, Analyst
+from edge.daemon.pipeline import Analysis, Question, analyse
 from edge.errors import AudioError
-from edge.explain.explainer import PARTS, Explainer
+from edge.explain.explainer import PARTS
 from edge.model.classifier import Classifier
 from edge.vad.gate import Utterance
 
@@ -25,17 +25,15 @@ def utterances(
 
     Raises AudioError, possibly after some utterances.
     """
-    analyst = Analyst(classifier, Explainer(classifier))
     chunks = recording.chunks(on_progress)
     if whole:
         chunks = _short(chunks, recording.name)
-    return analyse_chunks(chunks, analyst, GateSettings(), whole=whole)
+    return analyse_chunks(chunks, GateSettings(), classifier, Question(), whole=whole)
 
 
 def explained(samples: NDArray[np.int16], found: Analysis, classifier: Classifier, against: str | None) -> Analysis:
-    """The utterance ``found`` of these samples with its full explanation, ``against`` a label unless None."""
-    analyst = Analyst(classifier, Explainer(classifier), PARTS, against)
-    return analyst.analyse(Utterance(found.start, samples, found.snr_db))
+    """The utterance ``found``, of these samples, with all of its explanation, ``against`` a label if not None."""
+    return analyse(Utterance(found.start, samples, found.snr_db), classifier, Question(PARTS, against))
 
 
 def _short(chunks: Iterator[NDArray[np.int16]], name: str) -> Iterator[NDArray[np.int16]]:

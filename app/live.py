@@ -45,7 +45,7 @@ def _settings() -> MqttSettings:
     )
     if path:
         return config.load(Path(path)).mqtt
-    return msgspec.structs.replace(default, **options | {"host": options["host"] or default.host})
+    return config.changed(default, **options | {"host": options["host"] or default.host})
 
 
 @st.cache_resource(max_entries=1, on_release=Feed.stop, show_spinner=False)

@@ -27,15 +27,15 @@ Made = TypeVar("Made")
 def show(recording: Recording, found: Analysis, classifier: Classifier, place: str) -> None:
     """Show the utterance ``found`` of a recording; ``place`` says which one it is."""
     labels = classifier.bundle.labels
-    heard = found.verdict
+    prediction = found.prediction
     noise = "" if np.isnan(found.snr_db) else f", {found.snr_db:.0f} dB over the noise"
     detail = f"{place}: {found.start_s:.2f} to {found.end_s:.2f} s{noise}"
-    verdict.show(heard.emotion, heard.confidence, labels, detail, best=heard.label)
+    verdict.show(prediction.emotion, prediction.confidence, labels, detail, best=prediction.label)
     time, reasons = st.columns([1.35, 1], gap="large")
     with reasons:
-        _heading("How probable", f"uncertain below {100 * heard.threshold:.0f} %, the dashed line")
-        st.altair_chart(bars.probabilities(heard.probabilities, heard.threshold, labels, palette.current()))
-        against = _question(heard.label, labels)
+        _heading("How probable", f"uncertain below {100 * prediction.threshold:.0f} %, the dashed line")
+        st.altair_chart(bars.probabilities(prediction.probabilities, prediction.threshold, labels, palette.current()))
+        against = _question(prediction.label, labels)
         samples = _kept(
             "clip", (recording.digest, found.start, found.end), lambda: recording.samples(found.start, found.end)
         )
@@ -113,7 +113,7 @@ def _downloads(name: str, samples: NDArray[np.int16], analysis: Analysis) -> Non
 
         def png() -> bytes:
             file = io.BytesIO()
-            picture.draw(samples, analysis.verdict, explanation, name).savefig(file, format="png")
+            picture.draw(samples, analysis.prediction, explanation, name).savefig(file, format="png")
             return file.getvalue()
 
         right.download_button(

@@ -14,8 +14,10 @@ import shap
 from benchmarks import measure
 from edge import features
 from edge.audio import SAMPLE_RATE
-from edge.explain import shapley
-from edge.explain.explainer import Explainer, log_odds, membership
+from edge.explain import perturbation, shapley
+from edge.explain.explainer import Explainer
+from edge.explain.perturbation import membership
+from edge.explain.values import log_odds
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 from edge.sources.conversion import read_audio
@@ -30,8 +32,8 @@ def main() -> None:
     bundle = Bundle.load()
     chosen, classifier = bundle.features, Classifier(bundle)
     explainer, frames = Explainer(classifier), features.frames(samples, chosen)
-    verdict, inputs = classifier.classify(frames), classifier.inputs(frames)
-    groups, target = membership("frames", chosen), bundle.labels.index(verdict.label)
+    prediction, inputs = classifier.predict(frames), classifier.inputs(frames)
+    groups, target = membership("frames", chosen), bundle.labels.index(prediction.label)
     masks = shapley.coalitions(len(groups))
     fewer = masks[masks[:, len(features.FIVE.families) :].all(axis=1)]
 
@@ -50,12 +52,14 @@ def main() -> None:
     )
     rows, few_rows = (inputs * (kept @ groups)[:, None] for kept in (masks, fewer))
     calls = {
-        ours: lambda: explainer.logits(inputs, masks),
-        part: lambda: explainer.logits(inputs, fewer),
+        ours: lambda: perturbation.of_families(bundle, inputs, masks),
+        part: lambda: perturbation.of_families(bundle, inputs, fewer),
         batch: lambda: bundle.model.run(["logits"], {"frames": rows}),
         part_batch: lambda: bundle.model.run(["logits"], {"frames": few_rows}),
-        EXPLANATION: lambda: explainer.families(frames, verdict),
-        kernel_features: lambda: kernel(len(chosen.names), lambda masks: explainer.logits_of_features(inputs, masks)),
+        EXPLANATION: lambda: explainer.families(prediction),
+        kernel_features: lambda: kernel(
+            len(chosen.names), lambda masks: perturbation.of_features(bundle, inputs, masks)
+        ),
         kernel_families: lambda: kernel(len(groups), plain),
     }
     cpu, wall = measure.interleaved(calls, options.runs)

@@ -63,7 +63,7 @@ class Node:
     def speak(self) -> None:
         event, _ = self.journal.accept(self._draft())
         self.connection.publish(self.topics.event(event))
-        self.connection.look()
+        self.connection.journal_grown()
 
     def _draft(self) -> Event:
         weights = [random.random() for _ in LABELS]

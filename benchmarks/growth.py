@@ -14,7 +14,9 @@ from benchmarks import measure, scenes
 from benchmarks.daemon import broker, daemon, play_paced
 from edge import features
 from edge.audio import SAMPLE_RATE
-from edge.explain.explainer import Explainer, membership
+from edge.explain import perturbation
+from edge.explain.explainer import Explainer
+from edge.explain.perturbation import membership
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 
@@ -28,22 +30,22 @@ HEARD_S, WARM_UP_S = 20.0, 4.0
 def by_length(explainer: Explainer, classifier: Classifier, runs: int) -> dict[str, list[float]]:
     """CPU milliseconds of the stages for each of LENGTHS_S."""
     speech, chosen = np.concatenate(scenes.sentences()), classifier.bundle.features
-    found: dict[str, list[float]] = {"features": [], "verdict": [], "explanation": []}
+    found: dict[str, list[float]] = {"features": [], "prediction": [], "explanation": []}
     for seconds in LENGTHS_S:
         samples = np.resize(speech, seconds * SAMPLE_RATE)
         frames = features.frames(samples, chosen)
-        verdict = classifier.classify(frames)
+        prediction = classifier.predict(frames)
         calls = {
             "features": lambda samples=samples: features.frames(samples, chosen),
-            "verdict": lambda frames=frames: classifier.classify(frames),
-            "explanation": lambda frames=frames, verdict=verdict: explainer.families(frames, verdict),
+            "prediction": lambda frames=frames: classifier.predict(frames),
+            "explanation": lambda prediction=prediction: explainer.families(prediction),
         }
         for name, spread in measure.interleaved(calls, runs, least_s=0.05)[0].items():
             found[name].append(spread.median)
     return found
 
 
-def by_rows(explainer: Explainer, classifier: Classifier, runs: int) -> dict[str, list[float]]:
+def by_rows(classifier: Classifier, runs: int) -> dict[str, list[float]]:
     """CPU milliseconds for each of ROWS coalitions, over a shared first layer and as a plain batch."""
     samples, chosen = np.concatenate(scenes.sentences())[: ROWS_S * SAMPLE_RATE], classifier.bundle.features
     inputs, groups = classifier.inputs(features.frames(samples, chosen)), membership("frames", chosen)
@@ -52,8 +54,8 @@ def by_rows(explainer: Explainer, classifier: Classifier, runs: int) -> dict[str
     for count in ROWS:
         masks = generator.integers(0, 2, (count, len(groups))).astype(np.float32)
         calls = {
-            "first layer shared": lambda masks=masks: explainer.logits(inputs, masks),
-            "plain batch": lambda masks=masks: explainer.logits_of_features(inputs, masks @ groups),
+            "first layer shared": lambda masks=masks: perturbation.of_families(classifier.bundle, inputs, masks),
+            "plain batch": lambda masks=masks: perturbation.of_features(classifier.bundle, inputs, masks @ groups),
         }
         for name, spread in measure.interleaved(calls, runs, least_s=0.05)[0].items():
             found[name].append(spread.median)
@@ -107,7 +109,7 @@ def main() -> None:
     explainer = Explainer(classifier)
     details = {
         "length": by_length(explainer, classifier, options.runs),
-        "rows": by_rows(explainer, classifier, options.runs),
+        "rows": by_rows(classifier, options.runs),
         "nodes": by_nodes(),
     }
     for key, axis in (("length", LENGTHS_S), ("rows", ROWS), ("nodes", NODES)):

@@ -20,9 +20,9 @@ from benchmarks import measure
 from edge import features
 from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
 from edge.config import GateSettings
-from edge.daemon.pipeline import Analyst
-from edge.daemon.reporting import event_of
-from edge.explain import shapley
+from edge.daemon.pipeline import Question, analyse
+from edge.daemon.reporting import Origin, event_of
+from edge.explain import perturbation, shapley
 from edge.explain.explainer import Explainer
 from edge.model.bundle import COALITIONS, DEFAULT, MODEL, Bundle
 from edge.model.classifier import Classifier
@@ -43,10 +43,9 @@ def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
     classifier = Classifier(Bundle.load())
     chosen = classifier.bundle.features
     explainer, frames = Explainer(classifier), features.frames(samples, chosen)
-    verdict, inputs = classifier.classify(frames), classifier.inputs(frames)
+    prediction, inputs = classifier.predict(frames), classifier.inputs(frames)
     masks = shapley.coalitions(len(chosen.families))
-    analyst = Analyst(classifier, explainer)
-    analysis = analyst.analyse(Utterance(0, samples, 20.0))
+    analysis = analyse(Utterance(0, samples, 20.0), classifier, Question())
 
     def gate() -> None:
         listening = Gate(GateSettings())  # its weights are read once a process
@@ -58,12 +57,12 @@ def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
         "  of it WebRTC's detector": lambda: [cheap.is_speech(block) for block in blocks],
         "  of it Silero": lambda: [neural.probability(block) for block in floats],
         "features": lambda: features.frames(samples, chosen),
-        "verdict: scaler, network, softmax": lambda: classifier.classify(frames),
-        "explanation": lambda: explainer.families(frames, verdict),
-        f"  of it the network over {len(masks)} coalitions": lambda: explainer.logits(inputs, masks),
-        "the event as JSON": lambda: msgspec.json.encode(
-            event_of(analysis, node="n", boot="b", seq=1, stream_began=0.0, model="m")
+        "prediction: scaler, network, softmax": lambda: classifier.predict(frames),
+        "explanation": lambda: explainer.families(prediction),
+        f"  of it the network over {len(masks)} coalitions": lambda: perturbation.of_families(
+            classifier.bundle, inputs, masks
         ),
+        "the event as JSON": lambda: msgspec.json.encode(event_of(analysis, Origin("n", "b", "m"), 0.0, 1)),
     }
 
 

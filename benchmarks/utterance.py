@@ -8,9 +8,8 @@ import msgspec
 from benchmarks import measure
 from benchmarks.recipe import Recipe
 from edge.audio import SAMPLE_RATE
-from edge.daemon.pipeline import Analyst
-from edge.daemon.reporting import event_of
-from edge.explain.explainer import Explainer
+from edge.daemon.pipeline import Question, analyse
+from edge.daemon.reporting import Origin, event_of
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 from edge.sources.conversion import read_audio
@@ -24,12 +23,12 @@ def main() -> None:
     options = measure.parser(__doc__).parse_args()
     samples = read_audio(measure.DEMO)[: SECONDS * SAMPLE_RATE]
     classifier = Classifier(Bundle.load())
-    analyst, recipe = Analyst(classifier, Explainer(classifier)), Recipe()
+    recipe = Recipe()
     utterance = Utterance(0, samples, 20.0)
 
     def event() -> bytes:
-        analysis = analyst.analyse(utterance)
-        return msgspec.json.encode(event_of(analysis, node="n", boot="b", seq=1, stream_began=0.0, model="m"))
+        analysis = analyse(utterance, classifier, Question())
+        return msgspec.json.encode(event_of(analysis, Origin("n", "b", "m"), 0.0, 1))
 
     cpu, wall = measure.interleaved({OURS: event, THEIRS: lambda: recipe.analyse(samples)}, options.runs)
     ratio = measure.ratios(cpu, OURS)

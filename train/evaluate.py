@@ -43,7 +43,7 @@ def ear_of(bundle: Bundle) -> listen.Ear:
 
     def predict(scaled: Floats, adaptation: Adaptation) -> tuple[Floats, Floats | None]:
         adapted = adaptation(scaled)
-        usual = {"usual": adaptation.usual} if bundle.embedding else {}
+        usual = {"usual": adaptation.embedding_statistics} if bundle.embedding else {}
         outputs = bundle.model.run(wanted, {bundle.profile: adapted[None] if deep else adapted, **usual})
         return outputs[0][0], outputs[1][0] if bundle.embedding else None
 

@@ -174,7 +174,7 @@ def ear_of(checkpoint: Checkpoint) -> listen.Ear:
     network = checkpoint.network()
     return listen.Ear(
         scale=checkpoint.scaler.apply,
-        predict=lambda scaled, adaptation: infer(network, adaptation(scaled), adaptation.usual),
+        predict=lambda scaled, adaptation: infer(network, adaptation(scaled), adaptation.embedding_statistics),
         embedding=network.embedding,
     )
 

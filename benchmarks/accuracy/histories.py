@@ -48,10 +48,10 @@ def judge(checkpoint: Checkpoint, clips: list[Clip], frames: list[np.ndarray], k
         for length, place in enumerate([*places, places[0]]):
             usual = adapter.snapshot()
             if length in LENGTHS:
-                logits, _ = infer(network, usual(scaled[index]), usual.usual)
+                logits, _ = infer(network, usual(scaled[index]), usual.embedding_statistics)
                 hits[length][clip.emotion].append(checkpoint.classes[int(logits.argmax())] == clip.emotion)
             heard = scaled[others[place]]
-            adapter.observe(heard, infer(network, usual(heard), usual.usual)[1])
+            adapter.observe(heard, infer(network, usual(heard), usual.embedding_statistics)[1])
     return {
         str(length): round(float(np.mean([np.mean(right) for right in emotions.values()])), 4)
         for length, emotions in hits.items()

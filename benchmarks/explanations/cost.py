@@ -5,8 +5,9 @@ import numpy as np
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.timing import milliseconds
 from edge import features
-from edge.explain import shapley
-from edge.explain.explainer import Explainer, membership
+from edge.explain import perturbation, shapley
+from edge.explain.explainer import Explainer
+from edge.explain.perturbation import membership
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 
@@ -18,12 +19,14 @@ def table(bundle: Bundle) -> str:
     explainer = Explainer(classifier)
     clip = max(held_out(bundle, 40), key=lambda clip: len(clip.samples))
     frames = features.frames(np.resize(clip.samples, SECONDS * 16_000), bundle.features)
-    verdict, inputs = classifier.classify(frames), classifier.inputs(frames)
+    prediction, inputs = classifier.predict(frames), classifier.inputs(frames)
     masks = shapley.coalitions(len(bundle.features.families))
     rows = inputs * (masks @ membership("frames", bundle.features))[:, None]
-    difference = np.abs(bundle.model.run(["logits"], {"frames": rows})[0] - explainer.logits(inputs, masks)).max()
+    difference = np.abs(
+        bundle.model.run(["logits"], {"frames": rows})[0] - perturbation.of_families(bundle, inputs, masks)[0]
+    ).max()
     names = [
-        "the verdict alone, one row",
+        "the prediction alone, one row",
         f"families, plain batch of {len(masks)} rows",
         f"families, {len(masks)} coalitions over a shared first layer",
         "`families`: the same with Shapley values, interactions and checks",
@@ -32,13 +35,13 @@ def table(bundle: Bundle) -> str:
         "all three",
     ]
     times = milliseconds(
-        lambda: classifier.classify(frames),
+        lambda: classifier.predict(frames),
         lambda: bundle.model.run(["logits"], {"frames": rows}),
-        lambda: explainer.logits(inputs, masks),
-        lambda: explainer.families(frames, verdict),
-        lambda: explainer.explain(frames, verdict, ("features",)),
-        lambda: explainer.explain(frames, verdict, ("time",)),
-        lambda: explainer.explain(frames, verdict),
+        lambda: perturbation.of_families(bundle, inputs, masks)[0],
+        lambda: explainer.families(prediction),
+        lambda: explainer.explain(prediction, ("features",)),
+        lambda: explainer.explain(prediction, ("time",)),
+        lambda: explainer.explain(prediction),
     )
     lines = ["| what | median ms | least ms |", "|---|--:|--:|"]
     lines += [f"| {name} | {median:.2f} | {least:.2f} |" for name, (median, least) in zip(names, times, strict=True)]

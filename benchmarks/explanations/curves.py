@@ -9,7 +9,7 @@ from scipy.stats import wilcoxon
 from benchmarks.explanations import methods
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
-from edge.explain.explainer import membership
+from edge.explain.perturbation import membership
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 
@@ -36,16 +36,16 @@ def table(bundle: Bundle) -> str:
     for index, clip in enumerate(held_out(bundle, CLIPS)):
         subject = Subject.of(classifier, clip)
         by_feature = {
-            f"ours: single features | {count + 1}": lambda s=subject: methods.occlusion(s.worth, count),
-            f"LIME | {count + 1}": lambda s=subject, seed=index: methods.lime(s.worth, count, count + 1, seed),
-            f"Kernel SHAP | {count + 1}": lambda s=subject: methods.kernel_shap(s.worth, count, count + 1),
-            "LIME | 1000": lambda s=subject, seed=index: methods.lime(s.worth, count, 1000, seed),
-            f"Kernel SHAP | {2 * count + 2048}": lambda s=subject: methods.kernel_shap(s.worth, count, "auto"),
+            f"ours: single features | {count + 1}": lambda s=subject: methods.occlusion(s.value, count),
+            f"LIME | {count + 1}": lambda s=subject, seed=index: methods.lime(s.value, count, count + 1, seed),
+            f"Kernel SHAP | {count + 1}": lambda s=subject: methods.kernel_shap(s.value, count, count + 1),
+            "LIME | 1000": lambda s=subject, seed=index: methods.lime(s.value, count, 1000, seed),
+            f"Kernel SHAP | {2 * count + 2048}": lambda s=subject: methods.kernel_shap(s.value, count, "auto"),
         }
         by_family = {
-            f"ours: exact families | {2**families}": lambda s=subject: methods.exact(s.worth_of_families, families),
+            f"ours: exact families | {2**families}": lambda s=subject: methods.exact(s.value_of_families, families),
             f"LIME, families | {2**families}": lambda s=subject, seed=index: methods.lime(
-                s.worth_of_families, families, 2**families, seed
+                s.value_of_families, families, 2**families, seed
             ),
         }
         for group, step, players, candidates in (
@@ -80,7 +80,7 @@ def table(bundle: Bundle) -> str:
         [
             *lines,
             "",
-            f"{CLIPS} held-out clips; areas under the probability of the verdict, every {STEP} features or every "
+            f"{CLIPS} held-out clips; areas under the probability of the prediction, every {STEP} features or every "
             f"family; chance is the mean of {RANDOM_ORDERS} orders; p is the larger of two one-sided Wilcoxon tests.",
         ]
     )

@@ -17,16 +17,16 @@ def table(bundle: Bundle) -> str:
     clips = held_out(bundle, CLIPS)
     differences, times = [], []
     for index, clip in enumerate(clips):
-        subject, frames = Subject.of(classifier, clip), clip.frames
-        explanation = subject.explainer.families(frames, subject.verdict)
+        subject = Subject.of(classifier, clip)
+        explanation = subject.explainer.families(subject.prediction)
         shares = np.array(list(explanation.families.values()))
-        differences.append(np.abs(methods.kernel_shap(subject.worth_of_families, count, "auto") - shares).max())
+        differences.append(np.abs(methods.kernel_shap(subject.value_of_families, count, "auto") - shares).max())
         if index < TIMED:
             costs = milliseconds(
-                lambda subject=subject, frames=frames: subject.explainer.families(frames, subject.verdict),
-                lambda subject=subject: methods.kernel_shap(subject.worth_of_families, count, "auto"),
-                lambda subject=subject: methods.lime(subject.worth_of_families, count, 2**count),
-                lambda subject=subject: methods.kernel_shap(subject.worth, subject.features, "auto"),
+                lambda subject=subject: subject.explainer.families(subject.prediction),
+                lambda subject=subject: methods.kernel_shap(subject.value_of_families, count, "auto"),
+                lambda subject=subject: methods.lime(subject.value_of_families, count, 2**count),
+                lambda subject=subject: methods.kernel_shap(subject.value, subject.features, "auto"),
                 runs=3,
             )
             times.append([least for _, least in costs])

@@ -48,10 +48,10 @@ def table(bundle: Bundle) -> str:
     for index, clip in enumerate(held_out(bundle, CLIPS)):
         subject = Subject.of(classifier, clip)
         scores = {
-            "ours: single features": methods.occlusion(subject.worth, count),
-            "ours: exact families": methods.exact(subject.worth_of_families, len(subject.groups)) @ subject.groups,
-            f"LIME, {count + 1} evaluations": methods.lime(subject.worth, count, count + 1, index),
-            f"Kernel SHAP, {count + 1} evaluations": methods.kernel_shap(subject.worth, count, count + 1),
+            "ours: single features": methods.occlusion(subject.value, count),
+            "ours: exact families": methods.exact(subject.value_of_families, len(subject.groups)) @ subject.groups,
+            f"LIME, {count + 1} evaluations": methods.lime(subject.value, count, count + 1, index),
+            f"Kernel SHAP, {count + 1} evaluations": methods.kernel_shap(subject.value, count, count + 1),
             "chance": np.random.default_rng(index).normal(size=count),
         }
         for name, values in scores.items():

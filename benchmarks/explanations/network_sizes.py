@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.explanations.timing import milliseconds
 from edge.explain import shapley
-from edge.explain.explainer import membership
+from edge.explain.perturbation import membership
 from edge.model.bundle import Bundle
 from edge.model.runtime import open_session
 from export import graphs

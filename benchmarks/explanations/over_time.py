@@ -15,7 +15,7 @@ CLIPS, RANDOM_ORDERS = 150, 10
 
 
 def area(subject: Subject, bundle: Bundle, weights: np.ndarray, scores: np.ndarray) -> float:
-    """Mean probability of the verdict while the windows with the highest scores go first."""
+    """Mean probability of the prediction while the windows with the highest scores go first."""
     order = np.argsort(-scores, kind="stable")
     gone = np.maximum.accumulate(weights[order], axis=0)
     rows = occlusion.hidden(subject.inputs[0], np.concatenate([np.zeros_like(gone[:1]), gone]))
@@ -29,8 +29,8 @@ def table(bundle: Bundle) -> str:
     for index, clip in enumerate(held_out(bundle, CLIPS)):
         subject, frames = Subject.of(classifier, clip), clip.frames
         windows = occlusion.windows(len(frames))
-        effects = [entry.effect for entry in subject.explainer.explain(frames, subject.verdict, ("time",)).time]
-        attention = subject.verdict.attention
+        effects = [entry.effect for entry in subject.explainer.explain(subject.prediction, ("time",)).time]
+        attention = subject.prediction.attention
         stretched = attention[np.minimum(np.arange(len(frames)) * len(attention) // len(frames), len(attention) - 1)]
         rng = np.random.default_rng(index)
         found["ours: effect of each window"].append(area(subject, bundle, windows.weights, np.array(effects)))

@@ -68,9 +68,9 @@ def table(bundle: Bundle) -> str:
     yes = np.arange(len(scaled) - TRAINED) % 2 == 0
     right, first, family = [], [], []
     for frames, truth in zip(planted(scaled[TRAINED:], band, yes), yes, strict=True):
-        verdict = classifier.classify(frames)
-        explanation = explainer.explain(frames, verdict, ("families", "features"))
-        right.append(verdict.label == ("yes" if truth else "no"))
+        prediction = classifier.predict(frames)
+        explanation = explainer.explain(prediction, ("families", "features"))
+        right.append(prediction.label == ("yes" if truth else "no"))
         first.append(explanation.features[0].feature == PLANTED)
         family.append(max(explanation.families, key=lambda name: abs(explanation.families[name])) == "contrast")
     return "\n".join(

@@ -12,7 +12,7 @@ from edge.explain import occlusion
 from edge.explain.explainer import Explainer
 from edge.model.adapter import Adaptation, Adapter
 from edge.model.bundle import Bundle
-from edge.model.classifier import Classifier, Verdict
+from edge.model.classifier import Classifier, Prediction
 
 NEUTRAL = "neutral"
 OURS = "the burst's emotion against neutral"
@@ -35,9 +35,9 @@ def spliced(neutral: list[Clip], burst: Clip, rng: np.random.Generator) -> tuple
     return np.concatenate(parts), (start, start + len(burst.samples) / SAMPLE_RATE)
 
 
-def segment(explainer: Explainer, frames: np.ndarray, verdict: Verdict, against: str | None) -> tuple[float, float]:
+def segment(explainer: Explainer, prediction: Prediction, against: str | None) -> tuple[float, float]:
     """The stretch that an explanation of the predicted class finds."""
-    stretch = explainer.explain(frames, verdict, ("time",), against).segment
+    stretch = explainer.explain(prediction, ("time",), against).segment
     return stretch.start_s, stretch.end_s
 
 
@@ -50,8 +50,7 @@ def warmed(classifier: Classifier, clips: list[Clip]) -> Adaptation:
     adapter = Adapter(len(classifier.bundle.scaler.mean), classifier.bundle.embedding)
     for index in np.random.default_rng(1).permutation(len(clips))[:HISTORY]:
         frames = clips[index].frames
-        classifier.adapter = adapter.snapshot()
-        adapter.observe(classifier.scaled(frames), classifier.classify(frames).embedding)
+        adapter.observe(classifier.scaled(frames), classifier.predict(frames, adapter.snapshot()).embedding)
     return adapter.snapshot()
 
 
@@ -67,14 +66,14 @@ def table(bundle: Bundle) -> str:
     for warm in (False, True):
         rng = np.random.default_rng(0)
         for speaker, clips in by_speaker.items():
-            classifier.adapter = warmed(classifier, clips) if warm else None
+            adaptation = warmed(classifier, clips) if warm else None
             neutral = [clip for clip in clips if clip.emotion == NEUTRAL]
             bursts = [clip for clip in clips if clip.emotion != NEUTRAL and clip.intensity != "normal"]
             for burst in bursts[:BURSTS] if len(neutral) > 1 else []:
                 samples, place = spliced(neutral, burst, rng)
-                for name, stretch in stretches(explainer, classifier, samples, burst, place, rng).items():
+                for name, stretch in stretches(explainer, adaptation, samples, burst, place, rng).items():
                     found[f"{name}, {'warm' if warm else 'cold'}"].append(overlap(stretch, place))
-                known[warm].append(classifier.classify(burst.frames).label == burst.emotion)
+                known[warm].append(classifier.predict(burst.frames, adaptation).label == burst.emotion)
                 corpora += [] if warm else [speaker.split("/")[0]]
     lines = [
         "| stretch from | IoU ≥ 0.5 % | mean IoU | IoU ≥ 0.5 %, bursts recognised alone |",
@@ -102,24 +101,25 @@ def table(bundle: Bundle) -> str:
 
 def stretches(
     explainer: Explainer,
-    classifier: Classifier,
+    adaptation: Adaptation | None,
     samples: np.ndarray,
     burst: Clip,
     place: tuple[float, float],
     rng: np.random.Generator,
 ) -> dict[str, tuple[float, float]]:
     """The burst as found by each kind of explanation, in seconds."""
+    classifier = explainer.classifier
     frames = features.frames(samples, classifier.bundle.features)
-    verdict = classifier.classify(frames)
-    asked = replace(verdict, label=burst.emotion)
-    attention = verdict.attention.astype(float)[np.arange(len(frames)) * len(verdict.attention) // len(frames)]
+    prediction = classifier.predict(frames, adaptation)
+    asked = replace(prediction, label=burst.emotion)
+    attention = prediction.attention.astype(float)[np.arange(len(frames)) * len(prediction.attention) // len(frames)]
     length = place[1] - place[0]
     start = rng.uniform(0, len(samples) / SAMPLE_RATE - length)
     return {
-        OURS: segment(explainer, frames, asked, NEUTRAL),
-        "its emotion against all others": segment(explainer, frames, asked, None),
-        "the verdict, whatever it is, against neutral": segment(
-            explainer, frames, asked if verdict.label == NEUTRAL else verdict, NEUTRAL
+        OURS: segment(explainer, asked, NEUTRAL),
+        "its emotion against all others": segment(explainer, asked, None),
+        "the predicted emotion against neutral": segment(
+            explainer, frames, asked if prediction.label == NEUTRAL else prediction, NEUTRAL
         ),
         "attention, by the same rule": seconds(occlusion.strongest(attention)),
         "chance, knowing the length": (start, start + length),

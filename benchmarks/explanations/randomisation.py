@@ -9,8 +9,9 @@ from scipy.stats import spearmanr
 
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
-from edge.explain import occlusion, shapley
-from edge.explain.explainer import Explainer, log_odds
+from edge.explain import occlusion, perturbation, shapley
+from edge.explain.explainer import Explainer
+from edge.explain.values import log_odds
 from edge.model import bundle as bundles
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
@@ -25,7 +26,7 @@ def randomised(bundle: Bundle, seed: int) -> Bundle:
     model = onnx.load(bundle.path / bundles.MODEL)
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size > 1 and tensor.name != "usual":
+        if values.dtype == np.float32 and values.size > 1 and tensor.name != bundles.STATISTICS_INPUT:
             shuffled = rng.permutation(values.reshape(-1)).reshape(values.shape)
             tensor.CopyFrom(numpy_helper.from_array(shuffled, tensor.name))
     return replace(bundle, model=open_session(model.SerializeToString(), "a randomised network"), coalitions=None)
@@ -34,14 +35,14 @@ def randomised(bundle: Bundle, seed: int) -> Bundle:
 def explanations(bundle: Bundle, subject: Subject) -> dict[str, np.ndarray]:
     """Every part of the explanation of one class for one input, by the network of ``bundle``."""
     explainer, inputs = Explainer(Classifier(bundle)), subject.inputs
-    worth = lambda logits: log_odds(logits)[:, subject.target]  # noqa: E731
+    values = lambda logits: log_odds(logits)[:, subject.target]  # noqa: E731
     masks = shapley.coalitions(len(subject.groups))
     windows = occlusion.windows(inputs.shape[1])
     without_each = 1 - np.eye(subject.features, dtype=np.float32)
     return {
-        "families": shapley.values(worth(explainer.logits(inputs, masks))),
-        "features": -worth(explainer.logits_of_features(inputs, without_each)),
-        "time": explainer.window_effects(subject.frames, subject.verdict, windows.weights, worth),
+        "families": shapley.values(values(perturbation.of_families(bundle, inputs, masks)[0])),
+        "features": -values(perturbation.of_features(bundle, inputs, without_each)),
+        "time": explainer.window_effects(subject.prediction, windows.weights, values),
     }
 
 

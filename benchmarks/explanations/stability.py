@@ -8,8 +8,8 @@ from scipy.stats import spearmanr
 
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.subject import Subject
-from edge.explain import occlusion, shapley
-from edge.explain.explainer import log_odds
+from edge.explain import occlusion, perturbation, shapley
+from edge.explain.values import log_odds
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 
@@ -32,14 +32,14 @@ CHANGES: dict[str, Change] = {
 
 def explanations(subject: Subject, target: int) -> dict[str, np.ndarray]:
     """Every part of the explanation of ``target``."""
-    explainer, inputs = subject.explainer, subject.inputs
+    inputs = subject.inputs
     masks = shapley.coalitions(len(subject.groups))
     weights = occlusion.windows(inputs.shape[1]).weights
-    worth = lambda logits: log_odds(logits)[:, target]  # noqa: E731
-    effects = explainer.window_effects(subject.frames, subject.verdict, weights, worth)
+    values = lambda logits: log_odds(logits)[:, target]  # noqa: E731
+    effects = subject.explainer.window_effects(subject.prediction, weights, values)
     return {
-        "families": shapley.values(worth(explainer.logits(inputs, masks))),
-        "features": -worth(subject.logits(1 - np.eye(subject.features))),
+        "families": shapley.values(values(perturbation.of_families(subject.bundle, inputs, masks)[0])),
+        "features": -values(subject.logits(1 - np.eye(subject.features))),
         "time": occlusion.curve(weights, effects),
     }
 
@@ -57,7 +57,7 @@ def table(bundle: Bundle) -> str:
             kept[name].append(changed.target == subject.target)
             for part, values in explanations(changed, subject.target).items():
                 found[name][part].append(spearmanr(own[part], values).statistic)
-    lines = ["| change | families | features | time | same verdict % |", "|---|--:|--:|--:|--:|"]
+    lines = ["| change | families | features | time | same prediction % |", "|---|--:|--:|--:|--:|"]
     for name, parts in found.items():
         numbers = " | ".join(f"{np.mean(rank):.2f} ({np.median(rank):.2f})" for rank in parts.values())
         lines.append(f"| {name} | {numbers} | {100 * np.mean(kept[name]):.0f} |")

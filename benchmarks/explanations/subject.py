@@ -5,8 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.explanations.clips import Clip
-from edge.explain.explainer import Explainer, log_odds, membership
-from edge.model.classifier import Classifier, Verdict, softmax
+from edge.explain import perturbation
+from edge.explain.explainer import Explainer
+from edge.explain.perturbation import membership
+from edge.explain.values import log_odds
+from edge.model.bundle import Bundle
+from edge.model.classifier import Classifier, Prediction, softmax
 
 
 @dataclass(frozen=True)
@@ -14,38 +18,38 @@ class Subject:
     """A clip's frames and its predicted class; maps masks to the log-odds and probabilities of that class."""
 
     explainer: Explainer
-    frames: np.ndarray
     inputs: np.ndarray
-    verdict: Verdict
+    prediction: Prediction
     target: int
     groups: np.ndarray
     """Which family each feature belongs to: 0 and 1 [families, features]."""
 
     @classmethod
     def of(cls, classifier: Classifier, clip: Clip) -> "Subject":
-        frames = clip.frames
-        verdict = classifier.classify(frames)
-        target = classifier.bundle.labels.index(verdict.label)
+        prediction = classifier.predict(clip.frames)
+        target = classifier.bundle.labels.index(prediction.label)
         groups = membership("frames", classifier.bundle.features)
-        return cls(Explainer(classifier), frames, classifier.inputs(frames), verdict, target, groups)
+        return cls(Explainer(classifier), classifier.inputs(clip.frames), prediction, target, groups)
+
+    @property
+    def bundle(self) -> Bundle:
+        return self.explainer.classifier.bundle
 
     @property
     def features(self) -> int:
         return self.inputs.shape[-1]
 
     def logits(self, masks: np.ndarray) -> np.ndarray:
-        """Logits [rows, classes] with features masked [rows, features], any weights in 0..1; 128 rows at a time."""
-        masks = np.asarray(masks, np.float32)
-        parts = [masks[at : at + 128] for at in range(0, len(masks), 128)]
-        return np.concatenate([self.explainer.logits_of_features(self.inputs, part) for part in parts])
+        """Logits [rows, classes] with features masked [rows, features], any weights in 0..1."""
+        return perturbation.of_features(self.bundle, self.inputs, np.asarray(masks, np.float32))
 
-    def worth(self, masks: np.ndarray) -> np.ndarray:
+    def value(self, masks: np.ndarray) -> np.ndarray:
         """Log-odds [rows] of the predicted class with features masked [rows, features]."""
         return log_odds(self.logits(masks))[:, self.target]
 
-    def worth_of_families(self, masks: np.ndarray) -> np.ndarray:
+    def value_of_families(self, masks: np.ndarray) -> np.ndarray:
         """The same with families masked [rows, families], by the plain network."""
-        return self.worth(np.asarray(masks, np.float32) @ self.groups)
+        return self.value(np.asarray(masks, np.float32) @ self.groups)
 
     def probabilities(self, masks: np.ndarray) -> np.ndarray:
         """Probabilities [rows] of the predicted class: one softmax, no temperature."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.cli import output
 from edge.config import Config, GateSettings, load
-from edge.daemon.pipeline import Analysis, Analyst, Listener
+from edge.daemon.pipeline import Analysis, Pipeline, Question, analyse
 from edge.errors import AudioError
 from edge.explain.explainer import PARTS, Explainer, Explanation, Part
 from edge.model.adapter import Adapter
@@ -52,25 +52,30 @@ def run(options: argparse.Namespace) -> int:
     )
 
 
-def analyse_file(path: Path, analyst: Analyst, gate: GateSettings, *, whole: bool) -> Iterator[Analysis]:
-    """The analyses of one file; ``whole`` takes it as a single utterance, without the gate. Raises AudioError."""
-    return analyse_chunks(decode(path), analyst, gate, whole=whole)
-
-
 def analyse_chunks(
-    chunks: Iterable[NDArray[np.int16]], analyst: Analyst, gate: GateSettings, *, whole: bool
+    chunks: Iterable[NDArray[np.int16]],
+    gate: GateSettings,
+    classifier: Classifier,
+    question: Question,
+    adapter: Adapter | None = None,
+    *,
+    whole: bool,
 ) -> Iterator[Analysis]:
-    """``analyse_file`` for audio that is decoded already: int16 [n] each, mono 16 kHz."""
+    """The analyses of one recording, of which ``chunks`` are int16 [n] each, mono 16 kHz.
+
+    ``whole`` takes it as a single utterance, without the gate.
+    """
     if whole:
-        yield analyst.analyse(Utterance(0, np.concatenate(list(chunks)), float(np.nan)))
+        utterance = Utterance(0, np.concatenate(list(chunks)), float(np.nan))
+        yield analyse(utterance, classifier, question, adapter)
         return
-    listener = Listener(gate, analyst)
+    pipeline = Pipeline(gate, classifier, question, adapter)
     blocks = into_blocks(chunks)
     while stretch := list(islice(blocks, _STRETCH)):
-        listener.gate.foresee(np.stack(stretch))
+        pipeline.gate.foresee(np.stack(stretch))
         for block in stretch:
-            yield from (item for item in listener.push(block) if isinstance(item, Analysis))
-    yield from (item for item in listener.finish() if isinstance(item, Analysis))
+            yield from (item for item in pipeline.push(block) if isinstance(item, Analysis))
+    yield from (item for item in pipeline.finish() if isinstance(item, Analysis))
 
 
 def analyse_files(
@@ -90,15 +95,14 @@ def analyse_files(
     ``adapt`` takes the files as what one microphone has heard, in order.
     Returns the exit code: 0, or 1 if any file failed.
     """
-    classifier = Classifier(Bundle.load(bundle), threshold=threshold)
-    explainer = Explainer(classifier)
-    explainer.require_label(against)
+    classifier = Classifier(Bundle.load(bundle))
+    Explainer(classifier).require_label(against)
     adapter = Adapter(len(classifier.bundle.scaler.mean), classifier.bundle.embedding) if adapt else None
-    analyst = Analyst(classifier, explainer if parts else None, parts, against, adapter)
+    question = Question(parts, against, threshold)
     failed = 0
     for path in paths:
         try:
-            for analysis in analyse_file(path, analyst, gate, whole=whole):
+            for analysis in analyse_chunks(decode(path), gate, classifier, question, adapter, whole=whole):
                 output.json(msgspec.json.encode(result_of(output.file_name(path), analysis)))
         except AudioError as error:
             print(f"affectd: {error}", file=sys.stderr)
@@ -108,14 +112,14 @@ def analyse_files(
 
 def result_of(file: str, analysis: Analysis) -> UtteranceResult:
     """What is said about one utterance of ``file``."""
-    verdict = analysis.verdict
+    prediction = analysis.prediction
     return UtteranceResult(
         file=file,
         start_s=round(analysis.start_s, 3),
         end_s=round(analysis.end_s, 3),
-        emotion=verdict.emotion,
-        confidence=verdict.confidence,
-        probabilities=verdict.probabilities,
+        emotion=prediction.emotion,
+        confidence=prediction.confidence,
+        probabilities=prediction.probabilities,
         explanation=analysis.explanation,
         unexplained=analysis.unexplained,
     )

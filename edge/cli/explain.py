@@ -24,11 +24,11 @@ def run(options: argparse.Namespace) -> int:
     explainer.require_label(options.against)
     samples = _stretch(read_audio(options.file), options)
     frames = features.frames(samples, classifier.bundle.features)
-    verdict = classifier.classify(frames)
-    explanation = explainer.explain(frames, verdict, against=options.against)
+    prediction = classifier.predict(frames)
+    explanation = explainer.explain(prediction, against=options.against)
     name = output.file_name(options.file)
-    picture.save(picture.draw(samples, verdict, explanation, Path(name).name), options.png)
-    output.line(f"{output.file_name(options.png)} shows why {name} sounds like {verdict.label}")
+    picture.save(picture.draw(samples, prediction, explanation, Path(name).name), options.png)
+    output.line(f"{output.file_name(options.png)} shows why {name} sounds like {prediction.label}")
     return 0
 
 

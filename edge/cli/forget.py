@@ -11,7 +11,7 @@ from edge.config import Config
 from edge.config.node import default_node
 from edge.daemon.state import lock, state_folder
 from edge.errors import AffectdError, UsageError
-from edge.model.adapter_store import HABITS
+from edge.model.adapter_store import FILE_NAME
 from edge.mqtt.client import Client
 from edge.mqtt.topics import Topics
 
@@ -35,13 +35,15 @@ def forget(config: Config) -> str:
         _ask(config, Topics(config.mqtt.base, node))
         return f"the daemon {node} has forgotten"
     try:
-        (folder / HABITS).unlink(missing_ok=True)
+        (folder / FILE_NAME).unlink(missing_ok=True)
     except OSError as error:
-        raise AffectdError(f"{folder / HABITS} cannot be removed ({error.strerror}): run this as its owner") from None
+        raise AffectdError(
+            f"{folder / FILE_NAME} cannot be removed ({error.strerror}): run this as its owner"
+        ) from None
     finally:
         if descriptor is not None:
             os.close(descriptor)
-    return f"{node} has forgotten: {folder / HABITS} is gone"
+    return f"{node} has forgotten: {folder / FILE_NAME} is gone"
 
 
 def _ask(config: Config, topics: Topics) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from edge.cli import configuration, output, render
-from edge.config import Config, MqttSettings, load
+from edge.config import Config, MqttSettings, changed, load
 from edge.errors import AffectdError, UsageError
 from edge.events.event import Event
 from edge.mqtt.client import Connected, Disconnected, follow
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     """Show what arrives until a signal comes or nobody reads any more; raises as ``watch`` does."""
     config = load(options.config) if options.config else Config()
     overrides = {name: getattr(options, name) for name in ("host", "port") if getattr(options, name) is not None}
-    settings = configuration.broker(msgspec.structs.replace(config.mqtt, **overrides))
+    settings = configuration.broker(changed(config.mqtt, **overrides))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

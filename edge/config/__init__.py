@@ -11,6 +11,7 @@ from edge.config.settings import (
     MqttSettings,
     SourceSettings,
     TlsSettings,
+    changed,
     load,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "MqttSettings",
     "SourceSettings",
     "TlsSettings",
+    "changed",
     "load",
 ]

@@ -21,6 +21,10 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key is a list or a mapping, and must be a name", key_node.start_mark
+                )
             if key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key `{key_node.value}` is given twice", key_node.start_mark
@@ -39,7 +43,7 @@ def read(path: Path, schema: type[Settings]) -> Settings:
         raise ConfigError(
             [f"{path} cannot be read ({error}): it must be a UTF-8 text file that this user may read"]
         ) from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise ConfigError([f"{path} is not YAML: {' '.join(str(error).split())}"]) from None
     problems = list(_problems({} if document is None else document, schema, ""))
     if problems:

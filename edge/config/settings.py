@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Meta
 
 from edge.audio import BLOCK_SECONDS
-from edge.config import schema
+from edge.config import host, schema
+from edge.errors import UsageError
 
 DEFAULT_PATH = Path("/etc/affectd/config.yaml")
 
@@ -143,7 +144,9 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
 class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The broker."""
 
-    host: Annotated[str, Meta(min_length=1, description="name or address of the broker")] = "localhost"
+    host: Annotated[str, Meta(min_length=1, description="name or address of the broker, without scheme or port")] = (
+        "localhost"
+    )
     port: Annotated[Port, Meta(description="by convention 1883 without TLS, 8883 with TLS")] = 1883
     base: Annotated[
         str, Meta(pattern=r"^[^#+/]+(/[^#+/]+)*$", description="first levels of every topic, before the node")
@@ -168,6 +171,9 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls: Annotated[TlsSettings | None, Meta(description="encrypts the connection; null: no TLS")] = None
 
     def __post_init__(self) -> None:
+        wrong = host.problem(self.host)
+        if wrong:
+            raise ValueError(wrong)
         if self.password_file is not None and self.username is None:
             raise ValueError("username is missing: a password_file needs the name that goes with it")
 
@@ -230,6 +236,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severity that is logged")
     ] = "info"
+
+
+def changed(settings: MqttSettings, **values: object) -> MqttSettings:
+    """The same settings but for ``values``, given by a person; UsageError where one is not allowed."""
+    try:
+        return msgspec.convert({**msgspec.structs.asdict(settings), **values}, MqttSettings, from_attributes=True)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"mqtt: {error}") from None
 
 
 def load(path: Path) -> Config:

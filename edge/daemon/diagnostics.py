@@ -1,7 +1,8 @@
-"""How the daemon is doing: what it counts and measures of itself, as MQTT and Prometheus see it."""
+"""How the daemon is doing: what it counts and measures of itself, as MQTT and Prometheus show it."""
 
 import collections
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -43,29 +44,34 @@ class Diagnostics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stopwatch:
-    """How long understanding takes, against how much was heard."""
+    """How long processing takes, against how much sound was heard; any thread may call it."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._utterances_ms: collections.deque[float] = collections.deque(maxlen=_RECENT)
         self._busy_s = 0.0
         self._heard_s = 0.0
 
     def block(self, heard_s: float, busy_s: float, *, utterance: bool) -> None:
-        self._heard_s += heard_s
-        self._busy_s += busy_s
-        if utterance:
-            self._utterances_ms.append(busy_s * 1e3)
+        """``heard_s`` of sound were processed in ``busy_s``; ``utterance`` where one was analysed meanwhile."""
+        with self._lock:
+            self._heard_s += heard_s
+            self._busy_s += busy_s
+            if utterance:
+                self._utterances_ms.append(busy_s * 1e3)
 
     @property
     def p95_ms(self) -> float | None:
         """The 95th percentile of the recent utterances, in milliseconds."""
-        if not self._utterances_ms:
-            return None
-        return round(sorted(self._utterances_ms)[int(0.95 * (len(self._utterances_ms) - 1))], 1)
+        with self._lock:
+            ranked = sorted(self._utterances_ms)
+        return round(ranked[int(0.95 * (len(ranked) - 1))], 1) if ranked else None
 
     @property
     def real_time_factor(self) -> float | None:
-        return round(self._busy_s / self._heard_s, 4) if self._heard_s else None
+        """Seconds of processing per second of sound; None before any was heard."""
+        with self._lock:
+            return round(self._busy_s / self._heard_s, 4) if self._heard_s else None
 
 
 class Uptime:
@@ -76,6 +82,7 @@ class Uptime:
 
     @property
     def seconds(self) -> float:
+        """Since the process began."""
         return time.monotonic() - self._began
 
     @property

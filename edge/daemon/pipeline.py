@@ -12,13 +12,13 @@ from edge.config import GateSettings
 from edge.errors import ExplanationError
 from edge.explain.explainer import FAMILIES_ALONE, Explainer, Explanation, Part
 from edge.model.adapter import Adapter
-from edge.model.classifier import Classifier, Verdict
+from edge.model.classifier import Classifier, Prediction
 from edge.vad.gate import Gate, GateItem, SpeechEnded, SpeechStarted, Utterance
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Analysis:
-    """One utterance, understood. ``start`` and ``end`` are samples from the beginning of the stream.
+    """One utterance, its prediction and the explanation. ``start`` and ``end`` are samples of the stream.
 
     Without an explanation, ``unexplained`` says why there is none, or is empty where none was asked for.
     """
@@ -26,77 +26,87 @@ class Analysis:
     start: int
     end: int
     snr_db: float
-    verdict: Verdict
+    prediction: Prediction
     explanation: Explanation | None
     unexplained: str
-    frames: NDArray[np.float32]
-    """The raw features [time, features], for whoever has further questions."""
     adapted_on: int = 0
     """Utterances that the adapter had heard before."""
 
     @property
     def start_s(self) -> float:
+        """Seconds from the beginning of the stream."""
         return self.start / SAMPLE_RATE
 
     @property
     def end_s(self) -> float:
+        """Seconds from the beginning of the stream."""
         return self.end / SAMPLE_RATE
 
 
-class Analyst:
-    """Names the emotion of a piece of audio and says why; with an adapter, as deviation from what it has heard."""
+@dataclass(frozen=True)
+class Question:
+    """What is asked of every utterance."""
+
+    parts: Collection[Part] = FAMILIES_ALONE
+    """The parts of the explanation; empty for no explanation."""
+    against: str | None = None
+    """A label that the prediction is compared with, in place of all others."""
+    threshold: float | None = None
+    """Confidence below which the emotion is uncertain; None for the bundle's."""
+
+
+def analyse(
+    utterance: Utterance, classifier: Classifier, question: Question, adapter: Adapter | None = None
+) -> Analysis:
+    """Predict and explain one utterance.
+
+    The ``adapter`` is the one thing that changes: it learns from the utterance, after the prediction.
+    """
+    frames = features.frames(utterance.samples, classifier.bundle.features)
+    adaptation, adapted_on = (adapter.snapshot(), adapter.utterances) if adapter else (None, 0)
+    prediction, explanation, unexplained = None, None, ""
+    if question.parts:
+        try:
+            prediction, explanation = Explainer(classifier).predict_and_explain(
+                frames, adaptation, question.threshold, question.parts, question.against
+            )
+        except ExplanationError as error:
+            unexplained = str(error)
+    prediction = prediction or classifier.predict(frames, adaptation, question.threshold)
+    if adapter is not None:
+        adapter.observe(classifier.scaled(frames), prediction.embedding)
+    return Analysis(utterance.start, utterance.end, utterance.snr_db, prediction, explanation, unexplained, adapted_on)
+
+
+PipelineItem = SpeechStarted | SpeechEnded | Analysis
+
+
+class Pipeline:
+    """Blocks in; the start and end of speech, and the analysis of each utterance, out. Belongs to one thread.
+
+    ``question`` may be replaced between two blocks.
+    """
 
     def __init__(
-        self,
-        classifier: Classifier,
-        explainer: Explainer | None,
-        parts: Collection[Part] = FAMILIES_ALONE,
-        against: str | None = None,
-        adapter: Adapter | None = None,
+        self, gate: GateSettings, classifier: Classifier, question: Question, adapter: Adapter | None = None
     ) -> None:
+        self.gate = Gate(gate)
+        self.question = question
         self._classifier = classifier
         self._adapter = adapter
-        self._explainer = explainer
-        self._parts = parts
-        self._against = against
 
-    def analyse(self, utterance: Utterance) -> Analysis:
-        frames = features.frames(utterance.samples, self._classifier.bundle.features)
-        adapted_on = 0
-        if self._adapter is not None:
-            self._classifier.adapter, adapted_on = self._adapter.snapshot(), self._adapter.utterances
-        verdict, explanation, unexplained = None, None, ""
-        if self._explainer is not None:
-            try:
-                verdict, explanation = self._explainer.understand(frames, None, self._parts, self._against)
-            except ExplanationError as error:
-                unexplained = str(error)
-        verdict = verdict or self._classifier.classify(frames)
-        if self._adapter is not None:  # after the verdict: it is causal
-            self._adapter.observe(self._classifier.scaled(frames), verdict.embedding)
-        return Analysis(
-            utterance.start, utterance.end, utterance.snr_db, verdict, explanation, unexplained, frames, adapted_on
-        )
+    def push(self, block: NDArray[np.int16]) -> Iterator[PipelineItem]:
+        """Process one block int16 [512] at 16 kHz."""
+        return self._analysed(self.gate.push(block))
 
+    def finish(self) -> Iterator[PipelineItem]:
+        """End the stream: what is still in hand. What is pushed next begins another one."""
+        return self._analysed(self.gate.finish())
 
-Heard = SpeechStarted | SpeechEnded | Analysis
-
-
-class Listener:
-    """Blocks in; the start and end of speech, and the analysis of each utterance, out."""
-
-    def __init__(self, gate: GateSettings, analyst: Analyst) -> None:
-        self.gate = Gate(gate)
-        self._analyst = analyst
-
-    def push(self, block: NDArray[np.int16]) -> Iterator[Heard]:
-        """Hear one block int16 [512] at 16 kHz."""
-        return self._understand(self.gate.push(block))
-
-    def finish(self) -> Iterator[Heard]:
-        """The stream has ended or is torn: what is still in hand. What is pushed next begins another one."""
-        return self._understand(self.gate.finish())
-
-    def _understand(self, heard: Iterable[GateItem]) -> Iterator[Heard]:
-        for item in heard:
-            yield self._analyst.analyse(item) if isinstance(item, Utterance) else item
+    def _analysed(self, items: Iterable[GateItem]) -> Iterator[PipelineItem]:
+        for item in items:
+            if isinstance(item, Utterance):
+                yield analyse(item, self._classifier, self.question, self._adapter)
+                item.samples.fill(0)  # freed memory is not cleared
+            else:
+                yield item

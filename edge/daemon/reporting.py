@@ -1,31 +1,51 @@
-"""From an analysis to the event that tells subscribers about it."""
+"""From an analysis to the event that tells subscribers about it, kept in the journal and published."""
 
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge import log
 from edge.daemon.clock import clock_state
-from edge.daemon.pipeline import Analysis
+from edge.daemon.pipeline import Analysis, PipelineItem
 from edge.events.event import Event, EventExplanation, stamp
 from edge.explain.explainer import Explanation
+from edge.journal.journal import Journal
+from edge.mqtt.retained import RetainedState
+from edge.vad.gate import SpeechEnded, SpeechStarted
+
+_logger = logging.getLogger("affectd")
 
 
-def event_of(analysis: Analysis, *, node: str, boot: str, stream_began: float, model: str) -> Event:
+@dataclass(frozen=True)
+class Origin:
+    """Who makes the events: the node, its start and its model."""
+
+    node: str
+    boot: str
+    model: str
+    """The bundle's digest."""
+
+
+def event_of(analysis: Analysis, origin: Origin, stream_began: float) -> Event:
     """The event, not yet numbered, that tells subscribers about one utterance.
 
     ``stream_began``: seconds since the epoch.
     """
-    verdict = analysis.verdict
+    prediction = analysis.prediction
     return Event(
-        node=node,
-        boot=boot,
-        event_type=verdict.emotion,
-        emotion=verdict.emotion,
-        confidence=round(verdict.confidence, 4),
-        probabilities={label: round(value, 4) for label, value in verdict.probabilities.items()},
+        node=origin.node,
+        boot=origin.boot,
+        event_type=prediction.emotion,
+        emotion=prediction.emotion,
+        confidence=round(prediction.confidence, 4),
+        probabilities={label: round(value, 4) for label, value in prediction.probabilities.items()},
         start=stamp(stream_began + analysis.start_s),
         end=stamp(stream_began + analysis.end_s),
         duration_s=round(analysis.end_s - analysis.start_s, 3),
         snr_db=round(analysis.snr_db, 1),
         explanation=None if analysis.explanation is None else _shortened(analysis.explanation),
         adapted_on=analysis.adapted_on,
-        model=model,
+        model=origin.model,
         clock=clock_state(),
     )
 
@@ -39,3 +59,40 @@ def _shortened(explanation: Explanation) -> EventExplanation:
         value=round(explanation.value, 4),
         residual=round(explanation.residual, 6) + 0.0,  # never -0.0
     )
+
+
+class Reporter:
+    """Tells subscribers what the pipeline has found, on the listener's thread.
+
+    ``published`` is called when the journal holds something new for the broker. ``events`` counts the utterances
+    reported; any thread may read it.
+    """
+
+    def __init__(
+        self, origin: Origin, journal: Journal, retained: RetainedState, published: Callable[[], None]
+    ) -> None:
+        self._origin = origin
+        self._journal = journal
+        self._retained = retained
+        self._published = published
+        self.events = 0
+
+    def report(self, item: PipelineItem, stream_began: float) -> Event | None:
+        """Report one finding; returns the event of an utterance. ``stream_began`` in seconds since the epoch."""
+        match item:
+            case SpeechStarted():
+                self._retained.speech(True)
+            case SpeechEnded():
+                self._retained.speech(False)
+            case Analysis():
+                return self._event(item, stream_began)
+        return None
+
+    def _event(self, analysis: Analysis, stream_began: float) -> Event:
+        event, durable = self._journal.accept(event_of(analysis, self._origin, stream_began))
+        fields = {"seq": event.seq, "id": event.id, "emotion": event.emotion, "confidence": event.confidence}
+        _logger.info(log.line("accepted" if durable else "kept in memory", **fields))
+        self.events += 1
+        self._retained.event(event)
+        self._published()
+        return event

@@ -4,7 +4,9 @@ The method, and what it is measured against: docs/explanations.md.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Literal
 
@@ -16,25 +18,23 @@ from numpy.typing import NDArray
 from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.errors import ExplanationError, UsageError
-from edge.explain import occlusion, shapley
-from edge.features import FeatureSet
+from edge.explain import occlusion, perturbation, shapley
+from edge.explain.values import ValueFunction, value_function
 from edge.features.wording import words
+from edge.model.adapter import Adaptation
 from edge.model.bundle import input_names
-from edge.model.classifier import Classifier, Verdict
+from edge.model.classifier import Classifier, Prediction
 
 Floats = NDArray[np.float32]
 Part = Literal["families", "features", "time"]
-Worth = Callable[[NDArray[np.floating]], NDArray[np.float64]]
 
 PARTS: tuple[Part, ...] = ("families", "features", "time")
-COLD: Mapping[str, Floats] = {}
 FAMILIES_ALONE: tuple[Part, ...] = ("families",)
 METHODS: dict[Part, str] = {"families": "shapley-families", "features": "occlusion-features", "time": "occlusion-time"}
 TOP_FEATURES = 8
 TOLERANCE = 1e-3  # how far the parts may be from the whole, in log-odds
 SILENCE_DB = -99.0  # log-mel power below which a bin holds nothing but the floor of edge.features
 LONGEST_SECONDS = 61  # past the longest utterance that the gate can be told to let through
-ROWS_OF_FRAMES = 25_000  # rows times frames in one batch: about 50 MB within the network
 SHORTEST_FRAMES = 1 + features.WINDOW_SAMPLES // features.HOP_SAMPLES  # a clip of one analysis window
 
 
@@ -48,7 +48,7 @@ class FeatureEffect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimeEffect(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stretch of the utterance is worth to the target's log-odds: see ``Explainer.window_effects``."""
+    """What a stretch of the utterance adds to the target's log-odds: see ``Explainer.window_effects``."""
 
     start_s: float
     end_s: float
@@ -79,7 +79,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     against: str | UnsetType = UNSET
     """The label that the target is explained against, where not all others."""
     interactions: dict[str, float] | UnsetType = UNSET
-    """What two families, joined by ``&``, say only together (positive) or both alike (negative)."""
+    """The Shapley interaction of two families, joined by ``&``: positive where one needs the other, negative where
+    both say the same."""
     segment: TimeEffect | UnsetType = UNSET
     """The stretch that speaks most for the target; its effect is the mean over it."""
     attention: list[float] | UnsetType = UNSET
@@ -88,150 +89,158 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Present, and true, where the target is the best of an uncertain prediction."""
 
 
+@dataclass(frozen=True)
 class Explainer:
-    """Explains a classifier's verdicts."""
+    """Explains a classifier's predictions. It holds no state: equal arguments give equal explanations."""
 
-    def __init__(self, classifier: Classifier) -> None:
-        self._classifier = classifier
-        self._bundle = classifier.bundle
-        self._families = membership(self._bundle.profile, self._bundle.features)
-
-    def families(self, frames: Floats, verdict: Verdict | None = None) -> Explanation:
-        """The exact Shapley value of every family for the verdict's best class: ``explain`` with that part alone."""
-        return self.explain(frames, verdict, FAMILIES_ALONE)
+    classifier: Classifier
 
     def explain(
-        self,
-        frames: Floats,
-        verdict: Verdict | None = None,
-        parts: Collection[Part] = PARTS,
-        against: str | None = None,
+        self, prediction: Prediction, parts: Collection[Part] = PARTS, against: str | None = None
     ) -> Explanation:
-        """Why the classifier's verdict on an utterance is what it is.
+        """Why a prediction of this classifier is what it is.
 
-        ``frames`` are raw, float32 [time, features]; ``verdict`` is the classifier's, computed here if not given;
         ``against`` is a label that the target is compared with, in place of all others. Raises ExplanationError for
-        silence, for too short a clip, and where the parts do not add up to the whole; UsageError for an unknown label.
+        silence, for too short or too long a clip, and where the parts do not add up to the whole; UsageError for an
+        unknown label.
         """
-        return self.understand(frames, verdict, parts, against)[1]
+        begin = time.perf_counter()
+        baseline = self._baseline(prediction.frames, parts, against)
+        logits, _ = self._coalitions(prediction.frames, prediction.adaptation, parts)
+        return self._explanation(prediction, logits, baseline, parts, against, begin)
 
-    def understand(
+    def families(self, prediction: Prediction) -> Explanation:
+        """The exact Shapley value of every family: ``explain`` with that part alone."""
+        return self.explain(prediction, FAMILIES_ALONE)
+
+    def predict_and_explain(
         self,
         frames: Floats,
-        verdict: Verdict | None = None,
+        adaptation: Adaptation | None = None,
+        threshold: float | None = None,
         parts: Collection[Part] = FAMILIES_ALONE,
         against: str | None = None,
-    ) -> tuple[Verdict, Explanation]:
-        """``explain``, and the verdict: of a batch with all coalitions of families, the largest is the classifier's."""
+    ) -> tuple[Prediction, Explanation]:
+        """``Classifier.predict`` and ``explain`` in one go, at the cost of ``explain`` alone.
+
+        The last of all coalitions of families is the whole utterance: with families among the ``parts``, its row is
+        the prediction, which then comes without attention. Raises what ``explain`` raises.
+        """
         begin = time.perf_counter()
-        self.require_label(against)
-        baseline = self._baseline(frames, parts)
-        inputs, count = self._classifier.inputs(frames, verdict), len(self._families)
+        baseline = self._baseline(frames, parts, against)
+        logits, embeddings = self._coalitions(frames, adaptation, parts)
+        if "families" in parts and embeddings.shape[1] == self.classifier.bundle.embedding:
+            whole = {"logits": logits[-1], "embedding": embeddings[-1]}
+            prediction = self.classifier.prediction(frames, adaptation, threshold, **whole)
+        else:
+            prediction = self.classifier.predict(frames, adaptation, threshold)
+        return prediction, self._explanation(prediction, logits, baseline, parts, against, begin)
+
+    def require_label(self, label: str | None) -> None:
+        """UsageError, with those that there are, for a label that the bundle has not."""
+        labels = self.classifier.bundle.labels
+        if label is not None and label not in labels:
+            raise UsageError(f"No label is called {label}: choose one of {', '.join(labels)}")
+
+    def window_effects(self, prediction: Prediction, weights: Floats, values: ValueFunction) -> NDArray[np.float64]:
+        """The effect of each window of time [windows], as ``values`` maps logits to what is explained.
+
+        ``weights`` are float32 [windows, time]. The effect is the mean of what goes when the window alone fades to the
+        mean frame, and what comes when it alone does not: the first misses what two windows both say, the second what
+        one says only beside another.
+        """
+        classifier, frames, adaptation = self.classifier, prediction.frames, prediction.adaptation
+        statistics = classifier.statistics(adaptation)
+
+        if classifier.bundle.profile == "frames":
+            shown = classifier.inputs(frames, adaptation)[0]
+            logits = partial(perturbation.of_moments, classifier.bundle, shown, statistics=statistics)
+        else:
+            prepare = lambda copies: np.concatenate([classifier.inputs(copy, adaptation) for copy in copies])  # noqa: E731
+            logits = partial(perturbation.of_moments, classifier.bundle, frames, statistics=statistics, prepare=prepare)
+        nothing = np.zeros_like(weights[:1])
+        (whole,), (silent,) = values(logits(nothing)), values(logits(nothing, others=True))
+        gone, left = values(logits(weights)), values(logits(weights, others=True))
+        effects: NDArray[np.float64] = (whole - gone + left - silent) / 2
+        return effects
+
+    def _coalitions(
+        self, frames: Floats, adaptation: Adaptation | None, parts: Collection[Part]
+    ) -> tuple[Floats, Floats]:
+        """Logits and embeddings of all coalitions of families, or of the baseline alone where nobody asks for them."""
+        bundle = self.classifier.bundle
+        count = len(bundle.features.families)
         masks = shapley.coalitions(count) if "families" in parts else np.zeros((1, count), np.float32)
-        usual = self._classifier.usual(verdict)
-        logits, embedding = self._scores(inputs, masks, usual)
-        if verdict is None:
-            whole = self._classifier.verdict(logits[-1], embedding=embedding) if "families" in parts else None
-            verdict = whole or self._classifier.classify(frames)
-        if verdict.label == against:
-            raise ExplanationError(f"The verdict is {against} itself: ask against another label")
-        worth = _question(self._bundle.labels, verdict.label, against)
-        value, worths = float(worth(verdict.logits[None])[0]), worth(logits)
+        inputs = self.classifier.inputs(frames, adaptation)
+        return perturbation.of_families(bundle, inputs, masks, self.classifier.statistics(adaptation))
+
+    def _explanation(
+        self,
+        prediction: Prediction,
+        coalitions: Floats,
+        baseline: str,
+        parts: Collection[Part],
+        against: str | None,
+        begin: float,
+    ) -> Explanation:
+        """The explanation, given the logits of the coalitions."""
+        if prediction.label == against:
+            raise ExplanationError(f"The prediction is {against} itself: ask against another label")
+        values = value_function(self.classifier.bundle.labels, prediction.label, against)
+        value, of_coalitions = float(values(prediction.logits[None])[0]), values(coalitions)
         found: dict[str, object] = {}
-        evaluations = len(worths)
+        evaluations = len(of_coalitions)
         if "families" in parts:
-            found |= self._shared_out(worths, value)
+            found |= self._shared_out(of_coalitions, value)
         if "features" in parts:
-            all_but_one = 1 - np.eye(inputs.shape[-1], dtype=np.float32)
-            effects = value - worth(self.logits_of_features(inputs, all_but_one, usual))
-            found["features"] = _ranked(effects, input_names(self._bundle.profile, self._bundle.features))
+            effects = value - values(self._without_each_feature(prediction))
+            bundle = self.classifier.bundle
+            found["features"] = _ranked(effects, input_names(bundle.profile, bundle.features))
             evaluations += len(effects)
         if "time" in parts:
-            windows = occlusion.windows(len(frames))
-            effects = self.window_effects(frames, verdict, windows.weights, worth)
-            found |= _over_time(windows, effects) | {"attention": self._attention(inputs)}
+            windows = occlusion.windows(len(prediction.frames))
+            effects = self.window_effects(prediction, windows.weights, values)
+            found |= _over_time(windows, effects) | {"attention": self._attention(prediction)}
             evaluations += 2 * len(effects) + 2
-        return verdict, Explanation(
+        return Explanation(
             method="+".join(METHODS[part] for part in PARTS if part in parts),
-            target=verdict.label,
-            baseline=f"{baseline}, adapted to this source" if verdict.adapter else baseline,
-            base_value=float(worths[0]),
+            target=prediction.label,
+            baseline=f"{baseline}, adapted to this source" if prediction.adaptation else baseline,
+            base_value=float(of_coalitions[0]),
             value=value,
             evaluations=evaluations,
             milliseconds=(time.perf_counter() - begin) * 1e3,
             against=against or UNSET,
-            uncertain=True if verdict.uncertain else UNSET,
+            uncertain=True if prediction.uncertain else UNSET,
             **found,  # type: ignore[arg-type]
         )
 
-    def require_label(self, label: str | None) -> None:
-        """UsageError, with those that there are, for a label that the bundle has not."""
-        if label is not None and label not in self._bundle.labels:
-            raise UsageError(f"No label is called {label}: choose one of {', '.join(self._bundle.labels)}")
+    def _without_each_feature(self, prediction: Prediction) -> Floats:
+        """Logits [features, classes] with each feature in turn at its baseline."""
+        inputs = self.classifier.inputs(prediction.frames, prediction.adaptation)
+        all_but_one = 1 - np.eye(inputs.shape[-1], dtype=np.float32)
+        statistics = self.classifier.statistics(prediction.adaptation)
+        return perturbation.of_features(self.classifier.bundle, inputs, all_but_one, statistics)
 
-    def logits(self, inputs: Floats, masks: Floats, usual: Mapping[str, Floats] = COLD) -> Floats:
-        """Logits [rows, classes] of what the network is given, each family kept (1) or at its baseline (0) by a row.
-
-        ``inputs`` are float32 [1, time, features] (or [1, features] when pooled), ``masks`` float32 [rows, families],
-        ``usual`` what ``Classifier.usual`` says of the source.
-        """
-        return self._scores(inputs, masks, usual)[0]
-
-    def _scores(self, inputs: Floats, masks: Floats, usual: Mapping[str, Floats]) -> tuple[Floats, Floats]:
-        """``logits``, and the embedding of the last row, empty where the bundle has none."""
-        if not self._bundle.coalitions:
-            return self.logits_of_features(inputs, masks @ self._families, usual), np.empty(0, np.float32)
-        feed = {"frames": inputs, "masks": masks, **usual}
-        if not self._bundle.embedding:
-            return self._bundle.coalitions.run(["logits"], feed)[0], np.empty(0, np.float32)
-        logits, embeddings = self._bundle.coalitions.run(["logits", "embedding"], feed)
-        return logits, embeddings[-1]
-
-    def logits_of_features(self, inputs: Floats, masks: Floats, usual: Mapping[str, Floats] = COLD) -> Floats:
-        """The same where a row's mask keeps single features: ``masks`` float32 [rows, features]."""
-        length = inputs.shape[1] if inputs.ndim == 3 else 1
-        size = max(1, ROWS_OF_FRAMES // length)
-        batches = []
-        for at in range(0, len(masks), size):
-            kept = masks[at : at + size]
-            rows = inputs * (kept[:, None] if inputs.ndim == 3 else kept)
-            batches.append(self._bundle.model.run(["logits"], {self._bundle.profile: rows, **usual})[0])
-        return np.concatenate(batches)
-
-    def window_effects(self, frames: Floats, verdict: Verdict, weights: Floats, worth: Worth) -> NDArray[np.float64]:
-        """What each window of time [windows, time] is worth [windows], as ``worth`` maps logits to what is explained.
-
-        That is the mean of what goes when it alone fades to the mean frame, and what comes when it alone does not:
-        the first misses what two windows say alike, the second what one says only beside another.
-        """
-        nothing = np.zeros_like(weights[:1])
-        faded = np.concatenate([nothing, 1 - nothing, weights, 1 - weights])
-        if self._bundle.profile == "frames":
-            rows = occlusion.hidden(self._classifier.inputs(frames, verdict)[0], faded)
-        else:
-            rows = np.concatenate([self._classifier.inputs(row, verdict) for row in occlusion.hidden(frames, faded)])
-        feed = {self._bundle.profile: rows, **self._classifier.usual(verdict)}
-        worths = worth(self._bundle.model.run(["logits"], feed)[0])
-        gone, left = np.split(worths[2:], 2)
-        effects: NDArray[np.float64] = (worths[0] - gone + left - worths[1]) / 2
-        return effects
-
-    def _attention(self, inputs: Floats) -> list[float]:
+    def _attention(self, prediction: Prediction) -> list[float]:
         """Where in time the network looks; empty for the profile ``pooled``, which has no time."""
-        if self._bundle.profile != "frames":
+        bundle = self.classifier.bundle
+        if bundle.profile != "frames":
             return []
-        weights = self._bundle.model.run(["attention"], {"frames": inputs})[0][0]
+        inputs = self.classifier.inputs(prediction.frames, prediction.adaptation)
+        weights = bundle.model.run(["attention"], {"frames": inputs})[0][0]
         return [round(float(weight), 6) for weight in weights]
 
-    def _shared_out(self, worths: NDArray[np.float64], value: float) -> dict[str, object]:
-        """What the worths of all coalitions say of the families; ExplanationError where they miss the verdict."""
-        names = self._bundle.features.families
-        shares, pairs = shapley.values(worths), shapley.interactions(worths)
-        residual = float(shares.sum()) - (value - float(worths[0]))
+    def _shared_out(self, of_coalitions: NDArray[np.float64], value: float) -> dict[str, object]:
+        """What the values of all coalitions say of the families; ExplanationError where they miss the prediction."""
+        bundle = self.classifier.bundle
+        names = bundle.features.families
+        shares, pairs = shapley.values(of_coalitions), shapley.interactions(of_coalitions)
+        residual = float(shares.sum()) - (value - float(of_coalitions[0]))
         if not abs(residual) < TOLERANCE:
             raise ExplanationError(
-                f"The families' shares miss the verdict by {residual:.2g}: "
-                f"run `affectd bundle verify` on {self._bundle.path}"
+                f"The families' shares miss the prediction by {residual:.2g}: "
+                f"run `affectd bundle verify` on {bundle.path}"
             )
         return {
             "families": dict(zip(names, shares.tolist(), strict=True)),
@@ -241,8 +250,10 @@ class Explainer:
             },
         }
 
-    def _baseline(self, frames: Floats, parts: Collection[Part]) -> str:
+    def _baseline(self, frames: Floats, parts: Collection[Part], against: str | None) -> str:
         """The baseline in words, or the reason why these frames have no explanation."""
+        self.require_label(against)
+        bundle = self.classifier.bundle
         shortest = occlusion.WINDOW_FRAMES if "time" in parts else SHORTEST_FRAMES
         if len(frames) < shortest:
             needed = occlusion.WINDOW_SECONDS if "time" in parts else features.WINDOW_SAMPLES / SAMPLE_RATE
@@ -253,44 +264,17 @@ class Explainer:
             raise ExplanationError(
                 f"The clip is longer than {LONGEST_SECONDS - 1} s, far more than one utterance: cut it into utterances"
             )
-        mel = self._bundle.features.places.get("mel")  # a bundle that does not hear it cannot tell silence
+        mel = bundle.features.places.get("mel")  # a bundle that does not hear it cannot tell silence
         if mel and not frames[:, mel].max() > SILENCE_DB:
             raise ExplanationError(
                 "The clip is digital silence, in which nothing speaks for an emotion: give one with sound"
             )
-        baseline = self._bundle.manifest.baseline
+        baseline = bundle.manifest.baseline
         if baseline is None:
             raise ExplanationError(
-                f"The bundle {self._bundle.path} names no baseline to explain against: "
-                "export it again with this version"
+                f"The bundle {bundle.path} names no baseline to explain against: export it again with this version"
             )
         return baseline
-
-
-def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Log-odds [rows, classes] of every class against all others: z_c - logsumexp of the other logits."""
-    logits = logits.astype(np.float64)
-    others = np.repeat(logits[:, None], logits.shape[1], axis=1)
-    others[:, np.arange(logits.shape[1]), np.arange(logits.shape[1])] = -np.inf
-    highest = others.max(axis=2)
-    odds: NDArray[np.float64] = logits - highest - np.log(np.exp(others - highest[:, :, None]).sum(axis=2))
-    return odds
-
-
-def membership(profile: Literal["frames", "pooled"], chosen: FeatureSet) -> Floats:
-    """Which family each input belongs to: float32 [families, features] of 0 and 1."""
-    own = {name: family for family, place in chosen.places.items() for name in chosen.names[place]}
-    families = [own[name if profile == "frames" else name.rsplit("_", 1)[0]] for name in input_names(profile, chosen)]
-    return np.array([[family == member for member in families] for family in chosen.families], np.float32)
-
-
-def _question(labels: Sequence[str], target: str, against: str | None) -> Worth:
-    """What is explained: logits [rows, classes] to one number a row."""
-    chosen = labels.index(target)
-    if against is None:
-        return lambda logits: log_odds(logits)[:, chosen]
-    other = labels.index(against)
-    return lambda logits: logits[:, chosen].astype(np.float64) - logits[:, other].astype(np.float64)
 
 
 def _ranked(effects: NDArray[np.float64], names: Sequence[str]) -> list[FeatureEffect]:

@@ -51,8 +51,8 @@ def hidden(values: Floats, weights: Floats) -> Floats:
 
 def curve(weights: Floats, effects: NDArray[np.float64]) -> NDArray[np.float64]:
     """The windows' effects [windows] as one value for each frame [time]: the mean over the windows that hide it."""
-    shares = weights.astype(np.float64)
-    over_time: NDArray[np.float64] = (effects @ shares) / shares.sum(axis=0)
+    total = np.einsum("wt,w->t", weights, effects, dtype=np.float64)  # in portions: no float64 copy of the weights
+    over_time: NDArray[np.float64] = total / weights.sum(axis=0, dtype=np.float64)
     return over_time
 
 

@@ -13,7 +13,7 @@ from edge.errors import AffectdError
 from edge.explain import occlusion
 from edge.explain.explainer import Explanation
 from edge.features import filters
-from edge.model.classifier import Verdict
+from edge.model.classifier import Prediction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ _NAMES_WIDTH = -0.4  # of the bars' axes: their titles begin where the names on 
 _FLOOR_DB = 60  # of the spectrogram, under its loudest bin
 
 
-def draw(samples: NDArray[np.int16], verdict: Verdict, explanation: Explanation, title: str) -> "Figure":
+def draw(samples: NDArray[np.int16], prediction: Prediction, explanation: Explanation, title: str) -> "Figure":
     """A figure of one utterance.
 
     ``samples`` int16 [n] at 16 kHz, ``explanation`` with all its parts.
@@ -52,16 +52,18 @@ def draw(samples: NDArray[np.int16], verdict: Verdict, explanation: Explanation,
     if attended:
         _attention(panels[3], list(explanation.attention or []), seconds)
     panels[-1].set(xlabel="seconds", xlim=(0, seconds))
-    upper, middle, lower = right.subplots(3, 1, height_ratios=(len(verdict.probabilities), 6, 10))
-    _probabilities(upper, verdict)
+    upper, middle, lower = right.subplots(3, 1, height_ratios=(len(prediction.probabilities), 6, 10))
+    _probabilities(upper, prediction)
     _bars(
         middle, list(explanation.families), list(explanation.families.values()), f"Families: for or against {question}?"
     )
     names, effects = [entry.name for entry in explanation.features], [entry.effect for entry in explanation.features]
     _bars(lower, names, effects, "Single features: the strongest, and the rest together")
     lower.set_xlabel("← against    log-odds    for →")
-    sure = "sounds like" if not verdict.uncertain else "uncertain, at best"
-    figure.suptitle(f"{title}: {sure} {verdict.label}, {100 * verdict.confidence:.0f} %", fontsize=14, weight="bold")
+    sure = "sounds like" if not prediction.uncertain else "uncertain, at best"
+    figure.suptitle(
+        f"{title}: {sure} {prediction.label}, {100 * prediction.confidence:.0f} %", fontsize=14, weight="bold"
+    )
     return figure
 
 
@@ -127,11 +129,11 @@ def _attention(axes: "Axes", weights: Sequence[float], seconds: float) -> None:
     axes.set(ylabel="weight", ylim=(0, None))
 
 
-def _probabilities(axes: "Axes", verdict: Verdict) -> None:
-    ranked = sorted(verdict.probabilities.items(), key=lambda item: item[1])
+def _probabilities(axes: "Axes", prediction: Prediction) -> None:
+    ranked = sorted(prediction.probabilities.items(), key=lambda item: item[1])
     axes.barh([label for label, _ in ranked], [share for _, share in ranked], color=NEUTRAL)
-    axes.axvline(verdict.threshold, color="black", linestyle=":", linewidth=1)
-    axes.text(verdict.threshold, -0.4, " below this: uncertain", fontsize=8, va="bottom")
+    axes.axvline(prediction.threshold, color="black", linestyle=":", linewidth=1)
+    axes.text(prediction.threshold, -0.4, " below this: uncertain", fontsize=8, va="bottom")
     for place, (_, share) in enumerate(ranked):
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
         axes.text(share + 0.01, place, f"{100 * share:.0f} %", va="center", fontsize=8, bbox=box)

@@ -151,12 +151,12 @@ class Journal:
             self._settled = self._delivered
             self._memory = []
         self._room = self._limits.memory
-        self._relieve(store)
+        self._enforce_limits(store)
         if self.degraded:
             self.degraded = False
             _logger.info(log.line("journal", state="ok"))
 
-    def _relieve(self, store: Store) -> None:
+    def _enforce_limits(self, store: Store) -> None:
         """Make gaps of what is beyond the bounds, oldest first."""
         while due := excess(store.holdings(self._now() - self._limits.age_s), self._limits):
             dropped = store.drop(due)
@@ -189,9 +189,9 @@ class Journal:
         self._retry_s = self._clock() + RETRY_S
         if not self.degraded:
             self.degraded = True
-            _logger.error(
-                log.line("journal", state="degraded", error=str(error), kept="in memory", todo="make room on the disk")
-            )
+            denied = isinstance(error, PermissionError)
+            todo = "let this user write there, or set state_directory" if denied else "make room on the disk"
+            _logger.error(log.line("journal", state="degraded", error=str(error), kept="in memory", todo=todo))
 
     def _opened(self) -> Store:
         """The database, with a gap where its end is missing up to the records in memory. DamagedError: not sound."""

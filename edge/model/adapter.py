@@ -1,4 +1,4 @@
-"""The adapter: what this source's voice is usually like, learnt without labels, and taken out of what is heard.
+"""The adapter: the running statistics of one source's speech, learnt without labels, and taken out of what is heard.
 
 It works at two places: between the scaler and the network on every scaled feature, and inside the network on the
 embedding of the whole utterance. At each it keeps a running mean and mean square over the utterances that one source
@@ -8,13 +8,14 @@ utterance's weight. It holds no audio, no label and no identity.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edge import files
 
 Floats = NDArray[np.float32]
 Values = TypeVar("Values", bound=Any)  # numpy's arrays on the device, torch's tensors in training
@@ -48,17 +49,17 @@ def normalisation(weight: Values, mean: Values, square: Values, prior: Values | 
 
 @dataclass(frozen=True)
 class Adaptation:
-    """An adapter as it was at one moment: a verdict is explained as it was reached."""
+    """An adapter as it was at one moment. A prediction keeps its own, to be explained as it was made."""
 
     shift: Floats
     """What is subtracted from scaled features [features]."""
     scale: Floats
     """What they are then divided by [features]."""
-    usual: Floats
+    embedding_statistics: Floats
     """The same two for the embedding [2, embedding], which the network applies itself."""
 
     def __call__(self, scaled: Floats) -> Floats:
-        """Scaled frames [time, features] as deviations from this source's usual voice."""
+        """Scaled frames [time, features] as deviations from this source's mean, float32 of the same shape."""
         return ((scaled - self.shift) / self.scale).astype(np.float32)
 
 
@@ -80,7 +81,7 @@ class Adapter:
         """Utterances that it has heard in all."""
 
     def observe(self, scaled: Floats, embedding: Floats | None = None) -> None:
-        """Learns from one utterance's scaled frames [time, features] and its embedding, after its verdict."""
+        """Learns from one utterance's scaled frames [time, features] and its embedding, after its prediction."""
         mean, square = statistics(scaled)
         if self.embedding:
             if embedding is None or len(embedding) != self.embedding:
@@ -94,15 +95,15 @@ class Adapter:
     def snapshot(self) -> Adaptation:
         """The adapter as it is now, whatever is learnt later."""
         shift, scale = normalisation(np.full(1, self.weight, np.float32), self.mean, self.square, self.settings.prior)
-        usual = np.stack([shift[self.features :], scale[self.features :]])
-        return Adaptation(shift[: self.features], scale[: self.features], usual)
+        embedding_statistics = np.stack([shift[self.features :], scale[self.features :]])
+        return Adaptation(shift[: self.features], scale[: self.features], embedding_statistics)
 
     def apply(self, scaled: Floats) -> Floats:
-        """One utterance's scaled frames [time, features] as deviations from this source's usual voice."""
+        """One utterance's scaled frames [time, features] as deviations from this source's mean."""
         return self.snapshot()(scaled)
 
     def save(self, path: Path, bundle: str) -> None:
-        """Writes the history as JSON with the ``bundle``'s hash, whole or not at all."""
+        """Writes the history as JSON with the ``bundle``'s hash, whole or not at all. Raises OSError."""
         state = {
             "format": FORMAT,
             "bundle": bundle,
@@ -111,12 +112,7 @@ class Adapter:
             "mean": [round(float(value), 6) for value in self.mean],
             "square": [round(float(value), 6) for value in self.square],
         }
-        partial = path.with_suffix(path.suffix + ".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        files.replace(path, json.dumps(state).encode(), 0o600)
 
     def load(self, path: Path, bundle: str) -> bool:
         """Takes up a saved history; ``False``, and a fresh start, where it is absent, damaged or another bundle's."""

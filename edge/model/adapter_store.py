@@ -1,4 +1,4 @@
-"""What the adapter has learnt, on disk between runs: a few hundred numbers, and no audio among them."""
+"""The adapter on disk between runs: a few hundred numbers, and no audio among them."""
 
 import logging
 from pathlib import Path
@@ -7,14 +7,14 @@ from edge import log
 from edge.model.adapter import Adapter
 from edge.model.bundle import Bundle
 
-HABITS = "adapter.json"  # in the node's state folder
+FILE_NAME = "adapter.json"  # in the node's state folder
 SAVE_EVERY_S = 60.0  # of speech going on; a memory card wears
 
 _logger = logging.getLogger("affectd")
 
 
-class Habits:
-    """An adapter and its file; what another bundle has learnt is not taken up. Belongs to one thread."""
+class AdapterStore:
+    """An adapter and its file. A file that another bundle wrote is not taken up. Belongs to one thread."""
 
     def __init__(self, path: Path, bundle: Bundle) -> None:
         self._path = path
@@ -24,6 +24,11 @@ class Habits:
         self._saved = self.adapter.utterances
         self._saved_at = 0.0
         self._repeats = log.Repeats()
+
+    @property
+    def utterances(self) -> int:
+        """How many utterances the adapter has heard; any thread may ask."""
+        return self.adapter.utterances
 
     def save_in_time(self, now: float) -> None:
         """Save, unless that was done less than ``SAVE_EVERY_S`` ago; ``now`` is monotonic."""
@@ -43,7 +48,7 @@ class Habits:
                 _logger.warning(log.line("adapter", path=self._path, error=str(error), todo="kept in memory"))
 
     def forget(self) -> None:
-        """Start afresh, on disk too."""
+        """Empty the adapter and remove its file; a disk that refuses costs a warning."""
         self.adapter.forget()
         self._saved = 0
         try:

@@ -23,6 +23,8 @@ DEFAULT = Path(__file__).parents[1] / "models" / "default"
 
 MANIFEST = "bundle.json"
 MODEL, COALITIONS = "model.onnx", "coalitions.onnx"
+STATISTICS_INPUT = "usual"
+"""The graphs' optional input: shift and scale [2, embedding] that are taken out of the embedding (``Adaptation``)."""
 SCALER, ENCODER, CARD = "scaler.json", "encoder.json", "MODEL_CARD.md"
 _REQUIRED, _ALLOWED = {MODEL, SCALER, ENCODER, CARD}, {MODEL, COALITIONS, SCALER, ENCODER, CARD}
 
@@ -161,20 +163,26 @@ def canary_input(profile: Literal["frames", "pooled"], chosen: FeatureSet) -> Fl
 
 
 def write(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
-    """Write a bundle, hashes added to the manifest, verify it and swap it in for whatever ``target`` held."""
+    """Write a bundle, hashes added to the manifest, verify it and swap it in for whatever ``target`` held.
+
+    ``target`` becomes a plain folder, unless it is a link already. BundleError leaves it as it was.
+    """
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     document = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, files=hashes)))
     return _swap_in({**files, MANIFEST: document + b"\n"}, target)
 
 
 def install(source: Path, target: Path) -> Bundle:
-    """Copy the bundle ``source`` to ``target``, whole and tried, or leave ``target`` as it was."""
+    """Copy the bundle ``source`` to ``target``, whole and tried; BundleError leaves ``target`` as it was.
+
+    ``target`` becomes a link to the copy, so that the next one is switched in by one rename.
+    """
     bundle = Bundle.load(source)
-    return _swap_in({name: _read(source, name) for name in (MANIFEST, *bundle.manifest.files)}, target)
+    return _swap_in({name: _read(source, name) for name in (MANIFEST, *bundle.manifest.files)}, target, link=True)
 
 
-def _swap_in(files: Mapping[str, bytes], target: Path) -> Bundle:
-    swap.replace_folder(target, files, Bundle.load)
+def _swap_in(files: Mapping[str, bytes], target: Path, *, link: bool = False) -> Bundle:
+    swap.replace_folder(target, files, Bundle.load, link=link)
     return Bundle.load(target)
 
 
@@ -271,7 +279,7 @@ def _graph(content: bytes, path: Path) -> Session:
 
 def _embedding(session: Session) -> int:
     """How wide the embedding of a graph is that an adapter can follow."""
-    shapes = [port.shape for port in session.get_overridable_initializers() if port.name == "usual"]
+    shapes = [port.shape for port in session.get_overridable_initializers() if port.name == STATISTICS_INPUT]
     width = shapes[0][-1] if shapes else 0
     return width if isinstance(width, int) else 0
 

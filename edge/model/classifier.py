@@ -1,4 +1,4 @@
-"""From frames of features to a verdict: scaler, adapter, network, temperature, threshold."""
+"""From frames of features to a prediction: scaler, adapter, network, temperature, threshold."""
 
 from dataclasses import dataclass, field
 
@@ -8,32 +8,38 @@ from numpy.typing import NDArray
 from edge import features
 from edge.events.event import UNCERTAIN
 from edge.model.adapter import Adaptation
-from edge.model.bundle import Bundle
+from edge.model.bundle import STATISTICS_INPUT, Bundle
 
 Floats = NDArray[np.float32]
 
 _NONE = np.empty(0, np.float32)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What one utterance sounds like. ``logits`` [classes] come before the temperature, probabilities after it."""
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What one utterance sounds like, and all that an explanation of it needs.
+
+    ``logits`` [classes] come before the temperature, probabilities after it.
+    """
 
     label: str
     """The most probable class."""
     confidence: float
     probabilities: dict[str, float]
     logits: Floats
-    attention: Floats
-    """Weights over time [time'], adding up to 1; empty for the profile ``pooled``, and where nobody asked for them."""
     threshold: float
-    adapter: Adaptation | None = None
-    """What this source is usually like, as far as it was known, for explaining the verdict later."""
+    frames: Floats
+    """The raw features [time, features]."""
+    adaptation: Adaptation | None = None
+    """What was known of the source when the prediction was made."""
+    attention: Floats = field(default_factory=lambda: _NONE)
+    """Weights over time [time'], adding up to 1; empty for the profile ``pooled``, and where nobody asked for them."""
     embedding: Floats = field(default_factory=lambda: _NONE)
     """What the adapter learns from the utterance, beside its features; empty where the bundle has none."""
 
     @property
     def uncertain(self) -> bool:
+        """Whether the confidence is below the threshold."""
         return self.confidence < self.threshold
 
     @property
@@ -42,57 +48,68 @@ class Verdict:
         return UNCERTAIN if self.uncertain else self.label
 
 
+@dataclass(frozen=True)
 class Classifier:
-    """One bundle at work; with an ``adapter``, on what is not usual of its source."""
+    """One bundle at work. It holds no state: equal arguments give equal predictions."""
 
-    def __init__(self, bundle: Bundle, threshold: float | None = None, adapter: Adaptation | None = None) -> None:
-        self.bundle = bundle
-        self.threshold = bundle.threshold if threshold is None else threshold
-        self.adapter = adapter
+    bundle: Bundle
+
+    def predict(
+        self, frames: Floats, adaptation: Adaptation | None = None, threshold: float | None = None
+    ) -> Prediction:
+        """The prediction for raw frames float32 [time, features] of one utterance.
+
+        ``adaptation`` is what is known of the source; ``threshold`` the confidence below which the emotion is
+        uncertain, the bundle's where None.
+        """
+        wanted = ["logits"]
+        wanted += ["attention"] if self.bundle.profile == "frames" else []
+        wanted += ["embedding"] if self.bundle.embedding else []
+        feed = {self.bundle.profile: self.inputs(frames, adaptation), **self.statistics(adaptation)}
+        outputs = dict(zip(wanted, self.bundle.model.run(wanted, feed), strict=True))
+        return self.prediction(frames, adaptation, threshold, **{name: rows[0] for name, rows in outputs.items()})
+
+    def prediction(
+        self,
+        frames: Floats,
+        adaptation: Adaptation | None,
+        threshold: float | None,
+        logits: Floats,
+        attention: Floats = _NONE,
+        embedding: Floats = _NONE,
+    ) -> Prediction:
+        """What the network's ``logits`` [classes] on an utterance amount to; the other arguments as in ``predict``."""
+        probabilities = softmax(logits.astype(np.float64) / self.bundle.temperature)
+        best = int(np.argmax(probabilities))
+        return Prediction(
+            label=self.bundle.labels[best],
+            confidence=float(probabilities[best]),
+            probabilities=dict(zip(self.bundle.labels, probabilities.tolist(), strict=True)),
+            logits=logits,
+            threshold=self.bundle.threshold if threshold is None else threshold,
+            frames=frames,
+            adaptation=adaptation,
+            attention=attention,
+            embedding=embedding,
+        )
 
     def scaled(self, frames: Floats) -> Floats:
         """Raw frames [time, features] in the bundle's profile and scale: the same shape, or [1, 180] when pooled."""
         values = frames if self.bundle.profile == "frames" else features.pooled(frames)[None]
         return self.bundle.scaler.apply(values)
 
-    def inputs(self, frames: Floats, verdict: Verdict | None = None) -> Floats:
+    def inputs(self, frames: Floats, adaptation: Adaptation | None = None) -> Floats:
         """What the network is given for raw frames [time, features]: scaled, then adapted, one row deep.
 
-        With a ``verdict``, as it was for that one.
+        Float32 [1, time, features], or [1, features] when pooled.
         """
         scaled = self.scaled(frames)
-        adapter = verdict.adapter if verdict else self.adapter
-        adapted = adapter(scaled) if adapter else scaled
+        adapted = adaptation(scaled) if adaptation else scaled
         return adapted[None] if self.bundle.profile == "frames" else adapted
 
-    def usual(self, verdict: Verdict | None = None) -> dict[str, Floats]:
-        """What the graphs want beside the inputs, where they adapt their embedding; with a ``verdict``, as then."""
-        adapter = verdict.adapter if verdict else self.adapter
-        return {"usual": adapter.usual} if adapter and self.bundle.embedding else {}
-
-    def classify(self, frames: Floats) -> Verdict:
-        """The verdict on raw frames float32 [time, features] of one utterance."""
-        wanted = ["logits"]
-        wanted += ["attention"] if self.bundle.profile == "frames" else []
-        wanted += ["embedding"] if self.bundle.embedding else []
-        feed = {self.bundle.profile: self.inputs(frames), **self.usual()}
-        outputs = dict(zip(wanted, self.bundle.model.run(wanted, feed), strict=True))
-        return self.verdict(**{name: rows[0] for name, rows in outputs.items()})
-
-    def verdict(self, logits: Floats, attention: Floats = _NONE, embedding: Floats = _NONE) -> Verdict:
-        """What the network's logits [classes] on one utterance amount to."""
-        probabilities = softmax(logits.astype(np.float64) / self.bundle.temperature)
-        best = int(np.argmax(probabilities))
-        return Verdict(
-            label=self.bundle.labels[best],
-            confidence=float(probabilities[best]),
-            probabilities=dict(zip(self.bundle.labels, probabilities.tolist(), strict=True)),
-            logits=logits,
-            attention=attention,
-            threshold=self.threshold,
-            adapter=self.adapter,
-            embedding=embedding,
-        )
+    def statistics(self, adaptation: Adaptation | None = None) -> dict[str, Floats]:
+        """The graphs' input for the statistics of the source's embedding [2, e]; empty where they have none."""
+        return {STATISTICS_INPUT: adaptation.embedding_statistics} if adaptation and self.bundle.embedding else {}
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:

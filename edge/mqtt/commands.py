@@ -154,7 +154,7 @@ def _quoted(payload: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class Question:
+class PendingRequest:
     """A request that is answered on the thread that listens: call ``answer`` or ``refuse``, once."""
 
     verb: str
@@ -175,8 +175,8 @@ class Device(Protocol):
     def restart(self) -> None:
         """Stop, and start again."""
 
-    def ask(self, question: Question) -> None:
-        """Queue a question for the thread that listens."""
+    def ask(self, request: PendingRequest) -> None:
+        """Queue a request for the thread that listens."""
 
 
 class Commands:
@@ -238,7 +238,7 @@ class Commands:
         if verb in ("forget", "explain"):
             parts: tuple[Part, ...] = (body.part,) if body.part else ("features", "time")
             self._device.ask(
-                Question(
+                PendingRequest(
                     verb,
                     body.id or "",
                     parts,

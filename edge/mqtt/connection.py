@@ -15,7 +15,7 @@ from edge.mqtt.outbox import Backlog, Outbox
 from edge.mqtt.refusals import Refusals
 from edge.mqtt.session import BrokerSession, Conversation, NotWantedError, RefusedError, UnsupportedError
 from edge.mqtt.topics import Message
-from edge.mqtt.wakeup import Wakeup
+from edge.mqtt.waker import Waker
 
 CONTESTED_S = 600.0  # how long a namesake is kept in mind
 
@@ -50,7 +50,7 @@ class Connection:
         self._turn_s = min(turn_s, settings.keepalive_s / 4)
         self._five = True  # MQTT 5, until the broker turns out not to know it
         self._fallen_back = False
-        self._wakeup = Wakeup()
+        self._waker = Waker()
         self._stopping = threading.Event()
         self._repeats = log.Repeats()
         self._contested_until = 0.0
@@ -66,28 +66,28 @@ class Connection:
             self._outbox.keep(message)
         else:
             self._outbox.say(message)
-        self._wakeup.call()
+        self._waker.wake()
 
     def clear(self, topic: str) -> None:
         """Take what the broker keeps of a topic that is no longer ours to use."""
         self._outbox.say(Message(topic, b""))
-        self._wakeup.call()
+        self._waker.wake()
 
-    def look(self) -> None:
+    def journal_grown(self) -> None:
         """The journal has grown."""
-        self._outbox.look()
-        self._wakeup.call()
+        self._outbox.journal_grown()
+        self._waker.wake()
 
     def greet_again(self, delay_s: float) -> None:
         """Repeat the greeting in ``delay_s``, once, however often this is asked for until then."""
         if self._greet_at is None:
             self._greet_at = time.monotonic() + delay_s
-            self._wakeup.call()
+            self._waker.wake()
 
     def contested(self) -> None:
         """Somebody else speaks for this node; where the broker does not say so itself, what they publish does."""
         self._contested_until = time.monotonic() + CONTESTED_S
-        self._complain(self._contest)
+        self._warn(self._contest)
 
     @property
     def expired(self) -> int:
@@ -97,7 +97,7 @@ class Connection:
     def close(self) -> None:
         """Ask ``run`` to flush, say ``offline``, disconnect and return."""
         self._stopping.set()
-        self._wakeup.call()
+        self._waker.wake()
 
     def run(self) -> None:
         """Connect and serve until ``close``; never raises for anything a broker or a network does."""
@@ -114,10 +114,10 @@ class Connection:
             except NotWantedError:
                 return
             except (OSError, ValueError, RefusedError, AffectdError) as error:
-                self._complain(_sentence(error))
+                self._warn(_sentence(error))
                 self._five = True
             contested = time.monotonic() < self._contested_until
-            self._rest(backoff.after_takeover() if contested else backoff.delay(served_s))
+            self._wait(backoff.after_takeover() if contested else backoff.delay(served_s))
 
     def _serve(self) -> float:
         """One connection from CONNECT to its end; returns how long it lasted in seconds."""
@@ -128,7 +128,7 @@ class Connection:
             self._conversation,
             self._outbox,
             self._refusals,
-            self._wakeup,
+            self._waker,
             self._beat,
             careful=self._careful,
         )
@@ -150,7 +150,7 @@ class Connection:
             elif session.taken_over:
                 self.contested()
             else:
-                self._complain(session.lost)
+                self._warn(session.lost)
             served_s = time.monotonic() - began
             if served_s > self._settings.reconnect_max_s:
                 self._repeats.clear()
@@ -165,12 +165,12 @@ class Connection:
         """Seconds until there is something to do, if nothing happens before."""
         return self._turn_s if self._greet_at is None else min(self._turn_s, max(0.0, self._greet_at - now))
 
-    def _rest(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self._stopping.wait(min(left, 1.0)):
             self._beat()
 
-    def _complain(self, reason: str) -> None:
+    def _warn(self, reason: str) -> None:
         if self._repeats.due(reason, time.monotonic()):
             _logger.warning(
                 log.line("broker", address=self._address, error=reason, todo="listening on and trying again")

@@ -38,7 +38,7 @@ class Outbox:
     """Three places: the latest message of each retained topic, a queue of live messages, the journal's cursor.
 
     Retained messages of an earlier connection are never sent: each connection begins with the latest of each topic.
-    Taken from by the connection's thread alone; ``put`` and ``look`` may be called from any.
+    Taken from by the connection's thread alone; ``keep``, ``say`` and ``journal_grown`` may be called from any.
     """
 
     def __init__(self, backlog: Backlog, envelope: Callable[[Delivery], Message], refusals: Refusals) -> None:
@@ -86,7 +86,7 @@ class Outbox:
         with self._lock:
             self._append(message)
 
-    def look(self) -> None:
+    def journal_grown(self) -> None:
         """The journal has grown."""
         self._look_at = 0.0
 

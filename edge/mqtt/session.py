@@ -21,7 +21,7 @@ from edge.mqtt.opening import CONNECT_TIMEOUT_S, IN_FLIGHT, Opener, close
 from edge.mqtt.outbox import Outbox, Sendable
 from edge.mqtt.refusals import Action, Refusals
 from edge.mqtt.topics import Incoming, Message
-from edge.mqtt.wakeup import Wakeup
+from edge.mqtt.waker import Waker
 
 MQTT5_TIMEOUT_S = 3.0  # for CONNACK: some brokers of 3.1.1 do not answer MQTT 5 at all
 SILENT_KEEPALIVES = 1.5  # without a byte for so long, a connection is dead (MQTT 5, section 3.1.2.10)
@@ -74,7 +74,7 @@ class BrokerSession:
         conversation: Conversation,
         outbox: Outbox,
         refusals: Refusals,
-        wakeup: Wakeup,
+        waker: Waker,
         beat: Callable[[], None],
         *,
         careful: bool = False,
@@ -84,7 +84,7 @@ class BrokerSession:
         self._conversation = conversation
         self._outbox = outbox
         self._refusals = refusals
-        self._wakeup = wakeup
+        self._waker = waker
         self._beat = beat  # called at every turn: this thread is alive
         self._careful = careful
         self._five = client.protocol == MQTTProtocolVersion.MQTTv5
@@ -93,7 +93,7 @@ class BrokerSession:
         self._arrived: list[paho.MQTTMessage] = []
         self._window = 1 if careful else IN_FLIGHT
         self._connack: ReasonCode | None = None
-        self._heard_at = time.monotonic()
+        self._last_byte_at = time.monotonic()
         self._leaving = False
         self._hung_up: ReasonCode | None = None
         self.lost: str | None = None
@@ -118,8 +118,9 @@ class BrokerSession:
 
         if not opener.open(self._client, self._conversation.will, go_on):
             raise NotWantedError
-        self._heard_at = time.monotonic()
+        self._last_byte_at = time.monotonic()
         self._await_connack(wanted)
+        self._refusals.reconnected()
         self._subscribe(wanted)
 
     def turn(self, timeout_s: float) -> None:
@@ -127,7 +128,7 @@ class BrokerSession:
         self._drain()
         self._step(timeout_s)
         self._outbox.settle()
-        if time.monotonic() - self._heard_at > SILENT_KEEPALIVES * self._settings.keepalive_s:
+        if time.monotonic() - self._last_byte_at > SILENT_KEEPALIVES * self._settings.keepalive_s:
             self.lost = self.lost or "the broker has fallen silent"
 
     def leave(self) -> None:
@@ -160,7 +161,7 @@ class BrokerSession:
         if len(flying) == 1 and self._careful:
             topic, action = flying[0]
             if said_so:
-                self._refusals.refused(topic, str(self._hung_up), action)
+                self._refusals.refused(topic, str(self._hung_up), action, hung_up=True)
             else:
                 self._refusals.suspected(topic, action)
         return True
@@ -208,14 +209,14 @@ class BrokerSession:
             self.lost = self.lost or "connection lost"
             return
         pending = isinstance(broker, ssl.SSLSocket) and broker.pending() > 0
-        wire, call = broker.fileno(), self._wakeup.fileno()
+        wire, woken = broker.fileno(), self._waker.fileno()
         readable, writable, _ = select.select(
-            [wire, call], [wire] if client.want_write() else [], [], 0 if pending else timeout_s
+            [wire, woken], [wire] if client.want_write() else [], [], 0 if pending else timeout_s
         )
-        if call in readable:
-            self._wakeup.clear()
+        if woken in readable:
+            self._waker.clear()
         if wire in readable or pending:
-            self._heard_at = time.monotonic()
+            self._last_byte_at = time.monotonic()
             try:
                 client.loop_read()
             except _NO_MQTT as error:
@@ -278,7 +279,7 @@ class BrokerSession:
     ) -> None:
         for topic, reason in zip(self._subscribing.pop(mid, []), reasons, strict=False):
             if reason.is_failure:
-                self._refusals.refused(topic, str(reason), "subscribe", again_s=0.0)
+                self._refusals.refused(topic, str(reason), "subscribe")
             else:
                 self._refusals.accepted(topic, "subscribe")
 

@@ -11,6 +11,7 @@ from install.device import service
 from install.device.errors import InstallError
 from install.device.layout import Layout
 
+_WITHDRAW_S = 60.0  # for one node; a resolver may hang longer than any of its own limits
 _KEPT_FOLDERS = {
     Path(path) for path in ("/", "/etc", "/opt", "/usr/local", "/usr/local/bin", "/usr/local/lib", "/var/lib")
 }
@@ -46,10 +47,15 @@ def _clear_topics(layout: Layout, say: Callable[[str], None]) -> None:
         return
     for configuration in sorted(layout.configuration.parent.glob("*.yaml")):
         command = [str(affectd), "withdraw", "--config", str(configuration)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-        if done.returncode:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_WITHDRAW_S)
             reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-            say(f"the retained topics of {configuration} were not cleared: {reason.removeprefix('affectd: ')}")
+        except subprocess.TimeoutExpired:
+            reason = f"the broker does not answer within {_WITHDRAW_S:.0f} s"
+        else:
+            if not done.returncode:
+                continue
+        say(f"the retained topics of {configuration} were not cleared: {reason.removeprefix('affectd: ')}")
 
 
 def _remove_files(layout: Layout) -> list[Path]:

@@ -49,14 +49,14 @@ def test_upload_is_analysed_once_however_often_the_page_runs(app: AppTest, clip:
     assert app.session_state["explained"] is explained
 
 
-def test_other_question_explains_anew_and_keeps_the_verdict(app: AppTest, clip: Path) -> None:
+def test_other_question_explains_anew_and_keeps_the_prediction(app: AppTest, clip: Path) -> None:
     app.file_uploader[0].upload(clip.name, clip.read_bytes(), "audio/wav").run()
     before = app.session_state["explained"][1]
     question = next(box for box in app.selectbox if box.label.startswith("Why"))
     question.select(question.options[1]).run()
     after = app.session_state["explained"][1]
     assert after.explanation.against == question.options[1]
-    assert after.verdict.probabilities == before.verdict.probabilities
+    assert after.prediction.probabilities == before.prediction.probabilities
     assert after.explanation.families != before.explanation.families
 
 

@@ -174,7 +174,7 @@ sys.exit(main())
 @pytest.mark.parametrize(
     ("module", "target", "after"),
     [
-        ("edge.daemon.pipeline", "Listener.push", 50),
+        ("edge.daemon.pipeline", "Pipeline.push", 50),
         ("edge.sources.capture", "Capture._hear", 0),
         ("edge.mqtt.outbox", "Outbox.take", 5),
     ],
@@ -197,7 +197,7 @@ def test_f16_any_worker_that_fails_ends_the_process(
 FROZEN = """
 import sys, threading
 import edge.daemon.pipeline
-edge.daemon.pipeline.Analyst.analyse = lambda *_: threading.Event().wait()
+edge.daemon.pipeline.analyse = lambda *_: threading.Event().wait()
 from edge.cli import main
 sys.exit(main())
 """

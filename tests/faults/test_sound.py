@@ -207,11 +207,11 @@ def young_files(roots: list[Path], since: float) -> list[Path]:
 SLOW = """
 import sys, time
 import edge.daemon.pipeline
-quick = edge.daemon.pipeline.Analyst.analyse
+quick = edge.daemon.pipeline.analyse
 def slow(*arguments):
     time.sleep(2)
     return quick(*arguments)
-edge.daemon.pipeline.Analyst.analyse = slow
+edge.daemon.pipeline.analyse = slow
 from edge.cli import main
 sys.exit(main())
 """

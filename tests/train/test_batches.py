@@ -147,7 +147,7 @@ def test_what_came_before_is_the_history_of_each(kind: str) -> None:
     found = before(*given) if kind == "numpy" else [part.numpy() for part in before(*map(torch.from_numpy, given))]
     adapter = Adapter(0, 3, AdapterSettings(prior=4))
     for place in range(6):
-        usual = adapter.snapshot().usual
+        usual = adapter.snapshot().embedding_statistics
         np.testing.assert_allclose([part[0, place] for part in found], usual, atol=1e-5)
         np.testing.assert_allclose([part[1, place] for part in found], [[0, 0, 0], [1, 1, 1]], atol=1e-6)
         adapter.observe(np.empty((1, 0), np.float32), values[0, place])

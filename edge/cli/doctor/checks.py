@@ -23,7 +23,6 @@ from edge.errors import AffectdError
 from edge.model.bundle import DEFAULT, Bundle
 
 LISTEN_S = 5.0
-STATE = Path("/var/lib/affectd")
 _WARM_UP, _MEASURED = 1, 3  # analyses
 _LIBRARIES = ("numpy", "onnxruntime", "msgspec", "yaml", "paho.mqtt", "soundfile", "soxr", "webrtcvad")
 _IMPORTS = (
@@ -90,20 +89,20 @@ def _read(path: Path) -> str:
 
 def speed(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     """On noise of a usual utterance's length: what a network costs does not depend on what it hears."""
-    from edge.daemon.pipeline import Analyst
-    from edge.explain.explainer import Explainer
+    from edge.daemon.pipeline import Question, analyse
+    from edge.explain.explainer import FAMILIES_ALONE
     from edge.model.classifier import Classifier
     from edge.vad.gate import Utterance
 
-    classifier = Classifier(_load(config), threshold=config.model.threshold)
-    analyst = Analyst(classifier, Explainer(classifier) if config.model.explain == "families" else None)
+    classifier = Classifier(_load(config))
+    question = Question(FAMILIES_ALONE if config.model.explain == "families" else ())
     noise = np.random.default_rng(0).normal(0, 1000, 3 * SAMPLE_RATE).astype(np.int16)
     utterance = Utterance(0, noise, 20.0)
     for _ in range(_WARM_UP):
-        analyst.analyse(utterance)
+        analyse(utterance, classifier, question)
     began = time.perf_counter()
     for _ in range(_MEASURED):
-        analyst.analyse(utterance)
+        analyse(utterance, classifier, question)
     yield verdicts.speed(len(noise) / SAMPLE_RATE, (time.perf_counter() - began) / _MEASURED)
 
 
@@ -175,12 +174,23 @@ def clock(_config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
 
 
 def disk(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
-    """Room for the journal."""
-    folder = Path(config.state_directory or STATE)
-    while not folder.exists():
+    """Room for the journal, in the folder that `run` would use."""
+    from edge.config.node import default_node
+    from edge.daemon.state import state_folder
+
+    try:
+        wanted = folder = state_folder(config.state_directory, config.node or default_node())
+    except AffectdError as error:
+        yield verdicts.fail("disk", str(error), "see state_directory in the configuration")
+        return
+    while not os.access(folder, os.F_OK):
         folder = folder.parent
     read_only = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
-    yield verdicts.disk(str(folder), shutil.disk_usage(folder).free, not read_only)
+    if not read_only and not os.access(folder, os.W_OK | os.X_OK):
+        todo = "let the user that the daemon runs as write there, or set state_directory"
+        yield verdicts.fail("disk", f"{folder} may not be written by this user, for {wanted}", todo)
+        return
+    yield verdicts.disk(str(wanted), shutil.disk_usage(folder).free, not read_only)
 
 
 def service(_config: Config, unit: str, _say: Say) -> Iterator[Finding]:

@@ -11,7 +11,9 @@ from torch import nn
 
 from edge import features
 from edge.explain import shapley
-from edge.explain.explainer import Explainer, log_odds, membership
+from edge.explain.explainer import Explainer
+from edge.explain.perturbation import membership
+from edge.explain.values import log_odds
 from edge.model import bundle
 from edge.model.bundle import Manifest
 from edge.model.classifier import Classifier
@@ -77,7 +79,7 @@ def explain(tmp_path):
         }
         explainer = Explainer(Classifier(bundle.write(tmp_path / "bundle", manifest, files)))
         frames = np.repeat((np.array(means) @ MEMBERS.numpy()[: len(means)])[None], 30, axis=0).astype(np.float32)
-        explanation = explainer.families(frames)
+        explanation = explainer.families(explainer.classifier.predict(frames))
         sign = 1 if explanation.target == "yes" else -1
         return {family: sign * value for family, value in explanation.families.items()}
 
@@ -96,7 +98,7 @@ def test_family_that_the_model_ignores_gets_nothing(explain):
     assert found["mel"] == pytest.approx(0, abs=1e-6)
 
 
-def test_families_that_say_alike_get_alike(explain):
+def test_interchangeable_families_get_equal_values(explain):
     found = explain(linear(torch.tensor([0.5, 0.5, 0.75, 2.0, 0.1])), [0.7, 0.7, 1.0, 1.0, 1.0])
     assert found["mfcc"] == pytest.approx(found["mel"], abs=1e-6)
 
@@ -115,18 +117,18 @@ def test_redundant_families_share_what_leaving_one_out_would_miss(explain):
 
 
 def test_explanation_is_the_average_over_all_orders_of_the_torch_network(bundles, checkpoints, voice):
-    classifier = Classifier(bundles["frames"], threshold=0.0)
+    classifier = Classifier(bundles["frames"])
     frames = features.frames(voice)
-    explanation = Explainer(classifier).families(frames)
+    explanation = Explainer(classifier).families(classifier.predict(frames))
     target, inputs = classifier.bundle.labels.index(explanation.target), classifier.inputs(frames)
     count = len(NAMES)
     rows = inputs * (shapley.coalitions(count) @ membership("frames", features.FIVE))[:, None]
     with torch.inference_mode():
-        worths = log_odds(checkpoints["frames"].network(torch.from_numpy(rows))[0].numpy())[:, target]
+        values = log_odds(checkpoints["frames"].network(torch.from_numpy(rows))[0].numpy())[:, target]
     shares = np.zeros(count)
     for order in permutations(range(count)):
         coalition = 0
         for family in order:
-            shares[family] += (worths[coalition | 1 << family] - worths[coalition]) / factorial(count)
+            shares[family] += (values[coalition | 1 << family] - values[coalition]) / factorial(count)
             coalition |= 1 << family
     np.testing.assert_allclose(list(explanation.families.values()), shares, atol=1e-4)

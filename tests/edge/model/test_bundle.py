@@ -198,12 +198,57 @@ def test_canary_tells_a_graph_that_computes_something_else(framed):
     refused(framed, bundle.COALITIONS, "other logits")
 
 
+def installed_in(folder: Path) -> list[str]:
+    """The names in a folder, those that are hidden as ``.name``."""
+    return sorted(
+        f".{path.name.split('.')[1]}" if path.name.startswith(".") else path.name for path in folder.iterdir()
+    )
+
+
 def test_install_replaces_a_whole_bundle(bundles, tmp_path):
     target = tmp_path / "installed"
-    assert install(bundles["frames"].path, target).name == "frames"
+    for name in ("frames", "pooled", "frames"):
+        assert install(bundles[name].path, target).name == name
+        assert {path.name for path in target.iterdir()} == {path.name for path in bundles[name].path.iterdir()}
+        assert installed_in(tmp_path) == [".installed", "installed"]
+        assert target.is_symlink()
+        assert not target.readlink().is_absolute(), "the folder may be moved"
+
+
+def test_install_turns_a_plain_folder_into_a_link(bundles, tmp_path):
+    target = tmp_path / "installed"
+    shutil.copytree(bundles["frames"].path, target)
     assert install(bundles["pooled"].path, target).name == "pooled"
-    assert {path.name for path in target.iterdir()} == {path.name for path in bundles["pooled"].path.iterdir()}
-    assert [path.name for path in tmp_path.iterdir()] == ["installed"]
+    assert target.is_symlink()
+    assert installed_in(tmp_path) == [".installed", "installed"]
+
+
+def test_install_leaves_a_folder_alone_that_a_person_has_linked_to(bundles, tmp_path):
+    mine = Path(shutil.copytree(bundles["frames"].path, tmp_path / "mine"))
+    (tmp_path / "installed").symlink_to(mine)
+    assert install(bundles["pooled"].path, tmp_path / "installed").name == "pooled"
+    assert Bundle.load(mine).name == "frames"
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_bundle_that_cannot_be_switched_to_leaves_the_old_one(bundles, tmp_path, monkeypatch, link):
+    target = tmp_path / "installed"
+    shutil.copytree(bundles["frames"].path, target)
+    if link:
+        install(bundles["frames"].path, target)
+    before, refuse = installed_in(tmp_path), Path.rename
+
+    def rename(self: Path, to: Path) -> Path:
+        if Path(to) == target and not str(self).endswith(".old"):
+            raise OSError(28, "No space left on device")
+        return refuse(self, to)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(Path, "replace", rename)
+    with pytest.raises(BundleError, match="No space left"):
+        install(bundles["pooled"].path, target)
+    assert Bundle.load(target).name == "frames"
+    assert installed_in(tmp_path) == before
 
 
 def test_install_of_a_broken_bundle_changes_nothing(bundles, framed, tmp_path):
@@ -213,7 +258,16 @@ def test_install_of_a_broken_bundle_changes_nothing(bundles, framed, tmp_path):
     with pytest.raises(BundleError):
         install(framed, target)
     assert Bundle.load(target).digest == bundles["pooled"].digest
-    assert {path.name for path in tmp_path.iterdir()} == {"bundle", "installed"}
+    assert installed_in(tmp_path) == [".installed", "bundle", "installed"]
+
+
+def test_write_makes_a_plain_folder_that_can_be_copied(bundles, tmp_path):
+    target, source = tmp_path / "written", bundles["frames"]
+    files = {name: (source.path / name).read_bytes() for name in source.manifest.files}
+    for _ in range(2):
+        assert write(target, source.manifest, files).name == "frames"
+        assert not target.is_symlink()
+        assert installed_in(tmp_path) == ["written"]
 
 
 def test_install_where_nothing_may_be_written(bundles, tmp_path):

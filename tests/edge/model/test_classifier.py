@@ -15,33 +15,39 @@ def classifier(request, bundles) -> Classifier:
 
 
 def test_probabilities_are_the_tempered_softmax_of_the_logits(classifier, voice):
-    verdict = classifier.classify(features.frames(voice))
-    expected = np.exp(verdict.logits.astype(float) / 1.5)
-    assert list(verdict.probabilities.values()) == pytest.approx(expected / expected.sum(), abs=1e-9)
-    assert verdict.confidence == max(verdict.probabilities.values())
-    assert verdict.probabilities[verdict.label] == verdict.confidence
+    prediction = classifier.predict(features.frames(voice))
+    expected = np.exp(prediction.logits.astype(float) / 1.5)
+    assert list(prediction.probabilities.values()) == pytest.approx(expected / expected.sum(), abs=1e-9)
+    assert prediction.confidence == max(prediction.probabilities.values())
+    assert prediction.probabilities[prediction.label] == prediction.confidence
 
 
 def test_attention_is_a_distribution_over_time(bundles, voice):
-    attention = Classifier(bundles["frames"]).classify(features.frames(voice)).attention
+    attention = Classifier(bundles["frames"]).predict(features.frames(voice)).attention
     assert len(attention) > 5
     assert attention.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_uncertain_below_the_threshold_of_the_moment(classifier, voice):
+def test_uncertain_below_the_threshold_that_is_given(classifier, voice):
     frames = features.frames(voice)
-    classifier.threshold = 0.0
-    assert classifier.classify(frames).emotion == classifier.classify(frames).label
-    classifier.threshold = 1.0
-    verdict = classifier.classify(frames)
-    assert verdict.uncertain
-    assert verdict.emotion == "uncertain"
-    assert verdict.label in classifier.bundle.labels
+    sure = classifier.predict(frames, threshold=0.0)
+    assert sure.emotion == sure.label
+    prediction = classifier.predict(frames, threshold=1.0)
+    assert prediction.uncertain
+    assert prediction.emotion == "uncertain"
+    assert prediction.label == sure.label
 
 
-def test_threshold_of_the_bundle_unless_given(bundles):
-    assert Classifier(bundles["frames"]).threshold == 0.4
-    assert Classifier(bundles["frames"], threshold=0.0).threshold == 0.0
+def test_threshold_of_the_bundle_unless_given(classifier, voice):
+    frames = features.frames(voice)
+    assert classifier.predict(frames).threshold == 0.4
+    assert classifier.predict(frames, threshold=0.0).threshold == 0.0
+
+
+def test_a_classifier_cannot_be_changed(classifier):
+    for name in ("bundle", "threshold", "adapter"):
+        with pytest.raises(AttributeError):
+            setattr(classifier, name, None)
 
 
 def test_scaler_is_applied_before_the_adapter(classifier, voice):
@@ -52,32 +58,29 @@ def test_scaler_is_applied_before_the_adapter(classifier, voice):
     plain = classifier.inputs(frames)
     np.testing.assert_allclose(plain.reshape(scaled.shape), scaled, atol=1e-5)
     count = len(scaler.mean)
-    classifier.adapter = Adaptation(np.full(count, 2, np.float32), np.full(count, 4, np.float32), np.empty((2, 0)))
-    np.testing.assert_allclose(classifier.inputs(frames).reshape(scaled.shape), (scaled - 2) / 4, atol=1e-5)
+    adaptation = Adaptation(np.full(count, 2, np.float32), np.full(count, 4, np.float32), np.empty((2, 0)))
+    np.testing.assert_allclose(classifier.inputs(frames, adaptation).reshape(scaled.shape), (scaled - 2) / 4, atol=1e-5)
 
 
-def test_what_is_usual_of_a_source_is_taken_out_of_the_embedding(bundles, voice):
+def test_the_statistics_of_a_source_are_taken_out_of_the_embedding(bundles, voice):
     classifier, frames = Classifier(bundles["frames"]), features.frames(voice)
-    cold = classifier.classify(frames)
+    cold = classifier.predict(frames)
     count, width = len(classifier.bundle.scaler.mean), classifier.bundle.embedding
     assert cold.embedding.shape == (width,)
     nothing = np.zeros(count, np.float32), np.ones(count, np.float32)
-    usual = np.stack([np.linspace(-1, 1, width), np.full(width, 2)]).astype(np.float32)
-    classifier.adapter = Adaptation(*nothing, usual)
-    warm = classifier.classify(frames)
+    statistics = np.stack([np.linspace(-1, 1, width), np.full(width, 2)]).astype(np.float32)
+    warm = classifier.predict(frames, Adaptation(*nothing, statistics))
     np.testing.assert_allclose(warm.embedding, cold.embedding, atol=1e-5)  # what is learnt is what was heard
     assert np.abs(warm.logits - cold.logits).max() > 0.01
     said = []
-    for heard in (frames, frames[:20]):  # what is entirely usual leaves the last layer's bias alone
-        classifier.adapter = Adaptation(*nothing, usual)
-        embedding = classifier.classify(heard).embedding
-        classifier.adapter = Adaptation(*nothing, np.stack([embedding, usual[1]]))
-        said.append(classifier.classify(heard).logits)
+    for heard in (frames, frames[:20]):  # an embedding that equals the mean leaves the last layer's bias alone
+        embedding = classifier.predict(heard, Adaptation(*nothing, statistics)).embedding
+        said.append(classifier.predict(heard, Adaptation(*nothing, np.stack([embedding, statistics[1]]))).logits)
     np.testing.assert_allclose(said[0], said[1], atol=1e-4)
 
 
 def test_one_frame_is_classified(classifier):
-    assert np.isfinite(classifier.classify(np.zeros((1, features.COUNT), np.float32)).logits).all()
+    assert np.isfinite(classifier.predict(np.zeros((1, features.COUNT), np.float32)).logits).all()
 
 
 def test_softmax_survives_large_logits():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS
-from edge.daemon.health import Pulse
+from edge.daemon.supervisor import Heartbeats
 from edge.events.delivery import Delivery
 from edge.mqtt import outbox
 from edge.mqtt.backoff import FIRST_S, Backoff
@@ -279,7 +279,7 @@ def test_an_interruption_is_not_a_slow_device() -> None:
 
 
 def test_a_worker_that_no_longer_beats_is_named() -> None:
-    pulse = Pulse(patience_s=45)
+    pulse = Heartbeats(patience_s=45)
     pulse.beat("listener", 0)
     pulse.beat("connection", 40)
     assert pulse.stuck(45) == []

@@ -1,6 +1,7 @@
 """``affectd analyse``: the daemon's pipeline over files, one JSON object a line."""
 
 import argparse
+import math
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
@@ -10,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.audio import FULL_SCALE, SAMPLE_RATE
 from edge.cli import output
 from edge.config import Config, GateSettings, load
 from edge.daemon.pipeline import Analysis, Pipeline, Question, analyse
@@ -21,7 +23,34 @@ from edge.model.classifier import Classifier
 from edge.sources.conversion import decode, into_blocks
 from edge.vad.gate import Utterance
 
+_QUIET_DB = -50.0  # dBFS: peaks below which the voice detectors find little
 _STRETCH = 64  # blocks that the gate may look ahead in a file: two seconds
+
+
+class Level:
+    """How loud and how long the sound is that passes through."""
+
+    def __init__(self) -> None:
+        self._peak = 0
+        self._samples = 0
+
+    def through(self, chunks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
+        """The same chunks, int16 [n] each."""
+        for chunk in chunks:
+            if len(chunk):
+                self._peak = max(self._peak, int(chunk.max()), -int(chunk.min()))
+            self._samples += len(chunk)
+            yield chunk
+
+    def why_nothing(self) -> str:
+        """Why no utterance was found in it, in words."""
+        seconds = f"{self._samples / SAMPLE_RATE:.1f} s"
+        if not self._peak:
+            return f"every sample of {seconds} is zero"
+        peak_db = 20 * math.log10(self._peak / FULL_SCALE)
+        if peak_db < _QUIET_DB:
+            return f"it is too quiet (its peak is {peak_db:.0f} dBFS over {seconds}): make it louder"
+        return f"no speech in {seconds} (peak {peak_db:.0f} dBFS): --whole takes the file as one utterance all the same"
 
 
 class UtteranceResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,7 +118,8 @@ def analyse_files(
     against: str | None,
     adapt: bool = False,
 ) -> int:
-    """Print a result a line on stdout; a file that cannot be read is named on stderr and does not stop the others.
+    """Print a result a line on stdout; a file that cannot be read, or in which nothing is found, is named on
+    stderr with the reason, and does not stop the others.
 
     ``parts`` are those of the explanations, none for no explanation; ``against`` is the label they compare with;
     ``adapt`` takes the files as what one microphone has heard, in order.
@@ -101,12 +131,18 @@ def analyse_files(
     question = Question(parts, against, threshold)
     failed = 0
     for path in paths:
+        name, level, found = output.file_name(path), Level(), False
         try:
-            for analysis in analyse_chunks(decode(path), gate, classifier, question, adapter, whole=whole):
-                output.json(msgspec.json.encode(result_of(output.file_name(path), analysis)))
+            sound = level.through(decode(path))
+            for analysis in analyse_chunks(sound, gate, classifier, question, adapter, whole=whole):
+                found = True
+                output.json(msgspec.json.encode(result_of(name, analysis)))
         except AudioError as error:
             print(f"affectd: {error}", file=sys.stderr)
             failed += 1
+        else:
+            if not found:
+                print(f"affectd: {name}: nothing was found: {level.why_nothing()}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -13,7 +13,16 @@ _STAND_INS = str.maketrans(
 
 
 def prepare() -> None:
-    """Let no text end the command because the terminal's encoding lacks a character of it."""
+    """Let no text end the command because the terminal's encoding lacks a character of it.
+
+    Standard streams that are closed stay so for us, but their numbers are taken: else the next file or connection would
+    get one, and what a library writes to it would go there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     codecs.register_error("affectd", _stand_in)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

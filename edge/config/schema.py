@@ -66,10 +66,10 @@ def _problems(value: object, annotation: Any, path: str) -> Iterator[str]:
         try:
             msgspec.convert(value, annotation)
         except msgspec.ValidationError:
-            yield f"{path} is {json.dumps(value, default=str)}: allowed is {_allowed(annotation)}"
+            yield f"{path} is {_shown(value)}: allowed is {_allowed(annotation)}"
         return
     if not isinstance(value, dict):
-        found = json.dumps(value, default=str)
+        found = _shown(value)
         yield f"{path or 'the file'} is {found}: allowed is a mapping with {_fields_of(struct)}"
         return
     within = list(_problems_within(value, struct, path))
@@ -95,6 +95,14 @@ def _problems_within(mapping: dict[Any, Any], struct: type[msgspec.Struct], path
     for field in msgspec.structs.fields(struct):
         if field.required and field.name not in mapping:
             yield f"{path}.{field.name}".lstrip(".") + f" is missing: allowed is {_allowed(hints[field.name])}"
+
+
+def _shown(value: object) -> str:
+    """What was found, as JSON where it can be: YAML's anchors allow a list that holds itself."""
+    try:
+        return json.dumps(value, default=str)
+    except (ValueError, TypeError):
+        return repr(value)
 
 
 def _leaves(struct: type[msgspec.Struct], path: str) -> Iterator[tuple[str, object, Any]]:

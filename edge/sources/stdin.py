@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
+from edge.errors import SourceError
 from edge.sources.pcm import pcm_blocks, read_descriptor
 
 
@@ -24,6 +25,8 @@ class StdinSource:
         self._closed = threading.Event()
 
     def blocks(self) -> Iterator[NDArray[np.int16]]:
+        if self._descriptor is None and sys.stdin is None:
+            raise SourceError("standard input is closed: pipe raw PCM into it, or choose another source.kind")
         descriptor = sys.stdin.fileno() if self._descriptor is None else self._descriptor
         return pcm_blocks(read_descriptor(descriptor, self._closed, stall_s=None), self._rate, self._channels)
 

@@ -23,7 +23,7 @@ from edge.sources.inbox import Block, Discontinuity, Inbox
 class Listener:
     """Owns the pipeline, the adapter and the recent utterances: ``run`` and the requests belong to its thread.
 
-    Other threads hand requests in with ``Inbox.ask``. Through ``Inbox.attend`` capture learns whether somebody may speak.
+    Other threads hand requests in with ``Inbox.ask``; ``Inbox.attend`` tells capture whether somebody may speak.
     ``progress`` is called for every block, ``beat`` whenever the thread moves.
     """
 

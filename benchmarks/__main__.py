@@ -14,7 +14,7 @@ NAMES = (
     "utterance", "features", "coalitions", "listening", "memory", "start", "latency", "throughput", "size", "training",
     "hotspots", "growth",
 )  # fmt: skip
-ONCE = {"memory", "size"}  # measured once: one is long, and files do not change
+ONCE = {"memory", "size"}  # measured once: memory takes long, and sizes do not vary
 QUICK = {
     "features": ["--clips", "20"],
     "listening": ["--seconds", "20"],

@@ -14,7 +14,7 @@ from benchmarks.measure import RESULTS, Row, plain
 
 README = measure.ROOT / "README.md"
 PAGE = measure.ROOT / "docs" / "performance.md"
-KINDS = ("FusedConv", "Conv", "MatMul", "LSTM", "BatchNormalization", "Transpose")  # of nodes that are named
+KINDS = ("FusedConv", "Conv", "MatMul", "LSTM", "BatchNormalization", "Transpose")  # nodes that have their own row
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def summary(rows: Sequence[Row]) -> str:
 
 
 def stages(details: dict) -> str:
-    """The parts of three seconds."""
+    """The stages of three seconds of speech."""
     lines = ["| stage | CPU ms, median | least to most |", "|---|--:|---|"]
     for name, each in details["stages"].items():
         shown = name.replace("  ", "&nbsp;&nbsp;")
@@ -77,7 +77,7 @@ def graphs(details: dict) -> str:
 
 
 def growth(details: dict) -> str:
-    """A table for each axis."""
+    """One table for each axis."""
     parts = []
     names = {"length": ("length, s", "length_s"), "rows": ("coalitions", "rows"), "nodes": ("daemons", "nodes")}
     units = {"length": "CPU ms", "rows": "CPU ms", "nodes": "% of a core"}

@@ -15,6 +15,7 @@ from edge.explain.explainer import Explainer
 from edge.model.bundle import DEFAULT, Bundle
 from edge.model.classifier import Classifier
 from edge.sources.conversion import read_audio
+from edge.sources.highpass import high_passed
 
 
 def run(options: argparse.Namespace) -> int:
@@ -22,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     classifier = Classifier(Bundle.load(Path(options.bundle or DEFAULT)))
     explainer = Explainer(classifier)
     explainer.require_label(options.against)
-    samples = _stretch(read_audio(options.file), options)
+    samples = _stretch(high_passed(read_audio(options.file)), options)
     frames = features.frames(samples, classifier.bundle.features)
     prediction = classifier.predict(frames)
     explanation = explainer.explain(prediction, against=options.against)

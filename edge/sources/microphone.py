@@ -48,10 +48,13 @@ class MicrophoneSource:
     """
 
     endless = True
+    always_on = False
 
     def __init__(self, device: str | None = None) -> None:
         self.name = device or "default microphone"
         self.overflows = 0
+        self.lost_s = 0.0
+        self.drains: int | None = None
         self._device = device
         self._closed = threading.Event()
 
@@ -79,6 +82,7 @@ class MicrophoneSource:
                     stream.close()
 
     def close(self) -> None:
+        """End ``blocks()`` soon, for good; from any thread."""
         self._closed.set()
 
     def _drain(self, stream: Any, pieces: "queue.Queue[bytes]") -> Iterator[bytes]:

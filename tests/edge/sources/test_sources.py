@@ -16,7 +16,6 @@ from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS, SAMPLE_RATE
 from edge.errors import SourceError
 from edge.sources import (
     CommandSource,
-    DigitalSilence,
     FileSource,
     Microphone,
     MicrophoneSource,
@@ -169,21 +168,14 @@ def test_missing_file_is_a_source_error(tmp_path):
         next(FileSource(tmp_path / "none.wav").blocks())
 
 
-def test_digital_silence_is_noticed_and_ends_with_the_first_sample():
-    silence = DigitalSilence(seconds=1)
-    zeros = np.zeros(BLOCK_SAMPLES, np.int16)
-    assert [silence.push(zeros) for _ in range(33)] == [False] * 31 + [True] * 2
-    faint = zeros.copy()
-    faint[-1] = 1
-    assert not silence.push(faint)
-    assert not silence.push(zeros)
-
-
 class Flaky:
     """A source that fails at its first and third opening, and yields a block at every other."""
 
     name = "flaky"
     endless = True
+    always_on = False
+    lost_s = 0.0
+    drains = None
 
     def __init__(self) -> None:
         self.openings = 0

@@ -1,7 +1,7 @@
 """Evaluation of a bundle, as the device runs it: its own features, scaler, adapter and graph."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,10 @@ from edge.bundle import Bundle
 from edge.classifier import Classifier
 from edge.errors import UsageError
 from train import listen, report
+from train.conditions import condition
 from train.corpora import Clip, read_manifest
 from train.recordings import features_of
+from train.settings import sounds_folder
 
 Floats = NDArray[np.float32]
 
@@ -23,7 +25,9 @@ LABELS: dict[str, str | None] = {"calm": "neutral", "boredom": None}
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What to evaluate: a bundle on the recordings of a manifest, under one protocol of adaptation."""
+    """What to evaluate: a bundle on the recordings of a manifest, heard in one condition (``train.conditions``), under
+    one protocol of adaptation; ``sounds`` is where the noise of a condition lies.
+    """
 
     bundle: Path
     manifest: Path
@@ -34,6 +38,8 @@ class Evaluation:
     cache: Path = Path("runs/cache")
     jobs: int = 1
     dask: str = ""
+    condition: str = "near"
+    sounds: Path = field(default_factory=sounds_folder)
 
 
 def ear_of(bundle: Bundle) -> listen.Ear:
@@ -55,13 +61,25 @@ def evaluate(evaluation: Evaluation) -> dict[str, object]:
     bundle = Bundle.load(evaluation.bundle)
     clips, left_out = known(read_manifest(evaluation.manifest), bundle)
     frames = features_of(
-        clips, evaluation.root, evaluation.cache, evaluation.jobs, dask=evaluation.dask, chosen=bundle.features
+        clips,
+        evaluation.root,
+        evaluation.cache,
+        evaluation.jobs,
+        condition(evaluation.condition, evaluation.cache, evaluation.sounds),
+        evaluation.dask,
+        bundle.features,
     )
     heard = listen.listen(
         clips, frames, ear_of(bundle), evaluation.adapt, seed=evaluation.seed, history=evaluation.history
     )
     scores = report.describe(clips, heard, bundle.labels, bundle.temperature, evaluation.adapt)
-    return {"bundle": bundle.name, **scores, "history": evaluation.history, "left_out": dict(left_out)}
+    return {
+        "bundle": bundle.name,
+        **scores,
+        "condition": evaluation.condition,
+        "history": evaluation.history,
+        "left_out": dict(left_out),
+    }
 
 
 def known(clips: list[Clip], bundle: Bundle) -> tuple[list[Clip], Counter[str]]:

@@ -13,7 +13,7 @@ from edge.errors import UsageError
 from train import listen, report
 from train.calibration import fit_temperature
 from train.checkpoint import Checkpoint, read_checkpoint
-from train.corpora import Clip, read_manifest, relabel
+from train.corpora import Clip, read_folders, relabel
 from train.run import Material, read_heard, read_split, run
 from train.settings import Settings, SplitSettings
 from train.splits import speaker_folds, statement_folds
@@ -80,7 +80,7 @@ def judge(
     ``{seed}`` stands for the seed, in the settings' ``teachers`` ``{fold}`` for the fold. Of several processes the
     first alone has something to tell.
     """
-    clips = relabel(read_manifest(material.root / settings.manifest), settings.labels)
+    clips = relabel(read_folders(material.folders, settings.manifest), settings.labels)
     folds, seeds = folds_of(protocol, clips, settings), seeds or (settings.seed,)
     runs: list[Judged] = []
     for seed in seeds:
@@ -96,13 +96,13 @@ def judge(
                 (place / "last.pt").unlink(missing_ok=True)  # of another configuration, and at its end
             judged[name] = place, chosen, kept or run(chosen, material, place, begin)
         runs.append(judged)
-    return sum_up(runs, material.root, folder, protocol, seeds, settings, start) or {}
+    return sum_up(runs, material.folders, folder, protocol, seeds, settings, start) or {}
 
 
 @rank_zero_only
 def sum_up(
     runs: Sequence[Judged],
-    root: Path,
+    folders: Sequence[Path],
     folder: Path,
     protocol: str,
     seeds: Sequence[int],
@@ -112,7 +112,7 @@ def sum_up(
     """The report of all folds and seeds, by the first process alone, which has kept what was heard."""
     scores: dict[str, dict[str, dict[str, object]]] = {}
     for judged in runs:
-        scores |= at_even_temperature(judged, root)
+        scores |= at_even_temperature(judged, folders)
     known = list(scores.values())
     summary = {adapt: summarise([fold[adapt] for fold in known], len(seeds)) for adapt in listen.PROTOCOLS}
     found = {
@@ -137,11 +137,11 @@ def finished(folder: Path, settings: Settings) -> Checkpoint | None:
     return checkpoint if same else None
 
 
-def at_even_temperature(judged: Judged, root: Path) -> dict[str, dict[str, dict[str, object]]]:
+def at_even_temperature(judged: Judged, folders: Sequence[Path]) -> dict[str, dict[str, dict[str, object]]]:
     """The scores of one seed's folds, each at the temperature that suits the others; a single fold keeps its own."""
     sides, logits, meant = {}, {}, {}
     for name, (folder, settings, checkpoint) in judged.items():
-        clips = [clip for clip in read_split(settings, root).test if clip.emotion in checkpoint.classes]
+        clips = [clip for clip in read_split(settings, *folders).test if clip.emotion in checkpoint.classes]
         sides[name] = clips
         heard = {protocol: read_heard(folder / protocol) for protocol in listen.PROTOCOLS}
         logits[name] = heard

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import joblib
 import numpy as np
+import scipy.signal
 import soundfile
 import soxr
 from numpy.typing import NDArray
@@ -18,10 +20,15 @@ from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.errors import AudioError
 from edge.features import FeatureSet
+from train import encoder
 from train.cluster import spread
 from train.corpora import Clip
 
 Floats = NDArray[np.float32]
+
+HIGH_PASS_HZ = 70.0
+HIGH_PASS = scipy.signal.butter(2, HIGH_PASS_HZ, "highpass", fs=SAMPLE_RATE, output="sos")
+AT_REST = scipy.signal.sosfilt_zi(HIGH_PASS)
 
 Change = Callable[[Floats, np.random.Generator], Floats]
 """An augmentation of a waveform: float32 [samples] at 16 kHz -> float32 [samples]."""
@@ -39,6 +46,14 @@ def decode(path: Path) -> Floats:
     return mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Front:
+    """What is computed of a recording and kept: float [time, columns] of its samples, under a name for the cache."""
+
+    name: str
+    compute: Callable[[Floats], NDArray[np.floating]]
+
+
 def features_of(
     clips: Sequence[Clip],
     root: Path,
@@ -48,34 +63,65 @@ def features_of(
     dask: str = "",
     chosen: FeatureSet = features.SIX,
 ) -> list[Floats]:
-    """Frames float32 [time, features] of every clip, from ``cache`` where they are there already.
+    """Frames float32 [time, features] of every clip: ``streams_of`` with the hand-made features alone."""
+    (frames,) = streams_of(clips, root, cache, jobs, change, dask, (hand_made(chosen),))
+    return [np.asarray(found, np.float32) for found in frames]
+
+
+def streams_of(
+    clips: Sequence[Clip],
+    root: Path,
+    cache: Path,
+    jobs: int = 1,
+    change: tuple[str, Change] | None = None,
+    dask: str = "",
+    fronts: Sequence[Front] = (),
+) -> list[list[NDArray[np.floating]]]:
+    """What every front computes of every clip, from ``cache`` where it is there already.
 
     What is missing is computed by ``jobs`` processes, or by the Dask cluster at ``dask``, whose workers find the
     recordings under the same path. ``change`` is a named augmentation; its copies are kept under its name, seeded by
     the clip's content, so that a copy always belongs to the same original.
     """
     name, changed = change or ("plain", None)
-    folder = cache / _digest(chosen) / name
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = [folder / f"{_key(clip, root)}.npy" for clip in clips]
-    missing = [place for place, path in enumerate(kept) if not path.is_file()]
-    sounds = [(root.resolve() / clips[place].path, kept[place].stem) for place in missing]
-    task = partial(_frames, chosen=chosen, change=changed)
+    keys = [_key(clip, root) for clip in clips]
+    kept = [[cache / front.name / name / f"{key}.npy" for key in keys] for front in fronts]
+    for front in fronts:
+        (cache / front.name / name).mkdir(parents=True, exist_ok=True)
+    missing = [place for place in range(len(keys)) if not all(paths[place].is_file() for paths in kept)]
+    sounds = [(root.resolve() / clips[place].path, keys[place]) for place in missing]
+    task = partial(_analysed, fronts=fronts, change=changed)
     done = (
         spread(task, sounds, dask)
         if dask and clips
         else enumerate(joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(task)(one) for one in sounds))
     )
     with tqdm(total=len(missing), desc=f"features ({name})", unit="clip", leave=False, disable=not missing) as bar:
-        for place, frames in done:
-            _keep(frames, kept[missing[place]])
+        for place, found in done:
+            for paths, values in zip(kept, found, strict=True):
+                _keep(values, paths[missing[place]])
             bar.update()
-    return [np.asarray(np.load(path), np.float32) for path in kept]
+    return [[np.load(path) for path in paths] for paths in kept]
 
 
-def _digest(chosen: FeatureSet) -> str:
-    """Names the feature definition, so that a changed one never meets an old cache."""
-    return hashlib.sha256(json.dumps(chosen.specification, sort_keys=True).encode()).hexdigest()[:12]
+def hand_made(chosen: FeatureSet) -> Front:
+    """The hand-made features: float32 [time, features]."""
+    return Front(_digest(chosen.specification), partial(features.frames, chosen=chosen))
+
+
+def spectra() -> Front:
+    """What the encoder is given: log-mel float16 [time, 80]."""
+    return Front(_digest(encoder.SPECIFICATION), _spectrum)
+
+
+def _spectrum(samples: Floats) -> NDArray[np.float16]:
+    return encoder.log_mel(samples).T.astype(np.float16)
+
+
+def _digest(specification: Mapping[str, object]) -> str:
+    """Names a definition and what stands before it, so that a changed one never meets an old cache."""
+    definition = {**specification, "high_pass_hz": HIGH_PASS_HZ}
+    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _key(clip: Clip, root: Path) -> str:
@@ -89,16 +135,32 @@ def _present(path: Path) -> Path:
     return path
 
 
-def _frames(sound: tuple[Path, str], chosen: FeatureSet, change: Change | None) -> Floats:
-    """The frames of a recording, given with the hash that seeds its change."""
-    path, key = sound
+def _analysed(sound: tuple[Path, str], fronts: Sequence[Front], change: Change | None) -> list[NDArray[np.floating]]:
+    """What the fronts compute of a recording, given with the hash that seeds its change."""
+    samples = samples_of(*sound, change)
+    return [front.compute(samples) for front in fronts]
+
+
+def samples_of(path: Path, key: str, change: Change | None = None) -> Floats:
+    """What features are computed from: a recording, or its copy that the hash ``key`` seeds, as a device has it."""
     samples = decode(_present(path))
     if change:
         samples = change(samples, np.random.default_rng(int(key[:16], 16)))
-    return features.frames(samples, chosen)
+    return conditioned(samples)
 
 
-def _keep(frames: Floats, path: Path) -> None:
+def conditioned(samples: Floats) -> Floats:
+    """The high-pass that the device applies first, so that an offset or mains hum reaches no feature.
+
+    A Butterworth filter of the second order, of 70 Hz, as a stream that begins as if the first sample had always been:
+    6.9 dB less at 50 Hz, 0.9 dB at 100 Hz, less than 0.1 dB from 200 Hz on. Stands here until `edge` has it, which then
+    is called in its place.
+    """
+    begun, _ = scipy.signal.sosfilt(HIGH_PASS, samples.astype(np.float64), zi=AT_REST * float(samples[0]))
+    return np.asarray(begun, np.float32)
+
+
+def _keep(frames: NDArray[np.floating], path: Path) -> None:
     """Writes the file whole or not at all, whoever else writes the same."""
     half = path.with_suffix(f".{uuid4().hex}.partial")
     with half.open("wb") as file:

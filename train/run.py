@@ -15,15 +15,15 @@ from scipy.special import softmax
 from edge.errors import AffectdError, UsageError
 from edge.features import FeatureSet
 from train import listen, report
-from train.augmentation import CHANGES
+from train.augmentation import change_of
 from train.bank import Bank, fit_scaler
 from train.calibration import fit_temperature, threshold_for
 from train.checkpoint import Checkpoint, read_checkpoint
-from train.corpora import Clip, classes_of, read_manifest, relabel
+from train.corpora import Clip, classes_of, read_folders, relabel
 from train.distillation import Teachers, read_teachers, refuse_strangers
 from train.fit import BatchSource, fit, infer
 from train.recordings import features_of
-from train.settings import Settings
+from train.settings import Settings, sounds_folder
 from train.splits import Split, at_random, by_speaker, by_statement
 
 Floats = NDArray[np.float32]
@@ -35,6 +35,7 @@ LICENCES = {
     "emovo": "research",
     "nemo": "CC BY-NC-SA 4.0",
     "ased": "none stated; cite the authors",
+    "turev": "CC BY-NC-ND 4.0",
 }
 """What the official corpora say; a corpus that is not here says nothing."""
 
@@ -44,26 +45,36 @@ HEARD = "heard.npz"
 
 @dataclass(frozen=True)
 class Material:
-    """Where recordings lie and where their features are kept: on disk, and in memory from one fold to the next."""
+    """Where recordings lie and where their features are kept: on disk, and in memory from one fold to the next.
+
+    ``more`` are further data folders beside ``root``; ``sounds`` is where real noise for augmented copies lies.
+    """
 
     root: Path
     cache: Path
     jobs: int = 1
     dask: str = ""
+    more: tuple[Path, ...] = ()
+    sounds: Path = field(default_factory=sounds_folder)
     kept: dict[tuple[FeatureSet, str, str], Floats] = field(default_factory=dict)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All data folders."""
+        return (self.root, *self.more)
 
     def frames(self, clips: Sequence[Clip], chosen: FeatureSet, change: str = "") -> list[Floats]:
         """Frames of every clip, or of its augmented copy."""
         new = [clip for clip in clips if (chosen, change, clip.path) not in self.kept]
-        named = (change, CHANGES[change]) if change else None
+        named = change_of(change, self.cache, self.sounds) if change else None
         found = features_of(new, self.root, self.cache, self.jobs, named, self.dask, chosen)
         self.kept.update(((chosen, change, clip.path), frames) for clip, frames in zip(new, found, strict=True))
         return [self.kept[chosen, change, clip.path] for clip in clips]
 
 
-def read_split(settings: Settings, root: Path) -> Split:
-    """The clips that the configuration names, relabelled and split."""
-    clips = relabel(read_manifest(root / settings.manifest), settings.labels)
+def read_split(settings: Settings, *folders: Path) -> Split:
+    """The clips that the configuration names, of every data folder, relabelled and split."""
+    clips = relabel(read_folders(folders, settings.manifest), settings.labels)
     if settings.corpora:
         clips = [clip for clip in clips if clip.corpus in settings.corpora]
     if settings.split.random:
@@ -75,7 +86,7 @@ def read_split(settings: Settings, root: Path) -> Split:
 
 def run(settings: Settings, material: Material, folder: Path, start: Path | None = None) -> Checkpoint:
     """Trains, calibrates and evaluates; leaves checkpoint.pt, report.json, pictures and logits in ``folder``."""
-    split = read_split(settings, material.root)
+    split = read_split(settings, *material.folders)
     checkpoint = train(settings, split, material, folder, start)
     reports: dict[str, object] = {}
     clips = [clip for clip in split.test if clip.emotion in checkpoint.classes]
@@ -114,7 +125,7 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     known = {**before, **teachers}
     refuse_strangers(known)
     for path, checkpoint in known.items():
-        refuse_foreknowledge(path, checkpoint, split, material.root)
+        refuse_foreknowledge(path, checkpoint, split, material.folders)
     inherited = next(iter(known.values()), None)
     classes = inherited.classes if inherited else classes_of(split.train)
     frames = material.frames(split.train, settings.features)
@@ -146,10 +157,10 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     return calibrate(checkpoint, aside, aside_frames, settings) if aside else checkpoint
 
 
-def refuse_foreknowledge(path: Path, checkpoint: Checkpoint, split: Split, root: Path) -> None:
+def refuse_foreknowledge(path: Path, checkpoint: Checkpoint, split: Split, folders: Sequence[Path]) -> None:
     """Raises where a network that this one is to begin or learn from was trained on what evaluates or calibrates it."""
     try:
-        known = read_split(msgspec.convert(checkpoint.card["training"], Settings), root).train
+        known = read_split(msgspec.convert(checkpoint.card["training"], Settings), *folders).train
         Split(split.protocol, known, split.calibration, split.test)
     except (KeyError, msgspec.ValidationError) as error:
         raise AffectdError(f"{path}: does not say what it was trained on ({error}); train it again.") from error

@@ -12,6 +12,9 @@ from edge.errors import ConfigError
 from edge.features import FeatureSet
 from train.network import NetworkSettings
 
+DATA_FOLDERS = (Path("../shared/data"), Path("../shared/more"))
+"""Where recordings are looked for unless told."""
+
 
 class SplitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who evaluates and who calibrates, as patterns on ``corpus/speaker``.
@@ -165,6 +168,20 @@ def read_labels(path: Path) -> dict[str, str | None]:
         raise ConfigError([f"{path}: {error}."]) from error
 
 
+def data_folders() -> tuple[Path, ...]:
+    """Where the recordings lie: the folders of ``$AFFECTD_DATA``, separated as in ``$PATH``; else those of
+    ``DATA_FOLDERS`` that hold a manifest, or the first of them, for whoever reads it to miss.
+    """
+    named = tuple(Path(name) for name in os.environ.get("AFFECTD_DATA", "").split(os.pathsep) if name)
+    there = tuple(folder for folder in DATA_FOLDERS if (folder / "manifest.csv").is_file())
+    return named or there or DATA_FOLDERS[:1]
+
+
 def data_folder() -> Path:
-    """Where the recordings lie: ``$AFFECTD_DATA``, else ``../shared/data``."""
-    return Path(os.environ.get("AFFECTD_DATA", "../shared/data"))
+    """The first of ``data_folders``."""
+    return data_folders()[0]
+
+
+def sounds_folder() -> Path:
+    """Where real sounds lie that are put behind speech: ``$AFFECTD_SOUNDS``, else ``../shared/sounds``."""
+    return Path(os.environ.get("AFFECTD_SOUNDS") or "../shared/sounds")

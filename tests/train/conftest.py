@@ -61,6 +61,29 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of sounds as ../shared/sounds is one: three kinds, each of several sources on both sides."""
+    root = tmp_path_factory.mktemp("sounds")
+    generator = np.random.default_rng(5)
+    rows = []
+    for kind, name in (
+        ("rooms", "House-20190{0:03d}120000-aa-{0}.wav"),
+        ("noises", "Rain_1-{0}-A.wav"),
+        ("voices-without-words", "laughing_{0}.wav"),
+    ):
+        (root / kind).mkdir()
+        for number in range(12):
+            path = f"{kind}/{name.format(number)}"
+            soundfile.write(root / path, 0.05 * generator.standard_normal(8000 + 2000 * number), 16_000)
+            rows.append({"path": path, "kind": kind, "label": "", "speaker": f"s{number}"})
+    with (root / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return root
+
+
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs")
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from edge.errors import UsageError
-from train import metrics, plots
+from train import intervals, metrics, plots
 from train.corpora import Clip
 from train.listen import Heard
 
@@ -42,6 +42,7 @@ def describe(
     per = {key: _by([getattr(clip, key) for clip in clips], probabilities, meant, classes) for key in ("corpus", "sex")}
     described = {
         **asdict(whole),
+        **intervals.of(intervals.answers(clips, probabilities, classes)),
         "accuracy_at_75": metrics.accuracy_at(probabilities, meant, 0.75),
         "per_corpus": per["corpus"],
         "per_sex": per["sex"],
@@ -67,7 +68,8 @@ def by_heard(clips: Sequence[Clip], heard: Heard, classes: Sequence[str]) -> dic
     meant = np.array([list(classes).index(clip.emotion) for clip in clips])
     names = [next(name for name, counts in HEARD.items() if count in counts) for count in heard.before.tolist()]
     whole = metrics.score(guessed, meant, classes)
-    found = {"wa": whole.wa, "uar": whole.uar, "per_heard": _by(names, guessed, meant, classes)}
+    around = intervals.of(intervals.answers(clips, guessed, classes))
+    found = {"wa": whole.wa, "uar": whole.uar, **around, "per_heard": _by(names, guessed, meant, classes)}
     return {key: rounded(value) for key, value in found.items()}
 
 

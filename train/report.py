@@ -110,7 +110,7 @@ def summary_of(path: Path) -> dict[str, object]:
         return {
             str(found["protocol"]): {
                 adapt: {
-                    **{name: f"{100 * row['mean']:.1f} +- {100 * row['sd']:.1f}" for name, row in rows.items()},
+                    **{name: _in_words(row) for name, row in rows.items()},
                     **pooled([fold[adapt] for fold in found["folds"].values()]),
                 }
                 for adapt, rows in found["summary"].items()
@@ -118,6 +118,13 @@ def summary_of(path: Path) -> dict[str, object]:
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: is no report of `python -m train judge` ({error}); run that first.") from error
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    """A figure over folds: mean and spread over them, and its 95 % interval over speakers."""
+    interval = row.get("interval")
+    around = f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else ""
+    return f"{100 * row['mean']:.1f} +- {100 * row['sd']:.1f}{around}"
 
 
 def pooled(folds: Sequence[dict[str, Any]]) -> dict[str, object]:

@@ -24,23 +24,37 @@ def percent(value: float) -> str:
 
 
 def protocols() -> list[str]:
-    """Mean over folds and seeds, and standard deviation of the seeds' means, cold / source / speaker."""
+    """Mean over folds and seeds, and standard deviation of the seeds' means, cold / source / speaker; one line for each
+    condition. UAR also with histories as in life, and with its 95 % interval over speakers.
+    """
     lines = [
-        "| protocol | recipe | folds x seeds | UAR | accuracy | ECE of a fold | ECE of all | accuracy on surest 75 % |",
-        "|---|---|---|---|---|---|---|---|",
+        "| protocol | recipe | folds x seeds | heard | UAR | as in life, source / speaker | 95 % of UAR | accuracy | "
+        "ECE of a fold | ECE of all | accuracy on surest 75 % |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for path in reports():
         found = json.loads(path.read_text())
         if "summary" not in found:
             continue
         rows, seeds = found["summary"], len(found.get("seeds", [1]))
-        cells = [
-            " / ".join(percent(rows[a][name]["mean"]) + spread(rows[a][name], seeds) for a in ADAPT)
-            for name in ("uar", "wa", "ece", "ece_together", "accuracy_at_75")
-        ]
         runs = f"{len(found['folds']) // seeds} x {seeds}"
-        lines.append(f"| {found['protocol']} | {found['training']['name']} | {runs} | {' | '.join(cells)} |")
+        for heard, titles in conditions(rows).items():
+            uar, *others = [
+                " / ".join(percent(rows[title][name]["mean"]) + spread(rows[title][name], seeds) for title in titles)
+                for name in ("uar", "wa", "ece", "ece_together", "accuracy_at_75")
+            ]
+            life = " / ".join(percent(rows[t]["uar_life"]["mean"]) for t in titles if "uar_life" in rows[t]) or "-"
+            known = [rows[title]["uar"].get("interval") for title in titles]
+            around = " / ".join("-".join(map(percent, bounds)) for bounds in known if bounds) or "-"
+            cells = [found["protocol"], found["training"]["name"], runs, heard, uar, life, around, *others]
+            lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def conditions(rows: dict[str, Any]) -> dict[str, list[str]]:
+    """What a report's rows are called under each adaptation, by the condition in which the clips were heard."""
+    names = [title.removesuffix(ADAPT[0]).removesuffix(", ") for title in rows if title.endswith(ADAPT[0])]
+    return {name or "near": [f"{name}, {adapt}" if name else adapt for adapt in ADAPT] for name in names}
 
 
 def spread(figures: dict[str, float], seeds: int) -> str:

@@ -9,7 +9,9 @@ import msgspec
 import torch
 
 from edge.errors import BundleError
+from train.encoder import EncoderSettings
 from train.network import EmotionNetwork, NetworkSettings, PooledNetwork, PooledSettings
+from train.speech import Speech
 
 Network: TypeAlias = EmotionNetwork | PooledNetwork
 
@@ -33,6 +35,8 @@ class Record(msgspec.Struct, frozen=True):
     temperature: float
     threshold: float
     card: dict[str, object]
+    speech: dict[str, int] | None = None
+    """Sizes of what hears the family ``speech``: train.encoder.EncoderSettings and ``width``."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Checkpoint:
 
     record: Record
     network: Network
+    speech: Speech | None = None
 
 
 def read(path: Path) -> Checkpoint:
@@ -56,14 +61,17 @@ def read(path: Path) -> Checkpoint:
             f"{path} is no checkpoint that can be read without running code: name one that `python -m train fit` wrote"
         ) from None
     try:
-        state = stored.pop("state")
+        state, speech_state = stored.pop("state"), stored.pop("speech_state", None)
         record = msgspec.convert(stored, Record, strict=False)
         network = build(record)
         network.load_state_dict(state)
+        speech = build_speech(record)
+        if speech:
+            speech.load_state_dict(speech_state)
     except (msgspec.ValidationError, AttributeError, KeyError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BundleError(f"{path} does not fit this version's network ({reason}): train it again") from None
-    return Checkpoint(record, network.eval())
+    return Checkpoint(record, network.eval(), speech.eval() if speech else None)
 
 
 def build(record: Record) -> Network:
@@ -71,3 +79,12 @@ def build(record: Record) -> Network:
     if record.profile == "frames":
         return EmotionNetwork(msgspec.convert(record.settings, NetworkSettings))
     return PooledNetwork(msgspec.convert(record.settings, PooledSettings))
+
+
+def build_speech(record: Record) -> Speech | None:
+    """The untrained encoder that a checkpoint's settings describe, if they do."""
+    if record.speech is None:
+        return None
+    sizes = dict(record.speech)
+    width = sizes.pop("width")
+    return Speech(msgspec.convert(sizes, EncoderSettings, strict=False), width)

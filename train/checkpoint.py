@@ -11,11 +11,35 @@ from lightning_fabric.utilities import rank_zero_only
 from edge.bundle import Scaler, feature_set
 from edge.errors import AffectdError
 from edge.features import FeatureSet
+from train.encoder import EncoderSettings
 from train.network import EmotionNetwork, NetworkSettings
+from train.speech import FAMILY, Hearing, Speech
+
+
+class SpeechRecord(msgspec.Struct, frozen=True):
+    """The family of a pretrained encoder: its sizes and weights."""
+
+    settings: EncoderSettings
+    width: int
+    state: dict[str, torch.Tensor]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column's name."""
+        return tuple(f"{FAMILY}_{place}" for place in range(self.width))
+
+    def module(self) -> Speech:
+        """The encoder and its projection, ready to hear."""
+        speech = Speech(self.settings, self.width)
+        speech.load_state_dict(self.state)
+        return speech.eval()
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """A trained network with everything that a device needs beside it; ``card`` is plain JSON for people."""
+    """A trained network with everything that a device needs beside it; ``card`` is plain JSON for people.
+
+    ``features`` are the hand-made families; ``scaler`` is of their columns, and of those of ``speech`` behind them.
+    """
 
     settings: NetworkSettings
     state: dict[str, torch.Tensor]
@@ -26,6 +50,13 @@ class Checkpoint(msgspec.Struct, frozen=True):
     threshold: float = 0.0
     card: dict[str, object] = {}
     profile: str = "frames"
+    speech: SpeechRecord | None = None
+
+    @property
+    def hand_made(self) -> Scaler:
+        """The scaler of the hand-made families alone."""
+        count = len(self.features.names)
+        return Scaler(self.scaler.mean[:count], self.scaler.scale[:count])
 
     def network(self) -> EmotionNetwork:
         """The network with its weights, ready to infer."""
@@ -33,13 +64,17 @@ class Checkpoint(msgspec.Struct, frozen=True):
         network.load_state_dict(self.state)
         return network.eval()
 
+    def hearing(self) -> Hearing:
+        """The network with what hears its family ``speech``, where it has one."""
+        return Hearing(self.network(), self.speech.module() if self.speech else None).eval()
+
     def save(self, path: Path) -> None:
         """Writes the checkpoint; an earlier one stays intact until the new one is whole."""
         content = {
             "settings": asdict(self.settings),
             "state": self.state,
             "scaler": {
-                "names": list(self.features.names),
+                "names": [*self.features.names, *(self.speech.names if self.speech else ())],
                 "mean": self.scaler.mean.astype(float).tolist(),
                 "scale": self.scaler.scale.astype(float).tolist(),
             },
@@ -49,8 +84,23 @@ class Checkpoint(msgspec.Struct, frozen=True):
             "temperature": self.temperature,
             "threshold": self.threshold,
             "card": self.card,
+            "speech": {**asdict(self.speech.settings), "width": self.speech.width} if self.speech else None,
+            "speech_state": self.speech.state if self.speech else None,
         }
         write_whole(content, path)
+
+
+def of_hearing(
+    hearing: Hearing, scaler: Scaler, classes: list[str], features: FeatureSet, card: dict[str, object]
+) -> Checkpoint:
+    """What has been trained, with the ``scaler`` of its hand-made features; not calibrated."""
+    record, speech = None, hearing.speech
+    if speech:
+        mean, scale = speech.scaler()
+        scaler = Scaler(np.concatenate([scaler.mean, mean]), np.concatenate([scaler.scale, scale]))
+        record = SpeechRecord(speech.encoder.settings, speech.project.out_features, speech.state_dict())
+    network = hearing.network
+    return Checkpoint(network.settings, network.state_dict(), scaler, classes, features, card=card, speech=record)
 
 
 @rank_zero_only
@@ -85,6 +135,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
             threshold=content["threshold"],
             card=content["card"],
             profile=content["profile"],
+            speech=speech_record(content.get("speech"), content.get("speech_state")),
         )
     except Exception as error:  # torch raises whatever its unpickler met
         raise AffectdError(f"{path}: is no checkpoint of affectd ({error}); name one that fit has written.") from error
+
+
+def speech_record(sizes: dict[str, int] | None, state: dict[str, torch.Tensor] | None) -> SpeechRecord | None:
+    """What a checkpoint says of its encoder, if it has one."""
+    if sizes is None or state is None:
+        return None
+    width = sizes["width"]
+    return SpeechRecord(EncoderSettings(**{key: size for key, size in sizes.items() if key != "width"}), width, state)  # type: ignore[arg-type]

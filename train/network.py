@@ -23,6 +23,10 @@ class NetworkSettings:
     kernels: tuple[int, ...] = (9, 3, 3)
     hidden: int = 64
     dropout: float = 0.3
+    speech: int = 0
+    """Of the inputs the last: those that a pretrained encoder hears (train.speech)."""
+    statistics: bool = False
+    """Whether mean and spread over time of the first layer reach the embedding beside those of attention."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,9 @@ class EmotionNetwork(nn.Module):
         self.attention = nn.Sequential(
             nn.Linear(2 * settings.hidden, settings.hidden), nn.Tanh(), nn.Linear(settings.hidden, 1)
         )
-        self.embedding_norm = nn.BatchNorm1d(4 * settings.hidden, affine=False)
-        self.dense = nn.Linear(4 * settings.hidden, settings.classes)
+        width = 4 * settings.hidden + (2 * first if settings.statistics else 0)
+        self.embedding_norm = nn.BatchNorm1d(width, affine=False)
+        self.dense = nn.Linear(width, settings.classes)
 
     @property
     def embedding(self) -> int:
@@ -81,15 +86,18 @@ class EmotionNetwork(nn.Module):
 
     def embed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Embedding and attention for the first convolution's output."""
-        hidden = torch.relu(self.first_norm(shares))
+        hidden = first = torch.relu(self.first_norm(shares))
         for convolution in self.convolutions:
             hidden = convolution(hidden)
         states, _ = self.recurrent(self.dropout(hidden).transpose(1, 2))
         weights = torch.softmax(self.attention(states).squeeze(-1), dim=1)
         mean = torch.einsum("bt,bth->bh", weights, states)
         variance = torch.einsum("bt,bth->bh", weights, (states - mean.unsqueeze(1)).square())
-        pooled = torch.cat([mean, torch.sqrt(variance + 1e-5)], dim=1)
-        return self.embedding_norm(pooled), weights
+        parts = [mean, torch.sqrt(variance + 1e-5)]
+        if self.settings.statistics:
+            level = first.mean(dim=2)
+            parts += [level, torch.sqrt((first - level.unsqueeze(2)).square().mean(dim=2) + 1e-5)]
+        return self.embedding_norm(torch.cat(parts, dim=1)), weights
 
 
 class PooledNetwork(nn.Module):

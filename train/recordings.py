@@ -104,12 +104,29 @@ def streams_of(
     return [[np.load(path) for path in paths] for paths in kept]
 
 
+def states_of(
+    clips: Sequence[Clip],
+    root: Path,
+    folder: Path,
+    encode: Callable[[NDArray[np.floating]], NDArray[np.float16]],
+    spectra: Sequence[NDArray[np.floating]],
+) -> list[NDArray[np.float16]]:
+    """What an encoder makes of the log-mel of every clip, float16 [time, states], kept in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = [folder / f"{_key(clip, root)}.npy" for clip in clips]
+    bar = tqdm(kept, desc="encode", unit="clip", leave=False, disable=all(path.is_file() for path in kept))
+    for path, spectrum in zip(bar, spectra, strict=True):
+        if not path.is_file():
+            _keep(encode(spectrum), path)
+    return [np.load(path) for path in kept]
+
+
 def hand_made(chosen: FeatureSet) -> Front:
     """The hand-made features: float32 [time, features]."""
     return Front(_digest(chosen.specification), partial(features.frames, chosen=chosen))
 
 
-def spectra() -> Front:
+def log_mel() -> Front:
     """What the encoder is given: log-mel float16 [time, 80]."""
     return Front(_digest(encoder.SPECIFICATION), _spectrum)
 

@@ -65,6 +65,20 @@ class AugmentationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     """Chance that one whole family is silenced, so that an explanation's coalitions are familiar ground."""
 
 
+class SpeechSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The seventh family: what the first blocks of a pretrained encoder hear, trained on with the rest."""
+
+    weights: str = "openai/whisper-tiny.en"
+    """Where Whisper's lie: a folder, a file or a repository (train.pretrained); not needed with --start."""
+    blocks: Annotated[int, msgspec.Meta(ge=1)] = 2
+    width: Annotated[int, msgspec.Meta(ge=1)] = 64
+    """Columns that its frames are projected to."""
+    level: bool = True
+    """Whether the loudness of an utterance is taken out before it is encoded."""
+    rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
+    """Share of the learning rate that the encoder is trained at; 0: it stays as it was."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A training run."""
 
@@ -79,7 +93,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     split: SplitSettings = SplitSettings()
     families: tuple[str, ...] = features.SIX.families
     """What the network hears, of edge.features."""
-    network: dict[str, int | float | list[int]] = {}
+    speech: SpeechSettings | None = None
+    """Null: the network hears the hand-made families alone."""
+    network: dict[str, bool | int | float | list[int]] = {}
     """Sizes of train.network.NetworkSettings that differ from its defaults."""
     history: HistorySettings | None = HistorySettings()
     """Null: the network never meets an adapter."""
@@ -122,6 +138,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Reports of the recipe on folds: their summaries stand in the card of a model that no speaker is kept from."""
     limits: tuple[str, ...] = ()
     """What the model is known to be bad at, and must not be used for: sentences for the card."""
+    conditions: tuple[str, ...] = ("near",)
+    """In which the test side is heard, of train.conditions."""
     patience: int = 0
     """Epochs without a better validation loss before fitting stops; 0: off."""
 
@@ -131,9 +149,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return FeatureSet(self.families)
 
     def network_settings(self, inputs: int, classes: int) -> NetworkSettings:
-        """The network's sizes for this many inputs and classes."""
+        """The network's sizes for this many hand-made features and classes."""
+        speech = self.speech.width if self.speech else 0
         sizes = {name: tuple(size) if isinstance(size, list) else size for name, size in self.network.items()}
-        return NetworkSettings(**{**sizes, "inputs": inputs, "classes": classes})  # type: ignore[arg-type]
+        return NetworkSettings(**{**sizes, "inputs": inputs + speech, "classes": classes, "speech": speech})  # type: ignore[arg-type]
 
 
 def read_settings(path: Path) -> Settings:

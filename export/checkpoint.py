@@ -3,17 +3,16 @@
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import msgspec
 import torch
 
 from edge.errors import BundleError
+from train.calibration import Calibration
 from train.encoder import EncoderSettings
-from train.network import EmotionNetwork, NetworkSettings, PooledNetwork, PooledSettings
+from train.network import EmotionNetwork, NetworkSettings, network_of
 from train.speech import Speech
-
-Network: TypeAlias = EmotionNetwork | PooledNetwork
 
 
 class ScalerRecord(msgspec.Struct, frozen=True):
@@ -37,6 +36,7 @@ class Record(msgspec.Struct, frozen=True):
     card: dict[str, object]
     speech: dict[str, int] | None = None
     """Sizes of what hears the family ``speech``: train.encoder.EncoderSettings and ``width``."""
+    calibration: Calibration = Calibration()
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Checkpoint:
     """A trained network, ready to evaluate, and all that goes with it."""
 
     record: Record
-    network: Network
+    network: EmotionNetwork
     speech: Speech | None = None
 
 
@@ -74,11 +74,9 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(record, network.eval(), speech.eval() if speech else None)
 
 
-def build(record: Record) -> Network:
+def build(record: Record) -> EmotionNetwork:
     """The untrained network that a checkpoint's settings describe."""
-    if record.profile == "frames":
-        return EmotionNetwork(msgspec.convert(record.settings, NetworkSettings))
-    return PooledNetwork(msgspec.convert(record.settings, PooledSettings))
+    return network_of(record.profile, msgspec.convert(record.settings, NetworkSettings))
 
 
 def build_speech(record: Record) -> Speech | None:

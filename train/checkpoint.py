@@ -2,17 +2,19 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
 import torch
 from lightning_fabric.utilities import rank_zero_only
 
-from edge.bundle import Scaler, feature_set
+from edge.bundle import Scaler, feature_set, input_names
 from edge.errors import AffectdError
 from edge.features import FeatureSet
+from train.calibration import Calibration, constant
 from train.encoder import EncoderSettings
-from train.network import EmotionNetwork, NetworkSettings
+from train.network import EmotionNetwork, NetworkSettings, PooledNetwork, network_of
 from train.speech import FAMILY, Hearing, Speech
 
 
@@ -46,10 +48,10 @@ class Checkpoint(msgspec.Struct, frozen=True):
     scaler: Scaler
     classes: list[str]
     features: FeatureSet
-    temperature: float = 1.0
+    calibration: Calibration = Calibration()
     threshold: float = 0.0
     card: dict[str, object] = {}
-    profile: str = "frames"
+    profile: Literal["frames", "pooled"] = "frames"
     speech: SpeechRecord | None = None
 
     @property
@@ -60,7 +62,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     def network(self) -> EmotionNetwork:
         """The network with its weights, ready to infer."""
-        network = EmotionNetwork(self.settings)
+        network = network_of(self.profile, self.settings)
         network.load_state_dict(self.state)
         return network.eval()
 
@@ -74,14 +76,15 @@ class Checkpoint(msgspec.Struct, frozen=True):
             "settings": asdict(self.settings),
             "state": self.state,
             "scaler": {
-                "names": [*self.features.names, *(self.speech.names if self.speech else ())],
+                "names": [*input_names(self.profile, self.features), *(self.speech.names if self.speech else ())],
                 "mean": self.scaler.mean.astype(float).tolist(),
                 "scale": self.scaler.scale.astype(float).tolist(),
             },
             "classes": self.classes,
             "profile": self.profile,
             "feature_specification": self.features.specification,
-            "temperature": self.temperature,
+            "temperature": self.calibration.temperature,
+            "calibration": msgspec.to_builtins(self.calibration),
             "threshold": self.threshold,
             "card": self.card,
             "speech": {**asdict(self.speech.settings), "width": self.speech.width} if self.speech else None,
@@ -100,7 +103,16 @@ def of_hearing(
         scaler = Scaler(np.concatenate([scaler.mean, mean]), np.concatenate([scaler.scale, scale]))
         record = SpeechRecord(speech.encoder.settings, speech.project.out_features, speech.state_dict())
     network = hearing.network
-    return Checkpoint(network.settings, network.state_dict(), scaler, classes, features, card=card, speech=record)
+    return Checkpoint(
+        network.settings,
+        network.state_dict(),
+        scaler,
+        classes,
+        features,
+        card=card,
+        profile="pooled" if isinstance(network, PooledNetwork) else "frames",
+        speech=record,
+    )
 
 
 @rank_zero_only
@@ -131,7 +143,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
             scaler=Scaler(*(np.asarray(content["scaler"][key], np.float32) for key in ("mean", "scale"))),
             classes=content["classes"],
             features=feature_set(content["feature_specification"]),
-            temperature=content["temperature"],
+            calibration=msgspec.convert(content["calibration"], Calibration)
+            if "calibration" in content
+            else constant(content["temperature"]),
             threshold=content["threshold"],
             card=content["card"],
             profile=content["profile"],

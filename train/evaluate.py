@@ -12,6 +12,7 @@ from edge.bundle import Bundle
 from edge.classifier import Classifier
 from edge.errors import UsageError
 from train import listen, report
+from train.calibration import constant
 from train.conditions import condition
 from train.corpora import Clip, read_manifest
 from train.recordings import features_of
@@ -53,7 +54,7 @@ def ear_of(bundle: Bundle) -> listen.Ear:
         outputs = bundle.model.run(wanted, {bundle.profile: adapted[None] if deep else adapted, **usual})
         return outputs[0][0], outputs[1][0] if bundle.embedding else None
 
-    return listen.Ear(classifier.scaled, predict, bundle.embedding)
+    return listen.Ear(classifier.scaled, predict, bundle.embedding, bundle.features.places.get("mel"))
 
 
 def evaluate(evaluation: Evaluation) -> dict[str, object]:
@@ -72,7 +73,7 @@ def evaluate(evaluation: Evaluation) -> dict[str, object]:
     heard = listen.listen(
         clips, frames, ear_of(bundle), evaluation.adapt, seed=evaluation.seed, history=evaluation.history
     )
-    scores = report.describe(clips, heard, bundle.labels, bundle.temperature, evaluation.adapt)
+    scores = report.describe(clips, heard, bundle.labels, constant(bundle.temperature), evaluation.adapt)
     return {
         "bundle": bundle.name,
         **scores,

@@ -13,6 +13,7 @@ from scipy.special import softmax
 
 from edge.errors import UsageError
 from train import intervals, metrics, plots
+from train.calibration import Calibration
 from train.corpora import Clip
 from train.listen import Heard
 
@@ -33,10 +34,10 @@ def rounded(value: object) -> object:
 
 
 def describe(
-    clips: Sequence[Clip], heard: Heard, classes: Sequence[str], temperature: float, adapt: str
+    clips: Sequence[Clip], heard: Heard, classes: Sequence[str], calibration: Calibration, adapt: str
 ) -> dict[str, object]:
-    """All scores of one protocol; the probabilities are the tempered softmax of the logits."""
-    probabilities = softmax(heard.logits.astype(np.float64) / temperature, axis=1)
+    """All scores of one protocol; the probabilities are the calibrated softmax of the logits."""
+    probabilities = calibration.probabilities(heard.logits, heard.measured)
     meant = np.array([list(classes).index(clip.emotion) for clip in clips])
     whole = metrics.score(probabilities, meant, classes)
     per = {key: _by([getattr(clip, key) for clip in clips], probabilities, meant, classes) for key in ("corpus", "sex")}
@@ -44,6 +45,7 @@ def describe(
         **asdict(whole),
         **intervals.of(intervals.answers(clips, probabilities, classes)),
         "accuracy_at_75": metrics.accuracy_at(probabilities, meant, 0.75),
+        "sure_and_wrong": metrics.sure_and_wrong(probabilities, meant),
         "per_corpus": per["corpus"],
         "per_sex": per["sex"],
         "per_heard": by_heard(clips, heard, classes)["per_heard"] if adapt != "none" else {},
@@ -55,10 +57,10 @@ def describe(
 
 
 def of_protocol(
-    clips: Sequence[Clip], heard: Heard, life: Heard, classes: Sequence[str], temperature: float, adapt: str
+    clips: Sequence[Clip], heard: Heard, life: Heard, classes: Sequence[str], calibration: Calibration, adapt: str
 ) -> dict[str, object]:
     """``describe``, and beside the histories as recorded those of ``life``, mostly neutral."""
-    scores = describe(clips, heard, classes, temperature, adapt)
+    scores = describe(clips, heard, classes, calibration, adapt)
     return scores if adapt == "none" else {**scores, "life": by_heard(clips, life, classes)}
 
 
@@ -95,9 +97,9 @@ def _reliability(probabilities: NDArray[np.float64], meant: NDArray[np.int64]) -
 
 
 @rank_zero_only
-def draw(clips: Sequence[Clip], heard: Heard, classes: Sequence[str], temperature: float, folder: Path) -> None:
+def draw(clips: Sequence[Clip], heard: Heard, classes: Sequence[str], calibration: Calibration, folder: Path) -> None:
     """Confusion matrix and reliability diagram."""
-    probabilities = softmax(heard.logits.astype(np.float64) / temperature, axis=1)
+    probabilities = calibration.probabilities(heard.logits, heard.measured)
     meant = np.array([list(classes).index(clip.emotion) for clip in clips])
     plots.confusion(metrics.score(probabilities, meant, classes).confusion, classes, folder / "confusion.png")
     plots.reliability(probabilities, meant, folder / "reliability.png")

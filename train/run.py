@@ -12,16 +12,15 @@ import numpy as np
 import torch
 from lightning_fabric.utilities import rank_zero_only
 from numpy.typing import NDArray
-from scipy.special import softmax
 from tqdm import tqdm
 
 from edge.bundle import Scaler
 from edge.errors import AffectdError, UsageError
-from edge.features import FeatureSet
+from edge.features import FeatureSet, pooled
 from train import listen, report
 from train.augmentation import change_of
 from train.bank import Bank, fit_scaler
-from train.calibration import fit_temperature, threshold_for
+from train.calibration import fit_calibration, threshold_for
 from train.checkpoint import Checkpoint, of_hearing, read_checkpoint
 from train.conditions import condition
 from train.corpora import Clip, classes_of, read_folders, relabel
@@ -51,6 +50,7 @@ LICENCES = {
 
 HEARD = "heard.npz"
 NEAR = "near"
+KEPT = ("logits", "before", "measured")
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,8 @@ class Material:
         """The clips, or their augmented copies, as training draws them."""
         named = change_of(change, self.cache, self.sounds) if change else None
         frames, sound = self.streams(clips, settings.features, named, known.sound)
+        if settings.profile == "pooled":
+            frames = [pooled(clip)[None] for clip in frames]
         return Bank.build(clips, frames, known.scaler or fit_scaler(frames), known.classes, sound)
 
     def columns(
@@ -145,9 +147,9 @@ def run(settings: Settings, material: Material, folder: Path, start: Path | None
             life = hear(checkpoint, clips, columns, protocol, settings, "life") if protocol != "none" else heard
             write_heard(place, heard, life)
             reports[title_of(name, protocol)] = report.of_protocol(
-                clips, heard, life, checkpoint.classes, checkpoint.temperature, protocol
+                clips, heard, life, checkpoint.classes, checkpoint.calibration, protocol
             )
-            report.draw(clips, heard, checkpoint.classes, checkpoint.temperature, place)
+            report.draw(clips, heard, checkpoint.classes, checkpoint.calibration, place)
     for path in settings.reports:
         reports |= report.summary_of(Path(path))
     checkpoint = msgspec.structs.replace(checkpoint, card={**checkpoint.card, "scores": reports})
@@ -168,15 +170,20 @@ def title_of(heard: str, protocol: str) -> str:
 
 @rank_zero_only
 def write_heard(folder: Path, heard: listen.Heard, life: listen.Heard) -> None:
-    """Keeps the logits of the test side, in the split's order: scores can be had again without hearing again."""
+    """Keeps what was heard of the test side, in the split's order: scores can be had again without hearing again."""
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez(folder / HEARD, logits=heard.logits, before=heard.before, life=life.logits, life_before=life.before)
+    both = {"": heard, "life_": life}
+    np.savez(
+        folder / HEARD,
+        **{f"{prefix}{name}": getattr(one, name) for prefix, one in both.items() for name in KEPT},
+    )
 
 
 def read_heard(folder: Path) -> tuple[listen.Heard, listen.Heard]:
     """What ``write_heard`` kept."""
     with np.load(folder / HEARD) as kept:
-        return listen.Heard(kept["logits"], kept["before"]), listen.Heard(kept["life"], kept["life_before"])
+        heard, life = ([kept[f"{prefix}{name}"] for name in KEPT] for prefix in ("", "life_"))
+    return listen.Heard(*heard), listen.Heard(*life)
 
 
 def train(settings: Settings, split: Split, material: Material, folder: Path, start: Path | None = None) -> Checkpoint:
@@ -269,25 +276,36 @@ def hear(
 def ear_of(checkpoint: Checkpoint) -> listen.Ear:
     """A trained network around an adapter."""
     network = checkpoint.network()
+    if checkpoint.profile == "pooled":
+        return listen.Ear(
+            scale=lambda frames: checkpoint.scaler.apply(pooled(frames)[None]),
+            predict=lambda scaled, adaptation: (infer(network, adaptation(scaled))[0], None),
+            levels=checkpoint.features.places.get("mel"),
+        )
     return listen.Ear(
         scale=checkpoint.scaler.apply,
         predict=lambda scaled, adaptation: infer(network, adaptation(scaled), adaptation.usual),
         embedding=network.embedding,
+        levels=checkpoint.features.places.get("mel"),
     )
 
 
 def calibrate(checkpoint: Checkpoint, clips: Sequence[Clip], material: Material, settings: Settings) -> Checkpoint:
-    """Temperature and threshold on the calibration clips, cold and adapted, every corpus weighing alike."""
-    columns = material.columns(clips, settings, checkpoint.speech.module() if checkpoint.speech else None)
-    heard = [hear(checkpoint, clips, columns, protocol, settings).logits for protocol in ("none", "speaker")]
-    logits = np.concatenate(heard)
+    """Calibration and threshold on the calibration clips in all conditions, cold and adapted, every corpus alike."""
+    speech = checkpoint.speech.module() if checkpoint.speech else None
+    heard = [
+        hear(checkpoint, clips, columns, protocol, settings)
+        for columns in (material.columns(clips, settings, speech, name) for name in settings.conditions)
+        for protocol in ("none", "speaker")
+    ]
+    logits, measured = (np.concatenate([getattr(one, name) for one in heard]) for name in ("logits", "measured"))
     meant = np.array([checkpoint.classes.index(clip.emotion) for clip in clips] * len(heard))
     counts = Counter(clip.corpus for clip in clips)
     weights = np.array([1 / counts[clip.corpus] for clip in clips] * len(heard))
-    temperature = fit_temperature(logits, meant, weights)
-    confidences = softmax(logits.astype(np.float64) / temperature, axis=1).max(axis=1)
+    calibration = fit_calibration(logits, meant, measured, weights)
+    confidences = calibration.probabilities(logits, measured).max(axis=1)
     threshold = threshold_for(confidences, settings.coverage)
-    return msgspec.structs.replace(checkpoint, temperature=temperature, threshold=threshold)
+    return msgspec.structs.replace(checkpoint, calibration=calibration, threshold=threshold)
 
 
 def card(settings: Settings, split: Split) -> dict[str, object]:

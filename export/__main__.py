@@ -16,7 +16,6 @@ from edge.errors import AffectdError
 from edge.runtime import open_session
 from export import card, checkpoint, graphs, parity
 from export.checkpoint import Checkpoint
-from train.network import EmotionNetwork
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,12 +51,13 @@ def export(trained: Checkpoint, out: Path, name: str) -> Bundle:
     files = {bundle.MODEL: graphs.model(network)}
     difference = parity.model(network, open_session(files[bundle.MODEL], bundle.MODEL))
     _report(bundle.MODEL, files[bundle.MODEL], difference)
-    if isinstance(network, EmotionNetwork):
+    if record.profile == "frames":
         files[bundle.COALITIONS] = graphs.coalitions(network, chosen)
         difference = parity.coalitions(network, chosen, open_session(files[bundle.COALITIONS], bundle.COALITIONS))
         _report(bundle.COALITIONS, files[bundle.COALITIONS], difference)
     with torch.inference_mode():
-        outputs = network(torch.from_numpy(bundle.canary_input(record.profile, chosen)))
+        canary = torch.from_numpy(bundle.canary_input(record.profile, chosen))
+        logits, *_ = network(canary if record.profile == "frames" else canary.unsqueeze(1))
     manifest = Manifest(
         format=bundle.FORMAT,
         name=name,
@@ -67,7 +67,7 @@ def export(trained: Checkpoint, out: Path, name: str) -> Bundle:
         baseline="training mean",
         temperature=record.temperature,
         threshold=record.threshold,
-        canary=(outputs[0] if isinstance(outputs, tuple) else outputs)[0].tolist(),
+        canary=logits[0].tolist(),
         card=record.card,
     )
     parameters = sum(parameter.numel() for parameter in network.parameters())

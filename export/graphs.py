@@ -80,12 +80,27 @@ def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
     return scale, norm.bias + offset if norm.affine else offset
 
 
-def model(network: EmotionNetwork | PooledNetwork) -> bytes:
+class Logits(nn.Module):
+    """Logits [batch, classes] of pooled statistics [batch, inputs]: all that a device wants of that profile."""
+
+    def __init__(self, network: PooledNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        logits: Tensor = self.network(vectors.unsqueeze(1))[0]
+        return logits
+
+
+def model(network: EmotionNetwork) -> bytes:
     """The network as an ONNX graph, batch and time free; batch normalisation folded into the convolutions."""
     inputs = network.settings.inputs
     if isinstance(network, PooledNetwork):
         return serialised(
-            network, {"pooled": torch.zeros(2, inputs)}, {"pooled": {0: "batch"}}, {"logits": {0: "batch"}}
+            Logits(network).eval(),
+            {"pooled": torch.zeros(2, inputs)},
+            {"pooled": {0: "batch"}},
+            {"logits": {0: "batch"}},
         )
     return serialised(
         network,

@@ -22,7 +22,7 @@ SPECTRA = (1, 2, 7, 300, 1500)  # frames of log-mel: 10 ms to 15 s
 MASKED_ROWS = 32
 
 
-def model(network: EmotionNetwork | PooledNetwork, session: Session) -> float:
+def model(network: EmotionNetwork, session: Session) -> float:
     """The largest difference between the network and its graph over several batches, lengths and histories."""
     generator = torch.Generator().manual_seed(0)
     inputs = network.settings.inputs
@@ -31,7 +31,9 @@ def model(network: EmotionNetwork | PooledNetwork, session: Session) -> float:
         for batch in BATCHES:
             values = torch.randn(batch, inputs, generator=generator)
             with torch.inference_mode():
-                worst = _largest(worst, _worst(session, {"logits": network(values)}, {"pooled": values}))
+                worst = _largest(
+                    worst, _worst(session, {"logits": network(values.unsqueeze(1))[0]}, {"pooled": values})
+                )
         return _checked(worst, "The graph")
     for batch, length in itertools.product(BATCHES, LENGTHS):
         values, usual = torch.randn(batch, length, inputs, generator=generator), _usual(network, generator)

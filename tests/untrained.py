@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from edge import features
-from edge.bundle import Bundle
+from edge.bundle import Bundle, input_names
 from export.__main__ import export
 from export.checkpoint import Checkpoint, read
-from train.network import EmotionNetwork, NetworkSettings, PooledNetwork, PooledSettings
+from train.network import NetworkSettings, network_of
 
 LABELS = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
 
@@ -19,8 +19,7 @@ LABELS = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surpri
 def untrained(profile: str, path: Path, chosen: features.FeatureSet = features.FIVE) -> Checkpoint:
     """A checkpoint with random weights and random batch statistics, loud enough that its classes differ."""
     torch.manual_seed(7)
-    sizes = NetworkSettings(inputs=len(chosen.names))
-    network = EmotionNetwork(sizes) if profile == "frames" else PooledNetwork(PooledSettings())
+    network = network_of(profile, NetworkSettings(inputs=len(input_names(profile, chosen))))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             module.running_mean.normal_()
@@ -29,7 +28,7 @@ def untrained(profile: str, path: Path, chosen: features.FeatureSet = features.F
                 module.weight.data.uniform_(0.5, 2)
         if isinstance(module, torch.nn.Linear):
             module.weight.data *= 4 if profile == "frames" else 2
-    names = chosen.names if profile == "frames" else features.POOLED_NAMES
+    names = input_names(profile, chosen)
     rng = np.random.default_rng(7)
     torch.save(
         {

@@ -25,7 +25,7 @@ from train.bank import Bank
 from train.checkpoint import write_whole
 from train.distillation import Teachers, soft_loss
 from train.hardware import BOARD, launch
-from train.network import EmotionNetwork, NetworkSettings
+from train.network import EmotionNetwork, NetworkSettings, network_of
 from train.rehearsal import Rehearsal
 from train.settings import Settings
 from train.speech import Hearing, Speech, columns_of, join
@@ -53,7 +53,7 @@ class BatchSource:
 
     def __init__(self, banks: Sequence[Bank], settings: Settings, classes: Sequence[str]) -> None:
         self.banks, self.settings = banks, settings
-        self.time = round(settings.seconds * features.FRAME_RATE)
+        self.time = 1 if settings.profile == "pooled" else round(settings.seconds * features.FRAME_RATE)
         self.places = settings.features.places
         self.families = list(self.places.values())
         if settings.speech:
@@ -117,7 +117,7 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.settings, self.fabric = settings, fabric
         self.teachers = fabric.to_device(teachers) if teachers else None
-        self.hearing = Hearing(EmotionNetwork(sizes), speech)
+        self.hearing = Hearing(network_of(settings.profile, sizes), speech)
         if speech and settings.speech and not settings.speech.rate:
             speech.encoder.requires_grad_(False)
         self.averaged = AveragedModel(

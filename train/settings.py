@@ -91,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: dict[str, str | None] = {}
     """Renamed emotions; null leaves the clips out."""
     split: SplitSettings = SplitSettings()
+    profile: Literal["frames", "pooled"] = "frames"
+    """What the network is given: all frames, or the 180 statistics of the five families over time."""
     families: tuple[str, ...] = features.SIX.families
     """What the network hears, of edge.features."""
     speech: SpeechSettings | None = None
@@ -169,6 +171,9 @@ def read_settings(path: Path) -> Settings:
         _ = settings.features
     except ValueError as error:
         raise ConfigError([f"{path}: {error} - at `$.families`."]) from error
+    if settings.profile == "pooled" and (settings.families != features.FIVE.families or settings.speech):
+        five = ", ".join(features.FIVE.families)
+        raise ConfigError([f"{path}: the profile pooled hears the families {five}, and no encoder - at `$.profile`."])
     unknown = sorted(set(settings.network) - set(NetworkSettings.__dataclass_fields__))
     if unknown:
         raise ConfigError([f"{path}: network has no size called {unknown[0]} - at `$.network`."])

@@ -14,8 +14,8 @@ from edge import bundle
 from edge.bundle import Bundle, Manifest
 from edge.errors import AffectdError
 from edge.runtime import open_session
-from export import card, checkpoint, graphs, parity
-from export.checkpoint import Checkpoint
+from export import card, graphs, parity
+from train.checkpoint import Checkpoint, read_checkpoint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
-        trained = checkpoint.read(options.checkpoint)
+        trained = read_checkpoint(options.checkpoint)
         written = export(trained, options.out, options.name or _name(trained) or options.out.resolve().name)
     except AffectdError as error:
         if options.debug:
@@ -46,40 +46,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def export(trained: Checkpoint, out: Path, name: str) -> Bundle:
     """Write the bundle of a trained network to ``out``, verified; BundleError where it is not what the device wants."""
-    record, network = trained.record, trained.network
-    chosen = bundle.feature_set(record.feature_specification)
+    network, chosen = trained.network(), trained.features
     files = {bundle.MODEL: graphs.model(network)}
     difference = parity.model(network, open_session(files[bundle.MODEL], bundle.MODEL))
     _report(bundle.MODEL, files[bundle.MODEL], difference)
-    if record.profile == "frames":
+    if trained.profile == "frames":
         files[bundle.COALITIONS] = graphs.coalitions(network, chosen)
         difference = parity.coalitions(network, chosen, open_session(files[bundle.COALITIONS], bundle.COALITIONS))
         _report(bundle.COALITIONS, files[bundle.COALITIONS], difference)
     with torch.inference_mode():
-        canary = torch.from_numpy(bundle.canary_input(record.profile, chosen))
-        logits, *_ = network(canary if record.profile == "frames" else canary.unsqueeze(1))
+        canary = torch.from_numpy(bundle.canary_input(trained.profile, chosen))
+        logits, *_ = network(canary if trained.profile == "frames" else canary.unsqueeze(1))
     manifest = Manifest(
         format=bundle.FORMAT,
         name=name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        profile=record.profile,
-        feature_specification=record.feature_specification,
+        profile=trained.profile,
+        feature_specification=chosen.specification,
         baseline="training mean",
-        temperature=record.temperature,
-        threshold=record.threshold,
+        temperature=trained.calibration.temperature,
+        threshold=trained.threshold,
         canary=logits[0].tolist(),
-        card=record.card,
+        card=trained.card,
     )
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    files[bundle.SCALER] = _json(record.scaler)
-    files[bundle.ENCODER] = _json({"classes": record.classes})
-    files[bundle.CARD] = card.text(manifest, record.classes, parameters).encode()
+    files[bundle.SCALER] = _json(trained.scaler_record)
+    files[bundle.ENCODER] = _json({"classes": trained.classes})
+    files[bundle.CARD] = card.text(manifest, trained.classes, parameters).encode()
     return bundle.write(out, manifest, files)
 
 
 def _name(trained: Checkpoint) -> str:
     """What the training run was called, if its card says so."""
-    training = trained.record.card.get("training")
+    training = trained.card.get("training")
     return str(training.get("name", "")) if isinstance(training, dict) else ""
 
 

@@ -1,5 +1,6 @@
 """Checkpoints: what the export turns into a bundle, written whole or not at all."""
 
+import pickle
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -60,6 +61,15 @@ class Checkpoint(msgspec.Struct, frozen=True):
         count = len(self.features.names)
         return Scaler(self.scaler.mean[:count], self.scaler.scale[:count])
 
+    @property
+    def scaler_record(self) -> dict[str, list[str] | list[float]]:
+        """scikit-learn's StandardScaler as lists, as in a bundle."""
+        return {
+            "names": [*input_names(self.profile, self.features), *(self.speech.names if self.speech else ())],
+            "mean": self.scaler.mean.astype(float).tolist(),
+            "scale": self.scaler.scale.astype(float).tolist(),
+        }
+
     def network(self) -> EmotionNetwork:
         """The network with its weights, ready to infer."""
         network = network_of(self.profile, self.settings)
@@ -75,11 +85,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
         content = {
             "settings": asdict(self.settings),
             "state": self.state,
-            "scaler": {
-                "names": [*input_names(self.profile, self.features), *(self.speech.names if self.speech else ())],
-                "mean": self.scaler.mean.astype(float).tolist(),
-                "scale": self.scaler.scale.astype(float).tolist(),
-            },
+            "scaler": self.scaler_record,
             "classes": self.classes,
             "profile": self.profile,
             "feature_specification": self.features.specification,
@@ -134,10 +140,19 @@ def write_whole(content: object, path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Loads a checkpoint; only tensors and plain values are unpickled."""
+    """Loads a checkpoint; only tensors and plain values are unpickled. AffectdError says what is wrong with it."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        return Checkpoint(
+    except OSError as error:
+        raise AffectdError(
+            f"{path} cannot be read ({error.strerror}): name a checkpoint of `python -m train fit`"
+        ) from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise AffectdError(
+            f"{path} is no checkpoint that can be read without running code: name one that `python -m train fit` wrote"
+        ) from error
+    try:
+        checkpoint = Checkpoint(
             settings=NetworkSettings(**content["settings"]),
             state=content["state"],
             scaler=Scaler(*(np.asarray(content["scaler"][key], np.float32) for key in ("mean", "scale"))),
@@ -151,8 +166,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
             profile=content["profile"],
             speech=speech_record(content.get("speech"), content.get("speech_state")),
         )
-    except Exception as error:  # torch raises whatever its unpickler met
-        raise AffectdError(f"{path}: is no checkpoint of affectd ({error}); name one that fit has written.") from error
+        checkpoint.hearing()  # the weights fit the sizes
+    except (msgspec.ValidationError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise AffectdError(f"{path} does not fit this version's network ({reason}): train it again") from error
+    return checkpoint
 
 
 def speech_record(sizes: dict[str, int] | None, state: dict[str, torch.Tensor] | None) -> SpeechRecord | None:

@@ -1,6 +1,7 @@
 """A training run from configuration to checkpoint: split, scale, fit, calibrate, evaluate, report."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from edge.features import FeatureSet, pooled
 from train import listen, report
 from train.augmentation import change_of
 from train.bank import Bank, fit_scaler
-from train.calibration import fit_calibration, threshold_for
+from train.calibration import Calibration, fit_calibration, threshold_for
 from train.checkpoint import Checkpoint, of_hearing, read_checkpoint
 from train.conditions import condition
 from train.corpora import Clip, classes_of, read_folders, relabel
@@ -302,10 +303,19 @@ def calibrate(checkpoint: Checkpoint, clips: Sequence[Clip], material: Material,
     meant = np.array([checkpoint.classes.index(clip.emotion) for clip in clips] * len(heard))
     counts = Counter(clip.corpus for clip in clips)
     weights = np.array([1 / counts[clip.corpus] for clip in clips] * len(heard))
-    calibration = fit_calibration(logits, meant, measured, weights)
+    fitted = fit_calibration(logits, meant, measured, weights)
+    calibration = calibration_of(Path(settings.calibrated)) if settings.calibrated else fitted
     confidences = calibration.probabilities(logits, measured).max(axis=1)
     threshold = threshold_for(confidences, settings.coverage)
     return msgspec.structs.replace(checkpoint, calibration=calibration, threshold=threshold)
+
+
+def calibration_of(path: Path) -> Calibration:
+    """What a report of ``judge`` says suits all of its folds."""
+    try:
+        return msgspec.convert(json.loads(path.read_text(encoding="utf-8"))["calibration"], Calibration)
+    except (OSError, ValueError, KeyError, msgspec.ValidationError) as error:
+        raise UsageError(f"{path}: has no calibration of folds ({error}); let `python -m train judge` run.") from error
 
 
 def card(settings: Settings, split: Split) -> dict[str, object]:

@@ -136,6 +136,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far the trained network forgets that some emotions were drawn more often: 0 not, 1 all the way."""
     coverage: float = 0.9
     """Share of the calibration speakers' clips that the confidence threshold lets through."""
+    calibrated: str = ""
+    """A report of the recipe's folds (``judge``) whose calibration is taken over: it has been fitted on whole corpora
+    that those networks never heard, so that confidence is honest there too. Empty: fitted on the calibration side."""
     reports: tuple[str, ...] = ()
     """Reports of the recipe on folds: their summaries stand in the card of a model that no speaker is kept from."""
     limits: tuple[str, ...] = ()

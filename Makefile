@@ -3,7 +3,9 @@
 PYTHON ?= python3
 SOURCE ?= recording
 CONFIG ?=
-DATA ?= $(or $(AFFECTD_DATA),../shared/data)
+DATA ?= $(firstword $(subst :, ,$(AFFECTD_DATA)) ../shared/data)
+MORE = $(if $(wildcard ../shared/more/manifest.csv),:../shared/more)
+CORPORA ?= $(if $(filter file,$(origin DATA)),$(or $(AFFECTD_DATA),$(DATA)$(MORE)),$(DATA))
 TRAINING ?= configs/train.yaml
 RUN ?= runs/default
 SEEDS ?= 1 2 3
@@ -67,23 +69,23 @@ format: $(DEV)/ready ## format the code and apply ruff's fixes
 
 JUDGE = $(DEV)/bin/python -m train judge --seeds $(SEEDS) --protocol
 
-train: $(DEV)/ready ## train three teachers and the model on DATA with TRAINING (forty minutes); export to RUN/bundle
-	set -e; for seed in 1 2 3; do AFFECTD_DATA=$(DATA) $(DEV)/bin/python -m train fit --config $(TRAINING) --seed $$seed --epochs 24 --out $(RUN)/teacher-$$seed $(ARGS); done
-	AFFECTD_DATA=$(DATA) $(DEV)/bin/python -m train fit --config $(TRAINING) --teachers '$(RUN)/teacher-*/checkpoint.pt' --out $(RUN) $(ARGS)
+train: $(DEV)/ready ## train on CORPORA (folders, colons between them) with TRAINING; export to RUN/bundle
+	set -e; for seed in 1 2 3; do AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config $(TRAINING) --seed $$seed --epochs 24 --out $(RUN)/teacher-$$seed $(ARGS); done
+	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config $(TRAINING) --teachers '$(RUN)/teacher-*/checkpoint.pt' --out $(RUN) $(ARGS)
 	$(DEV)/bin/python -m export --checkpoint $(RUN)/checkpoint.pt --out $(RUN)/bundle
 
 judge: $(DEV)/ready ## train and score every fold of every protocol with SEEDS (hours; resumes); writes train/reports
-	AFFECTD_DATA=$(DATA) $(JUDGE) corpora --config configs/train-teachers.yaml --out runs/teachers-corpora
-	AFFECTD_DATA=$(DATA) $(JUDGE) corpora --config configs/train-judge.yaml --out runs/judge-corpora
-	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --seeds 1 2 --config configs/train-ravdess.yaml --out runs/teachers-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt' --teachers 'runs/teachers-ravdess/{fold}-*/checkpoint.pt'
-	AFFECTD_DATA=$(DATA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(DATA) $(JUDGE) corpora --config configs/train-large.yaml --out runs/teachers-large
-	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --config configs/train-ravdess-large.yaml --out runs/judge-ravdess-large --start 'runs/teachers-large/ravdess-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(DATA) $(JUDGE) emodb/speakers --config configs/train-emodb-large.yaml --out runs/judge-emodb-large --start 'runs/teachers-large/emodb-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(DATA) $(JUDGE) random --config configs/train-random.yaml --out runs/judge-random
-	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/statements --config configs/train-ravdess.yaml --out runs/judge-ravdess-statements --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(DATA) $(JUDGE) emodb/statements --config configs/train-emodb.yaml --out runs/judge-emodb-statements --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-teachers.yaml --out runs/teachers-corpora
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-judge.yaml --out runs/judge-corpora
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --seeds 1 2 --config configs/train-ravdess.yaml --out runs/teachers-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt' --teachers 'runs/teachers-ravdess/{fold}-*/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-large.yaml --out runs/teachers-large
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --config configs/train-ravdess-large.yaml --out runs/judge-ravdess-large --start 'runs/teachers-large/ravdess-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/speakers --config configs/train-emodb-large.yaml --out runs/judge-emodb-large --start 'runs/teachers-large/emodb-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) random --config configs/train-random.yaml --out runs/judge-random
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/statements --config configs/train-ravdess.yaml --out runs/judge-ravdess-statements --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/statements --config configs/train-emodb.yaml --out runs/judge-emodb-statements --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
 	cp runs/judge-corpora/report.json train/reports/corpora.json
 	cp runs/teachers-corpora/report.json train/reports/corpora-teachers.json
 	cp runs/teachers-large/report.json train/reports/corpora-large.json

@@ -11,12 +11,12 @@ import msgspec
 import torch
 
 from edge.errors import AffectdError
+from edge.features import SPEECH, FeatureSet
 from edge.model import bundle
 from edge.model.bundle import Bundle, Manifest
 from edge.model.runtime import open_session
-from export import card, checkpoint, graphs, parity
-from export.checkpoint import Checkpoint
-from train.network import EmotionNetwork
+from export import card, graphs, parity
+from train.checkpoint import Checkpoint, read_checkpoint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
-        trained = checkpoint.read(options.checkpoint)
+        trained = read_checkpoint(options.checkpoint)
         written = export(trained, options.out, options.name or _name(trained) or options.out.resolve().name)
     except AffectdError as error:
         if options.debug:
@@ -47,44 +47,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def export(trained: Checkpoint, out: Path, name: str) -> Bundle:
     """Write the bundle of a trained network to ``out``, verified; BundleError where it is not what the device wants."""
-    record, network = trained.record, trained.network
-    chosen = bundle.feature_set(record.feature_specification)
+    network, hand_made = trained.network(), trained.features
+    speech = trained.speech.module() if trained.speech else None
+    chosen = FeatureSet((*hand_made.families, SPEECH), trained.speech.width) if trained.speech else hand_made
     files = {bundle.MODEL: graphs.model(network)}
     difference = parity.model(network, open_session(files[bundle.MODEL], bundle.MODEL))
     _report(bundle.MODEL, files[bundle.MODEL], difference)
-    if isinstance(network, EmotionNetwork):
+    if trained.profile == "frames":
         files[bundle.COALITIONS] = graphs.coalitions(network, chosen)
         difference = parity.coalitions(network, chosen, open_session(files[bundle.COALITIONS], bundle.COALITIONS))
         _report(bundle.COALITIONS, files[bundle.COALITIONS], difference)
+    encoder_canary: list[float] = []
+    if speech is not None:
+        whole = graphs.encoder(speech)
+        difference = parity.encoder(speech, open_session(whole, bundle.ENCODER))
+        files[bundle.ENCODER] = graphs.quantised(whole)
+        _report(bundle.ENCODER, files[bundle.ENCODER], difference, "before its weights became 8 bits")
+        encoder_canary = _encoder_canary(files[bundle.ENCODER], trained)
     with torch.inference_mode():
-        outputs = network(torch.from_numpy(bundle.canary_input(record.profile, chosen)))
+        canary = torch.from_numpy(bundle.canary_input(trained.profile, chosen))
+        logits, *_ = network(canary if trained.profile == "frames" else canary.unsqueeze(1))
     manifest = Manifest(
         format=bundle.FORMAT,
         name=name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        profile=record.profile,
-        feature_specification=record.feature_specification,
+        profile=trained.profile,
+        feature_specification=chosen.specification,
         baseline="training mean",
-        temperature=record.temperature,
-        threshold=record.threshold,
-        canary=(outputs[0] if isinstance(outputs, tuple) else outputs)[0].tolist(),
-        card=record.card,
+        temperature=trained.calibration.temperature,
+        threshold=trained.threshold,
+        calibration=trained.calibration if trained.calibration.measures else None,
+        canary=logits[0].tolist(),
+        encoder_canary=encoder_canary,
+        card=trained.card,
     )
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    files[bundle.SCALER] = _json(record.scaler)
-    files[bundle.LABELS] = _json({"classes": record.classes})
-    files[bundle.CARD] = card.text(manifest, record.classes, parameters).encode()
+    parts = [network] if speech is None else [network, speech]
+    parameters = sum(parameter.numel() for part in parts for parameter in part.parameters())
+    files[bundle.SCALER] = _json(trained.scaler_record)
+    files[bundle.LABELS] = _json({"classes": trained.classes})
+    files[bundle.CARD] = card.text(manifest, trained.classes, parameters).encode()
     return bundle.write(out, manifest, files)
 
 
 def _name(trained: Checkpoint) -> str:
     """What the training run was called, if its card says so."""
-    training = trained.record.card.get("training")
+    training = trained.card.get("training")
     return str(training.get("name", "")) if isinstance(training, dict) else ""
 
 
-def _report(name: str, graph: bytes, difference: float) -> None:
-    print(f"{name}: {len(graph):,} bytes, equal to the network within {difference:.1e}")
+def _encoder_canary(graph: bytes, trained: Checkpoint) -> list[float]:
+    """The columns of the last frame, scaled, that this encoder computes of what every device tries it on."""
+    (columns,) = open_session(graph, bundle.ENCODER).run(["speech"], {"log_mel": bundle.encoder_canary_input()})
+    count = len(trained.features.names)
+    scaled = (columns[0, -1] - trained.scaler.mean[count:]) / trained.scaler.scale[count:]
+    return [float(value) for value in scaled]
+
+
+def _report(name: str, graph: bytes, difference: float, when: str = "") -> None:
+    print(f"{name}: {len(graph):,} bytes, equal to the network within {difference:.1e} {when}".rstrip())
 
 
 def _json(value: object) -> bytes:

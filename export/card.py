@@ -22,9 +22,32 @@ def text(manifest: Manifest, labels: Sequence[str], parameters: int) -> str:
         f"| uncertain below | {manifest.threshold:.2f} |",
         f"| made | {manifest.created} |",
         "",
+        *_licence(manifest.card),
         *_section(manifest.card, 2),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _licence(content: Mapping[str, object]) -> list[str]:
+    """What the licences of the corpora let a reader do with the network; nothing where no corpora are named."""
+    corpora = content.get("corpora")
+    if not isinstance(corpora, dict) or not corpora:
+        return []
+    kinds = {
+        "forbid commercial use": [name for name, licence in corpora.items() if "NC" in str(licence)],
+        "are for research": [name for name, licence in corpora.items() if "research" in str(licence)],
+    }
+    kinds["state nothing of it"] = [name for name in corpora if not any(name in names for names in kinds.values())]
+    found = "; ".join(f"those of {', '.join(names)} {kind}" for kind, names in kinds.items() if names)
+    verdict = "**Do not use this network commercially.** " if kinds["forbid commercial use"] else ""
+    return [
+        "## Licence",
+        "",
+        f"{verdict}It is not under the licence of the code but under LicenseRef-affectd-weights, which is the file "
+        "LICENSE-weights of the sources: what the licences of the recordings ask holds for it. Of the corpora, "
+        f"{found}.",
+        "",
+    ]
 
 
 def _section(content: Mapping[str, object], level: int) -> Iterator[str]:

@@ -2,14 +2,19 @@
 
 import copy
 import io
+import tempfile
 import warnings
+from pathlib import Path
 
 import onnx
 import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from edge.features import FeatureSet
+from edge.features.log_mel import BANDS
 from train.network import EmotionNetwork, PooledNetwork
+from train.speech import Speech
 
 OPSET = 17  # read by every onnxruntime since 1.12, and all that these graphs need
 
@@ -36,6 +41,7 @@ class Coalitions(nn.Module):
         self.always = nn.Parameter(always.detach().clone()[:, None])  # a share that no row goes without
         # The norm is linear as well, and so belongs to the few shares, not to the many rows.
         self.network.first_norm = nn.Identity()  # type: ignore[assignment]
+        self.network.embedding_norm = Fixed(*_affine(network.embedding_norm))  # type: ignore[assignment]
 
     def forward(self, frames: Tensor, masks: Tensor, usual: Tensor) -> tuple[Tensor, Tensor]:
         features = frames.transpose(1, 2)
@@ -46,20 +52,49 @@ class Coalitions(nn.Module):
         return logits, embedding
 
 
+class Fixed(nn.Module):
+    """A trained normalisation of vectors [rows, width] whose width the exporter cannot see."""
+
+    def __init__(self, scale: Tensor, offset: Tensor) -> None:
+        super().__init__()
+        self.scale, self.offset = nn.Parameter(scale.detach().clone()), nn.Parameter(offset.detach().clone())
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values * self.scale + self.offset
+
+
 def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
     """What a trained normalisation multiplies each channel by, and then adds to it."""
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None and variance is not None  # noqa: S101, PT018 - it tracks them by default
-    scale = norm.weight / torch.sqrt(variance + norm.eps)
-    return scale, norm.bias - mean * scale
+    scale = 1 / torch.sqrt(variance + norm.eps)
+    if norm.affine:
+        scale = norm.weight * scale
+    offset = -mean * scale
+    return scale, norm.bias + offset if norm.affine else offset
 
 
-def model(network: EmotionNetwork | PooledNetwork) -> bytes:
+class Logits(nn.Module):
+    """Logits [batch, classes] of pooled statistics [batch, inputs]: all that a device wants of that profile."""
+
+    def __init__(self, network: PooledNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        logits: Tensor = self.network(vectors.unsqueeze(1))[0]
+        return logits
+
+
+def model(network: EmotionNetwork) -> bytes:
     """The network as an ONNX graph, batch and time free; batch normalisation folded into the convolutions."""
     inputs = network.settings.inputs
     if isinstance(network, PooledNetwork):
         return serialised(
-            network, {"pooled": torch.zeros(2, inputs)}, {"pooled": {0: "batch"}}, {"logits": {0: "batch"}}
+            Logits(network).eval(),
+            {"pooled": torch.zeros(2, inputs)},
+            {"pooled": {0: "batch"}},
+            {"logits": {0: "batch"}},
         )
     return serialised(
         network,
@@ -67,6 +102,27 @@ def model(network: EmotionNetwork | PooledNetwork) -> bytes:
         {"frames": {0: "batch", 1: "time"}},
         {"logits": {0: "batch"}, "attention": {0: "batch", 1: "steps"}, "embedding": {0: "batch"}},
     )
+
+
+def encoder(speech: Speech) -> bytes:
+    """What hears the family ``speech`` as an ONNX graph, batch and time free: ``log_mel`` -> raw columns ``speech``."""
+    return serialised(
+        speech,
+        {"log_mel": torch.zeros(1, BANDS, 64)},
+        {"log_mel": {0: "batch", 2: "time"}},
+        {"speech": {0: "batch", 1: "steps"}},
+    )
+
+
+def quantised(graph: bytes) -> bytes:
+    """The same graph with the weights of its products in 8 bits, each output channel at its own scale."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole, small = Path(folder) / "whole.onnx", Path(folder) / "small.onnx"
+        whole.write_bytes(graph)
+        quantize_dynamic(
+            whole, small, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"]
+        )
+        return small.read_bytes()
 
 
 def coalitions(network: EmotionNetwork, chosen: FeatureSet) -> bytes:

@@ -9,16 +9,19 @@ from torch import Tensor
 
 from edge.errors import BundleError
 from edge.features import FeatureSet
+from edge.features.log_mel import BANDS
 from edge.model.runtime import Session, attempt
 from train.network import EmotionNetwork, PooledNetwork
+from train.speech import Speech
 
 TOLERANCE = 1e-4  # in logits and attention weights
 BATCHES = (1, 2, 32)
 LENGTHS = (5, 48, 188, 401)  # frames: 80 ms to 6.4 s
+SPECTRA = (1, 2, 7, 300, 1500)  # frames of log-mel: 10 ms to 15 s
 MASKED_ROWS = 32
 
 
-def model(network: EmotionNetwork | PooledNetwork, session: Session) -> float:
+def model(network: EmotionNetwork, session: Session) -> float:
     """The largest difference between the network and its graph over several batches, lengths and histories."""
     generator = torch.Generator().manual_seed(0)
     inputs = network.settings.inputs
@@ -27,7 +30,9 @@ def model(network: EmotionNetwork | PooledNetwork, session: Session) -> float:
         for batch in BATCHES:
             values = torch.randn(batch, inputs, generator=generator)
             with torch.inference_mode():
-                worst = _largest(worst, _worst(session, {"logits": network(values)}, {"pooled": values}))
+                worst = _largest(
+                    worst, _worst(session, {"logits": network(values.unsqueeze(1))[0]}, {"pooled": values})
+                )
         return _checked(worst, "The graph")
     for batch, length in itertools.product(BATCHES, LENGTHS):
         values, usual = torch.randn(batch, length, inputs, generator=generator), _usual(network, generator)
@@ -41,8 +46,9 @@ def model(network: EmotionNetwork | PooledNetwork, session: Session) -> float:
 def coalitions(network: EmotionNetwork, chosen: FeatureSet, session: Session) -> float:
     """The largest difference between the network on masked copies and the graph that shares their first layer."""
     generator = torch.Generator().manual_seed(1)
-    families = torch.zeros(len(chosen.families), network.settings.inputs)
-    for family, place in zip(families, chosen.places.values(), strict=True):
+    places = list(chosen.places.values())
+    families = torch.zeros(len(places), network.settings.inputs)
+    for family, place in zip(families, places, strict=True):
         family[place] = 1
     worst = 0.0
     for length in LENGTHS:
@@ -54,6 +60,17 @@ def coalitions(network: EmotionNetwork, chosen: FeatureSet, session: Session) ->
         del wanted["attention"]
         worst = _largest(worst, _worst(session, wanted, {"frames": frames, "masks": masks, "usual": usual}))
     return _checked(worst, "The graph of coalitions")
+
+
+def encoder(speech: Speech, session: Session) -> float:
+    """The largest difference between the encoder and its graph over several batches and lengths."""
+    generator = torch.Generator().manual_seed(2)
+    worst = 0.0
+    for batch, length in itertools.product((1, 2), SPECTRA):
+        spectrum = torch.rand(batch, BANDS, length, generator=generator) * 2 - 1
+        with torch.inference_mode():
+            worst = _largest(worst, _worst(session, {"speech": speech(spectrum)}, {"log_mel": spectrum}))
+    return worst
 
 
 def _usual(network: EmotionNetwork, generator: torch.Generator) -> Tensor:

@@ -1,26 +1,23 @@
 """Bundles of untrained networks, exported once a run: real in every part but what they have learnt."""
 
-from dataclasses import asdict
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from edge import features
-from edge.model.bundle import Bundle
+from edge.model.bundle import Bundle, Scaler, input_names
 from export.__main__ import export
-from export.checkpoint import Checkpoint, read
-from train.network import EmotionNetwork, NetworkSettings, PooledNetwork, PooledSettings
+from train.calibration import constant
+from train.checkpoint import Checkpoint
+from train.network import NetworkSettings, network_of
 
 LABELS = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
 
 
-def untrained(profile: str, path: Path, chosen: features.FeatureSet = features.FIVE) -> Checkpoint:
+def untrained(profile: str, chosen: features.FeatureSet = features.FIVE) -> Checkpoint:
     """A checkpoint with random weights and random batch statistics, loud enough that its classes differ."""
     torch.manual_seed(7)
-    sizes = NetworkSettings(inputs=len(chosen.names))
-    network = EmotionNetwork(sizes) if profile == "frames" else PooledNetwork(PooledSettings())
+    network = network_of(profile, NetworkSettings(inputs=len(input_names(profile, chosen))))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             module.running_mean.normal_()
@@ -29,34 +26,25 @@ def untrained(profile: str, path: Path, chosen: features.FeatureSet = features.F
                 module.weight.data.uniform_(0.5, 2)
         if isinstance(module, torch.nn.Linear):
             module.weight.data *= 4 if profile == "frames" else 2
-    names = chosen.names if profile == "frames" else features.POOLED_NAMES
     rng = np.random.default_rng(7)
-    torch.save(
-        {
-            "settings": asdict(network.settings),
-            "state": network.state_dict(),
-            "scaler": {
-                "names": list(names),
-                "mean": rng.normal(0, 1, len(names)).tolist(),
-                "scale": rng.uniform(5, 20, len(names)).tolist(),
-            },
-            "classes": LABELS,
-            "profile": profile,
-            "feature_specification": chosen.specification,
-            "temperature": 1.5,
-            "threshold": 0.4,
-            "card": {"scores": {"uar": 0.5, "labels": ["anger", "fear"], "confusion": [[3, 1], [0, 4]]}},
-        },
-        path,
+    count = len(input_names(profile, chosen))
+    return Checkpoint(
+        network.settings,
+        network.state_dict(),
+        Scaler(rng.normal(0, 1, count).astype(np.float32), rng.uniform(5, 20, count).astype(np.float32)),
+        LABELS,
+        chosen,
+        constant(1.5),
+        threshold=0.4,
+        card={"scores": {"uar": 0.5, "labels": ["anger", "fear"], "confusion": [[3, 1], [0, 4]]}},
+        profile=profile,
     )
-    return read(path)
 
 
 @pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory) -> dict[str, Checkpoint]:
-    folder = tmp_path_factory.mktemp("checkpoints")
-    five = {profile: untrained(profile, folder / f"{profile}.pt") for profile in ("frames", "pooled")}
-    return {**five, "prosody": untrained("frames", folder / "prosody.pt", features.SIX)}
+def checkpoints() -> dict[str, Checkpoint]:
+    five = {profile: untrained(profile) for profile in ("frames", "pooled")}
+    return {**five, "prosody": untrained("frames", features.SIX)}
 
 
 @pytest.fixture(scope="session")

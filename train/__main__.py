@@ -12,11 +12,12 @@ from lightning_fabric.utilities import rank_zero_only
 from edge.errors import AffectdError, UsageError
 from train import evaluate as evaluation
 from train import protocols
+from train.conditions import CONDITIONS
 from train.layouts import LAYOUTS
 from train.listen import HISTORIES, PROTOCOLS
 from train.run import Material, run
 from train.scan import counts, scan, write_manifest
-from train.settings import Settings, data_folder, read_labels, read_settings
+from train.settings import Settings, data_folders, read_labels, read_settings, sounds_folder
 
 
 @rank_zero_only
@@ -45,7 +46,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 def material_of(arguments: argparse.Namespace) -> Material:
     """Where the recordings lie, and what computes their features."""
-    return Material(arguments.root or data_folder(), arguments.cache, arguments.jobs, arguments.dask)
+    root, *more = arguments.root or data_folders()
+    return Material(root, arguments.cache, arguments.jobs, arguments.dask, tuple(more), arguments.sounds)
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -108,7 +110,13 @@ def parser() -> argparse.ArgumentParser:
     )
     for training in (fitting, judging):
         training.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/train.yaml")
-        training.add_argument("--root", type=Path, help="the data folder (default: $AFFECTD_DATA, else ../shared/data)")
+        training.add_argument(
+            "--root",
+            type=Path,
+            action="append",
+            help="a data folder; may be given several times (default: the folders of $AFFECTD_DATA, separated by a "
+            "colon, else of ../shared/data and ../shared/more those that are there)",
+        )
         training.add_argument("--out", type=Path, help="where the run is left (default: under runs/)")
         training.add_argument("--threads", type=int, default=1, help="threads that train")
         training.add_argument("--start", type=Path, help="a checkpoint to begin from instead of random weights")
@@ -129,10 +137,23 @@ def parser() -> argparse.ArgumentParser:
         default="recorded",
         help="of the clips themselves, or mostly neutral, as in life",
     )
+    evaluating.add_argument(
+        "--condition",
+        default="near",
+        metavar="|".join(CONDITIONS),
+        help="as recorded, metres away in a room, among noise, or through a telephone; rooms and noises are none that "
+        "training copies have",
+    )
     evaluating.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
     evaluating.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     for computing in (fitting, judging, evaluating):
         computing.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
+        computing.add_argument(
+            "--sounds",
+            type=Path,
+            default=sounds_folder(),
+            help="the folder of real sounds for noise (default: $AFFECTD_SOUNDS, else ../shared/sounds)",
+        )
         computing.add_argument("--jobs", type=int, default=1, help="processes that compute features")
         computing.add_argument(
             "--dask", metavar="ADDRESS", default="", help="compute them on this Dask cluster instead"

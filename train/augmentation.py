@@ -1,15 +1,19 @@
 """Augmented copies of a waveform; each stays with its original and is seeded by it."""
 
-from io import BytesIO
+from functools import partial
+from pathlib import Path
 
 import librosa
 import numpy as np
 import scipy.signal
-import soundfile
 from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
+from edge.errors import UsageError
+from train import microphones
 from train.recordings import Change
+from train.sounds import coloured, warn_of_absence
+from train.surroundings import Heard, Surroundings
 
 Floats = NDArray[np.float32]
 
@@ -38,9 +42,9 @@ def speed(samples: Floats, generator: np.random.Generator) -> Floats:
 
 def noise(samples: Floats, generator: np.random.Generator) -> Floats:
     """Noise between white and brown, 5 to 25 dB below the speech."""
-    coloured = _noise(len(samples), generator.uniform(0, 2), generator)
+    added = coloured(len(samples), generator.uniform(0, 2), generator)
     level = np.sqrt(np.mean(np.square(samples)) + 1e-12) * 10 ** (-generator.uniform(5, 25) / 20)
-    return np.asarray(samples + level * coloured, np.float32)
+    return np.asarray(samples + level * added, np.float32)
 
 
 def room(samples: Floats, generator: np.random.Generator) -> Floats:
@@ -54,32 +58,59 @@ def room(samples: Floats, generator: np.random.Generator) -> Floats:
     wet = scipy.signal.fftconvolve(samples, tail)[: len(samples)]
     gain = 10 ** (generator.uniform(-15, 6) / 20)
     level = np.sqrt(np.mean(np.square(wet)) + 1e-12) * 10 ** (-generator.uniform(15, 40) / 20)
-    noisy = wet + level * _noise(len(samples), 1, generator)
+    noisy = wet + level * coloured(len(samples), 1, generator)
     return np.asarray(np.clip(gain * noisy, -1, 1), np.float32)
 
 
-CODECS = {("WAV", "ULAW"): 8_000, ("WAV", "GSM610"): 8_000, ("OGG", "VORBIS"): SAMPLE_RATE}
-"""What a voice is sent through, and at which rate, Hz: a wired telephone, a mobile one, and the poorest of streams."""
-
-
 def codec(samples: Floats, generator: np.random.Generator) -> Floats:
-    """Through one of ``CODECS`` and back; sounds outside [-1, 1] are clipped on the way."""
-    (container, subtype), rate = list(CODECS.items())[generator.integers(len(CODECS))]
-    sent = librosa.resample(samples, orig_sr=SAMPLE_RATE, target_sr=rate, res_type="soxr_mq")
-    file = BytesIO()
-    quality = {"compression_level": 1.0} if subtype == "VORBIS" else {}
-    soundfile.write(file, np.clip(sent, -1, 1), rate, format=container, subtype=subtype, **quality)
-    file.seek(0)
-    heard = soundfile.read(file, dtype="float32")[0]
-    back: Floats = librosa.resample(heard, orig_sr=rate, target_sr=SAMPLE_RATE, res_type="soxr_mq")
-    return librosa.util.fix_length(back, size=len(samples))
+    """Through a wired telephone, a mobile one or the poorest of streams; beyond [-1, 1] is clipped on the way."""
+    container, subtype, rate = CODECS[generator.integers(len(CODECS))]
+    return microphones.through(samples, rate, container, subtype)
 
 
-def _noise(count: int, slope: float, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Noise of unit power whose spectrum falls by ``slope`` times 3 dB an octave."""
-    spectrum = np.fft.rfft(generator.standard_normal(count))
-    shaped = np.fft.irfft(spectrum / np.maximum(np.arange(len(spectrum)), 8) ** (slope / 2), count)
-    return np.asarray(shaped / np.sqrt(np.mean(np.square(shaped)) + 1e-12))
+CODECS = (("WAV", "ULAW", 8_000), ("WAV", "GSM610", 8_000), ("OGG", "VORBIS", SAMPLE_RATE))
+
+
+def far(samples: Floats, generator: np.random.Generator, around: Surroundings) -> Floats:
+    """Anywhere in a room, with noise 5 to 30 dB below, through whatever microphone."""
+    wet = around.rooms.apply(samples, generator)
+    heard = microphones.behind(wet, around.sounds.draw(len(wet), generator), generator.uniform(5, 30))
+    return _microphone(heard, generator, bands=0.2)
+
+
+def noisy(samples: Floats, generator: np.random.Generator, around: Surroundings) -> Floats:
+    """Close by, with noise 0 to 25 dB below, through whatever microphone; a room of its own in one case of four."""
+    wet = around.rooms.apply(samples, generator) if generator.random() < 0.25 else samples
+    heard = microphones.behind(wet, around.sounds.draw(len(wet), generator), generator.uniform(0, 25))
+    return _microphone(heard, generator, bands=0.2)
+
+
+def narrow(samples: Floats, generator: np.random.Generator, around: Surroundings) -> Floats:
+    """8 kHz or a poor stream, noise 15 to 45 dB below; a room of its own in two cases of five."""
+    wet = around.rooms.apply(samples, generator) if generator.random() < 0.4 else samples
+    heard = microphones.behind(wet, around.sounds.draw(len(wet), generator), generator.uniform(15, 45))
+    return _microphone(heard, generator, bands=1.0)
+
+
+def _microphone(samples: Floats, generator: np.random.Generator, bands: float) -> Floats:
+    """At any level from -50 to -15 dBFS; now and then clipped, even, off zero, humming or, by ``bands``, narrow."""
+    heard = microphones.at_level(samples, generator.uniform(-50, -15))
+    for change, share in (
+        (microphones.clipping, 0.12),
+        (microphones.gain_control, 0.15),
+        (_limit, bands),
+        (microphones.hum, 0.15),
+        (microphones.offset, 0.15),
+    ):
+        if generator.random() < share:
+            heard = change(heard, generator)
+    return microphones.quantised(heard)
+
+
+def _limit(samples: Floats, generator: np.random.Generator) -> Floats:
+    """Through something that keeps less than 8 kHz, or mangles it."""
+    limits = (*microphones.NARROW, microphones.wide_stream)
+    return limits[int(generator.integers(len(limits)))](samples, generator)
 
 
 CHANGES: dict[str, Change] = {
@@ -90,3 +121,32 @@ CHANGES: dict[str, Change] = {
     "room": room,
     "codec": codec,
 }
+"""Copies that need nothing but the sound."""
+
+PLACES: dict[str, Heard] = {"far": far, "far2": far, "noisy": noisy, "noisy2": noisy, "narrow": narrow}
+"""Copies in rooms and among sounds of the training side; a second copy of a kind is drawn by another seed."""
+
+COPIES = (*CHANGES, *PLACES)
+VERSION = 1  # of what PLACES do: raise it, and no features of before are taken from the disk
+
+
+def change_of(name: str, cache: Path, sounds: Path) -> tuple[str, Change]:
+    """A copy as ``train.recordings`` takes a change: its name in the cache, and what to do.
+
+    ``cache`` keeps the rooms; ``sounds`` is the folder of real sounds, in whose absence noise is coloured, which is
+    said once. UsageError for a name that is none.
+    """
+    if name in CHANGES:
+        return name, CHANGES[name]
+    if name not in PLACES:
+        raise UsageError(f"No augmented copy is called {name}; choose among {', '.join(COPIES)}.")
+    around = Surroundings.of("training", cache, sounds)
+    if not around.sounds.present:
+        warn_of_absence(sounds)
+    return f"{name}-{VERSION}-{around.digest}", partial(_place, name=name, around=around)
+
+
+def _place(samples: Floats, generator: np.random.Generator, name: str, around: Surroundings) -> Floats:
+    """A copy, drawn by the clip's seed and the copy's name."""
+    own = np.random.default_rng([int(generator.integers(2**63)), *name.encode()])
+    return PLACES[name](samples, own, around)

@@ -13,6 +13,7 @@ from train.rehearsal import before
 from train.settings import AugmentationSettings, HistorySettings
 
 Floats = NDArray[np.float32]
+Halves = NDArray[np.float16]
 Integers = NDArray[np.int64]
 
 ENERGY = np.array([name == "energy" for name in prosody.NAMES], np.float32)
@@ -22,7 +23,9 @@ WIDE = 40  # features of a family in which a run of them can be masked
 @dataclass(frozen=True)
 class Batch:
     """Frames [groups * utterances, time, features], and of each utterance its emotion, a partner to be mixed with, and
-    the share that is its own; ``prior`` [groups, 1, 1] is that of ``train.rehearsal.before``.
+    the share that is its own; ``prior`` [groups, 1, 1] is that of ``train.rehearsal.before``. ``sound``
+    [groups * utterances, time', width] are the same stretches as an encoder hears them (train.bank), or empty, and
+    ``audible`` [groups * utterances] is 0 where the encoder's family is silenced.
     """
 
     frames: Floats
@@ -30,6 +33,8 @@ class Batch:
     emotions: Integers
     partners: Integers
     shares: Floats
+    sound: Halves
+    audible: Floats
 
 
 class Groups:
@@ -155,33 +160,49 @@ def priors(groups: int, settings: HistorySettings | None, generator: np.random.G
     return np.where(generator.random((groups, 1, 1)) < settings.none, np.inf, drawn).astype(np.float32)
 
 
-def crop(bank: Bank, clips: Integers, time: int, tempo: float, generator: np.random.Generator) -> Floats:
-    """A stretch of ``time`` frames of each clip [batch, time, features]; a clip that is shorter is repeated."""
+def crop(bank: Bank, clips: Integers, time: int, tempo: float, generator: np.random.Generator) -> tuple[Floats, Halves]:
+    """A stretch of ``time`` frames of each clip [batch, time, features], and of its sound [batch, time', width].
+
+    A clip that is shorter is repeated.
+    """
     rates = 1 + tempo * generator.uniform(-1, 1, (len(clips), 1))
     lengths = bank.lengths[clips][:, None]
     starts = generator.random((len(clips), 1)) * np.where(lengths > time * rates, lengths - time * rates, lengths)
     positions = np.floor(starts + rates * np.arange(time)).astype(np.int64) % lengths
-    return bank.frames[bank.starts[clips][:, None] + positions]
+    frames = bank.frames[bank.starts[clips][:, None] + positions].astype(np.float32)
+    if not len(bank.sound):
+        return frames, np.zeros((len(clips), 0, 0), np.float16)
+    count = int(np.ceil(time * bank.pace))
+    positions = np.floor(bank.pace * starts + rates * np.arange(count)).astype(np.int64)
+    positions %= bank.sound_lengths[clips][:, None]
+    return frames, bank.sound[bank.sound_starts[clips][:, None] + positions]
 
 
 def mask(
     frames: Floats, families: Sequence[slice], settings: AugmentationSettings, generator: np.random.Generator
-) -> None:
-    """Silences, in place, stretches of time, runs of features, and now and then a whole family (SpecAugment)."""
-    batch, time, _ = frames.shape
-    wide = [family for family in families if family.stop - family.start >= WIDE]
+) -> Floats:
+    """Silences, in place, stretches of time, runs of features, and now and then a whole family (SpecAugment).
+
+    The last of ``families`` may lie behind the frames: it is the encoder's, and what is given is 1 where it is kept.
+    """
+    batch, time, width = frames.shape
+    wide = [family for family in families if family.stop - family.start >= WIDE and family.stop <= width]
+    audible = np.ones(batch, np.float32)
     for row in range(batch):
         for _ in range(settings.time_masks):
-            width = generator.integers(0, time // 8 + 1)
-            start = generator.integers(0, time - width + 1)
-            frames[row, start : start + width] = 0
+            span = generator.integers(0, time // 8 + 1)
+            start = generator.integers(0, time - span + 1)
+            frames[row, start : start + span] = 0
         for _ in range(settings.feature_masks if wide else 0):
             family = wide[int(generator.integers(len(wide)))]
-            width = generator.integers(0, 9)
-            start = generator.integers(family.start, family.stop - width + 1)
-            frames[row, :, start : start + width] = 0
+            span = generator.integers(0, 9)
+            start = generator.integers(family.start, family.stop - span + 1)
+            frames[row, :, start : start + span] = 0
         if generator.random() < settings.family_mask:
-            frames[row, :, families[int(generator.integers(len(families)))]] = 0
+            family = families[int(generator.integers(len(families)))]
+            frames[row, :, family] = 0
+            audible[row] = float(family.start < width)
+    return audible
 
 
 def mix(count: int, alpha: float, generator: np.random.Generator) -> tuple[Integers, Floats]:

@@ -47,6 +47,18 @@ def read_manifest(path: Path) -> list[Clip]:
     return clips
 
 
+def read_folders(folders: Sequence[Path], manifest: str = "manifest.csv") -> list[Clip]:
+    """The rows of every data folder's manifest, first to last.
+
+    The paths of a second folder's clips, and of any further one's, are absolute, so that they are found from the first.
+    """
+    clips = read_manifest(folders[0] / manifest)
+    for folder in folders[1:]:
+        there = folder.resolve()
+        clips += [replace(clip, path=str(there / clip.path)) for clip in read_manifest(folder / manifest)]
+    return clips
+
+
 def _clip(path: Path, number: int, row: Mapping[str, str | None]) -> Clip:
     empty = [name for name in REQUIRED if not (row[name] or "").strip()]
     if empty:

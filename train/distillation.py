@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from edge.errors import UsageError
 from train.checkpoint import Checkpoint, read_checkpoint
 from train.rehearsal import Rehearsal
+from train.speech import Hearing
 
 
 class Teachers(nn.Module):
@@ -20,9 +21,9 @@ class Teachers(nn.Module):
 
     surplus: Tensor
 
-    def __init__(self, networks: Sequence[nn.Module], surplus: Tensor, temperature: float) -> None:
+    def __init__(self, teachers: Sequence[Hearing], surplus: Tensor, temperature: float) -> None:
         super().__init__()
-        self.rehearsals = nn.ModuleList(Rehearsal(network) for network in networks)  # type: ignore[arg-type]
+        self.rehearsals = nn.ModuleList(Rehearsal(teacher) for teacher in teachers)
         self.register_buffer("surplus", surplus)
         self.temperature = temperature
         self.requires_grad_(False).eval()
@@ -57,5 +58,5 @@ def refuse_strangers(known: Mapping[Path, Checkpoint]) -> None:
     for path, other in known.items():
         place, first = next(iter(known.items()))
         same = other.classes == first.classes and other.features == first.features
-        if not same or (other.scaler.mean != first.scaler.mean).any():
+        if not same or (other.hand_made.mean != first.hand_made.mean).any():
             raise UsageError(f"{path}: was trained on other clips, emotions or features than {place}.")

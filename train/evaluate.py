@@ -1,19 +1,27 @@
 """Evaluation of a bundle, as the device runs it: its own features, scaler, adapter and graph."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from edge.errors import UsageError
+from edge.features import FeatureSet
 from edge.model.adapter import Adaptation
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
+from edge.model.encoder import encoded
 from train import listen, report
+from train.calibration import constant
+from train.conditions import condition
 from train.corpora import Clip, read_manifest
-from train.recordings import features_of
+from train.recordings import hand_made, log_mel, streams_of
+from train.settings import sounds_folder
+from train.speech import join
 
 Floats = NDArray[np.float32]
 
@@ -23,7 +31,9 @@ LABELS: dict[str, str | None] = {"calm": "neutral", "boredom": None}
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What to evaluate: a bundle on the recordings of a manifest, under one protocol of adaptation."""
+    """What to evaluate: a bundle on the recordings of a manifest, heard in one condition (``train.conditions``), under
+    one protocol of adaptation; ``sounds`` is where the noise of a condition lies.
+    """
 
     bundle: Path
     manifest: Path
@@ -34,6 +44,8 @@ class Evaluation:
     cache: Path = Path("runs/cache")
     jobs: int = 1
     dask: str = ""
+    condition: str = "near"
+    sounds: Path = field(default_factory=sounds_folder)
 
 
 def ear_of(bundle: Bundle) -> listen.Ear:
@@ -47,21 +59,41 @@ def ear_of(bundle: Bundle) -> listen.Ear:
         outputs = bundle.model.run(wanted, {bundle.profile: adapted[None] if deep else adapted, **usual})
         return outputs[0][0], outputs[1][0] if bundle.embedding else None
 
-    return listen.Ear(classifier.scaled, predict, bundle.embedding)
+    return listen.Ear(classifier.scaled, predict, bundle.embedding, bundle.features.places.get("mel"))
 
 
 def evaluate(evaluation: Evaluation) -> dict[str, object]:
     """The scores as plain JSON; clips whose label the bundle does not know are left out, and counted."""
     bundle = Bundle.load(evaluation.bundle)
     clips, left_out = known(read_manifest(evaluation.manifest), bundle)
-    frames = features_of(
-        clips, evaluation.root, evaluation.cache, evaluation.jobs, dask=evaluation.dask, chosen=bundle.features
-    )
+    frames = frames_of(clips, bundle, evaluation)
     heard = listen.listen(
         clips, frames, ear_of(bundle), evaluation.adapt, seed=evaluation.seed, history=evaluation.history
     )
-    scores = report.describe(clips, heard, bundle.labels, bundle.temperature, evaluation.adapt)
-    return {"bundle": bundle.name, **scores, "history": evaluation.history, "left_out": dict(left_out)}
+    scores = report.describe(
+        clips, heard, bundle.labels, bundle.manifest.calibration or constant(bundle.temperature), evaluation.adapt
+    )
+    return {
+        "bundle": bundle.name,
+        **scores,
+        "condition": evaluation.condition,
+        "history": evaluation.history,
+        "left_out": dict(left_out),
+    }
+
+
+def frames_of(clips: Sequence[Clip], bundle: Bundle, evaluation: Evaluation) -> list[Floats]:
+    """The raw frames [time, columns] of every clip as the bundle wants them, heard in the condition."""
+    named = condition(evaluation.condition, evaluation.cache, evaluation.sounds)
+    fronts = [hand_made(FeatureSet(bundle.features.hand_made))]
+    fronts += [log_mel()] if bundle.encoder else []
+    found = streams_of(clips, evaluation.root, evaluation.cache, evaluation.jobs, named, evaluation.dask, fronts)
+    frames = [np.asarray(clip, np.float32) for clip in found[0]]
+    if bundle.encoder is None:
+        return frames
+    bar = tqdm(found[1], desc=f"encode ({evaluation.condition})", unit="clip", leave=False)
+    heard = [encoded(bundle.encoder, np.ascontiguousarray(spectrum.T, np.float32)) for spectrum in bar]
+    return [join(*both) for both in zip(frames, heard, strict=True)]
 
 
 def known(clips: list[Clip], bundle: Bundle) -> tuple[list[Clip], Counter[str]]:

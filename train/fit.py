@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -24,13 +25,14 @@ from train.bank import Bank
 from train.checkpoint import write_whole
 from train.distillation import Teachers, soft_loss
 from train.hardware import BOARD, launch
-from train.network import EmotionNetwork, NetworkSettings
+from train.network import EmotionNetwork, NetworkSettings, network_of
 from train.rehearsal import Rehearsal
 from train.settings import Settings
+from train.speech import Hearing, Speech, columns_of, join
 
 Floats = NDArray[np.float32]
 
-PARTS = ("network", "averaged", "optimiser", "schedule")
+PARTS = ("hearing", "averaged", "optimiser", "schedule")
 """Of a trainer: what a killed run goes on from."""
 
 
@@ -51,8 +53,11 @@ class BatchSource:
 
     def __init__(self, banks: Sequence[Bank], settings: Settings, classes: Sequence[str]) -> None:
         self.banks, self.settings = banks, settings
-        self.time = round(settings.seconds * features.FRAME_RATE)
+        self.time = 1 if settings.profile == "pooled" else round(settings.seconds * features.FRAME_RATE)
         self.places = settings.features.places
+        self.families = list(self.places.values())
+        if settings.speech:
+            self.families.append(slice(self.families[-1].stop, self.families[-1].stop + settings.speech.width))
         neutral = list(classes).index("neutral") if "neutral" in classes else 0
         size = min(settings.history.group, settings.batch) if settings.history else 1
         self.count = max(1, settings.batch // size)
@@ -79,17 +84,17 @@ class BatchSource:
         changes = [self._microphone(self.sources[place], group[0], own, generator) for group, own in drawn]
         factor, offset = (np.stack(parts)[:, None] for parts in zip(*changes, strict=True))
         prior = batches.priors(self.count, self.settings.history, generator)
-        frames = batches.crop(bank, clips.ravel(), self.time, augmentation.tempo, generator)
+        frames, sound = batches.crop(bank, clips.ravel(), self.time, augmentation.tempo, generator)
         frames = batches.hear(bank, clips, frames, (factor, offset), prior)
-        batches.mask(frames, list(self.places.values()), augmentation, generator)
+        audible = batches.mask(frames, self.families, augmentation, generator)
         partners, shares = batches.mix(clips.size, augmentation.mixup, generator)
-        return batches.Batch(frames, prior, bank.emotions[clips.ravel()], partners, shares)
+        return batches.Batch(frames, prior, bank.emotions[clips.ravel()], partners, shares, sound, audible)
 
     def _microphone(
         self, sources: batches.Sources, clip: int, own: bool, generator: np.random.Generator
     ) -> tuple[Floats, Floats]:
         """Factor and offset [features] of what hears a whole group."""
-        augmentation, scale = self.settings.augmentation, sources.bank.scale
+        augmentation, scale = self.settings.augmentation, sources.bank.scaler.scale
         colour = batches.microphone(augmentation, scale, self.places, generator)
         if generator.random() >= augmentation.transfer:
             return np.ones_like(colour), colour
@@ -101,27 +106,34 @@ class Trainer:
     """What a run is made of between two epochs, so that a killed run goes on where it was."""
 
     def __init__(
-        self, settings: Settings, sizes: NetworkSettings, steps: int, fabric: Fabric, teachers: Teachers | None = None
+        self,
+        settings: Settings,
+        sizes: NetworkSettings,
+        steps: int,
+        fabric: Fabric,
+        teachers: Teachers | None = None,
+        speech: Speech | None = None,
     ) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.fabric = settings, fabric
         self.teachers = fabric.to_device(teachers) if teachers else None
-        self.network = EmotionNetwork(sizes)
+        self.hearing = Hearing(network_of(settings.profile, sizes), speech)
+        if speech and settings.speech and not settings.speech.rate:
+            speech.encoder.requires_grad_(False)
         self.averaged = AveragedModel(
-            self.network,
+            self.hearing,
             multi_avg_fn=get_ema_multi_avg_fn(settings.averaging),  # type: ignore[no-untyped-call]
             use_buffers=True,
         )
         fabric.to_device(self.averaged)
         optimisers = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-        self.optimiser = optimisers[settings.optimiser](
-            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        self.model, self.descent = fabric.setup(Rehearsal(self.network), self.optimiser)
+        groups = parameters(self.hearing, settings)
+        self.optimiser = optimisers[settings.optimiser](groups, weight_decay=settings.weight_decay)
+        self.model, self.descent = fabric.setup(Rehearsal(self.hearing), self.optimiser)
         total = max(11, settings.epochs * steps)  # a cycle of ten steps would have no room to rise in
         self.schedule: torch.optim.lr_scheduler.LRScheduler = (
             torch.optim.lr_scheduler.OneCycleLR(
-                self.optimiser, settings.learning_rate, total_steps=total, pct_start=0.1, cycle_momentum=False
+                self.optimiser, [float(group["lr"]) for group in groups], total, pct_start=0.1, cycle_momentum=False
             )
             if settings.schedule == "cosine"
             else torch.optim.lr_scheduler.ConstantLR(self.optimiser, 1.0)
@@ -131,22 +143,22 @@ class Trainer:
         self.curves: list[Epoch] = []
 
     @property
-    def best_network(self) -> EmotionNetwork:
-        """The network to evaluate and ship: with averaged weights where the settings average."""
-        chosen = self.averaged.module if self.settings.averaging else self.network
+    def best(self) -> Hearing:
+        """What to evaluate and ship: with averaged weights where the settings average."""
+        chosen = self.averaged.module if self.settings.averaging else self.hearing
         return chosen.eval()  # type: ignore[return-value]
 
     def step(self, batch: batches.Batch) -> tuple[float, float]:
         """One step down the gradient of all processes' batches; the loss and the accuracy on this one's."""
         self.model.train()
-        frames, prior, emotions, partners, shares = (
+        frames, prior, emotions, partners, shares, sound, audible = (
             self.fabric.to_device(torch.from_numpy(getattr(batch, field.name))) for field in fields(batch)
         )
-        logits = self.model(frames, prior, partners, shares)
+        logits = self.model(frames, prior, partners, shares, sound, audible)
         loss = (shares * self.loss(logits, emotions) + (1 - shares) * self.loss(logits, emotions[partners])).mean()
         if self.teachers:
             with self.fabric.autocast():
-                taught = self.teachers(frames, prior, partners, shares)
+                taught = self.teachers(frames, prior, partners, shares, sound, torch.ones_like(audible))
             loss = loss + self.settings.teaching * (soft_loss(logits, taught, self.settings.softness) - loss)
         self.descent.zero_grad()
         self.fabric.backward(loss)
@@ -156,7 +168,7 @@ class Trainer:
         self.descent.step()
         self.schedule.step()
         if self.settings.averaging:
-            self.averaged.update_parameters(self.network)
+            self.averaged.update_parameters(self.hearing)
         return float(loss.detach()), float((logits.argmax(dim=1) == emotions).float().mean())
 
     def begin(self, epoch: int) -> None:
@@ -190,19 +202,20 @@ def fit(
     folder: Path,
     start: dict[str, Tensor] | None = None,
     teachers: Teachers | None = None,
-) -> tuple[EmotionNetwork, list[Epoch]]:
+    speech: Speech | None = None,
+) -> tuple[Hearing, list[Epoch]]:
     """Trains to the end, or on from ``folder``'s last epoch, and gives the network to ship and the curves.
 
-    ``start`` holds weights to begin from instead of random ones, ``teachers`` the networks to learn from. Every process
-    of a run gets the same; the first one alone writes files.
+    ``start`` holds the network's weights to begin from instead of random ones, ``teachers`` the networks to learn from,
+    ``speech`` what hears that family. Every process of a run gets the same; the first one alone writes files.
     """
     fabric, last = launch(settings, folder), folder / "last.pt"
     steps = -(-source.steps // fabric.world_size)
     sizes = settings.network_settings(source.banks[0].frames.shape[1], source.classes)
-    trainer = Trainer(settings, sizes, steps, fabric, teachers)
+    trainer = Trainer(settings, sizes, steps, fabric, teachers, speech)
     if start:
-        trainer.network.load_state_dict(start)
-        trainer.averaged.module.load_state_dict(start)
+        for hearing in (trainer.hearing, trainer.averaged.module):
+            hearing.network.load_state_dict(start)  # type: ignore[union-attr]
     if fabric.broadcast(last.is_file()):
         trainer.load(last)
     elif fabric.is_global_zero:
@@ -213,11 +226,11 @@ def fit(
         began = time.monotonic()
         trainer.begin(number)
         loss, accuracy = run_epoch(trainer, source, steps, f"epoch {number}/{settings.epochs}")
-        looked = check(trainer.best_network, calibration) if calibration and fabric.is_global_zero else (math.nan,) * 2
+        looked = check(trainer.best, calibration) if calibration and fabric.is_global_zero else (math.nan,) * 2
         trainer.curves.append(Epoch(number, loss, accuracy, *fabric.broadcast(looked), time.monotonic() - began))
         trainer.save(last)
         tell(trainer, folder)
-    return trainer.best_network.cpu(), trainer.curves
+    return trainer.best.cpu(), trainer.curves
 
 
 def run_epoch(trainer: Trainer, source: BatchSource, steps: int, title: str) -> tuple[float, float]:
@@ -248,14 +261,34 @@ def tell(trainer: Trainer, folder: Path) -> None:
     tqdm.write(plots.line(epoch))
 
 
-def check(network: EmotionNetwork, bank: Bank) -> tuple[float, float]:
+def parameters(hearing: Hearing, settings: Settings) -> list[dict[str, Any]]:
+    """What is trained, and how fast: the encoder at its own share of the learning rate."""
+    slow = list(hearing.speech.encoder.parameters()) if hearing.speech else []
+    known = {id(parameter) for parameter in slow}
+    fast = [parameter for parameter in hearing.parameters() if id(parameter) not in known]
+    groups: list[dict[str, Any]] = [{"params": fast, "lr": settings.learning_rate}]
+    if settings.speech and settings.speech.rate and slow:
+        groups.append({"params": slow, "lr": settings.learning_rate * settings.speech.rate})
+    return groups
+
+
+def check(hearing: Hearing, bank: Bank) -> tuple[float, float]:
     """Cross-entropy and UAR of cold clips."""
-    logits = torch.from_numpy(np.stack([infer(network, frames)[0] for frames in bank.clips()]))
-    meant = torch.from_numpy(bank.emotions)
+    found = [infer(hearing.network, whole(hearing, frames, sound))[0] for frames, sound in bank.clips()]
+    logits, meant = torch.from_numpy(np.stack(found)), torch.from_numpy(bank.emotions)
     loss = float(nn.functional.cross_entropy(logits, meant))
     right = (logits.argmax(dim=1) == meant).numpy()
     recalls = [right[bank.emotions == emotion].mean() for emotion in np.unique(bank.emotions)]
     return loss, float(np.mean(recalls))
+
+
+def whole(hearing: Hearing, frames: Floats, sound: Floats) -> Floats:
+    """Scaled frames [time, features] of one clip, with the encoder's scaled columns of its sound [time', width]."""
+    if hearing.speech is None:
+        return frames
+    (columns,) = columns_of(hearing.speech, [sound])
+    mean, scale = hearing.speech.scaler()
+    return join(frames, (columns - mean) / scale)
 
 
 def infer(network: EmotionNetwork, frames: Floats, usual: Floats | None = None) -> tuple[Floats, Floats]:

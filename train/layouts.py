@@ -128,6 +128,13 @@ CREMA_D = Layout(
     language="en",
 )
 
+TUREV = Layout(
+    "turev",
+    _pattern(r"(?P<emotion>Angry|Calm|Happy|Sad)_(?P<speaker>\d+)_(?P<statement>[^/]+)"),
+    emotions={"angry": "anger", "calm": "calm", "happy": "happy", "sad": "sad"},
+    language="tr",
+)
+
 IITKGP = Layout("iitkgp-sehsc", _pattern(r"(?P<speaker>[^/]+)/session\s?\d+/(?P<emotion>[^/]+)/[^/]+"), language="hi")
 
 SPEAKER_FOLDERS = Layout("", _pattern(r"[^/]+/(?P<speaker>[^/]+)/(?P<emotion>[^/]+)/[^/]+"))
@@ -143,6 +150,7 @@ LAYOUTS = {
     "ased": ASED,
     "savee": SAVEE,
     "cremad": CREMA_D,
+    "turev": TUREV,
     "iitkgp": IITKGP,
     "speakers": SPEAKER_FOLDERS,
     "folders": FOLDERS,

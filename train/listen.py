@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from edge.errors import UsageError
 from edge.model.adapter import Adaptation, Adapter, AdapterSettings
+from edge.model.calibration import MEASURES, measures
 from train.corpora import Clip
 
 Floats = NDArray[np.float32]
@@ -30,14 +31,19 @@ class Ear:
     """Scaled features, and what is usual of their source -> logits [classes] and embedding."""
     embedding: int = 0
     """How wide the embedding is; 0 where there is none."""
+    levels: slice | None = None
+    """Where the log-mel is among the columns of raw frames, for what the confidence depends on; None: unknown."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """Logits [clips, classes] in the order of the clips, and how many utterances the adapter had heard before each."""
+    """Logits [clips, classes] in the order of the clips, how many utterances the adapter had heard before each, and
+    what the confidence depends on [clips, measures] (train.calibration).
+    """
 
     logits: Floats
     before: NDArray[np.int64]
+    measured: Floats
 
 
 def source_of(clip: Clip, protocol: str) -> str:
@@ -66,7 +72,7 @@ def listen(
     for index in generator.permutation(len(clips)):
         queues[source_of(clips[index], protocol)].append(int(index))
     logits: list[Floats] = [np.empty(0, np.float32)] * len(clips)
-    before = np.zeros(len(clips), np.int64)
+    before, measured = np.zeros(len(clips), np.int64), np.zeros((len(clips), len(MEASURES)), np.float32)
     bar = tqdm(total=len(clips), desc=f"evaluate ({protocol})", unit="clip", leave=False)
     for queue in queues.values():
         adapter: Adapter | None = None
@@ -76,6 +82,9 @@ def listen(
             adapter = adapter or Adapter(scaled.shape[1], ear.embedding, settings)
             before[index] = adapter.utterances
             logits[index], embedding = ear.predict(scaled, adapter.snapshot())
+            if ear.levels:
+                levels = frames[index][:, ear.levels]
+                measured[index] = measures(levels, embedding, adapter.weight)
             learnt = (scaled, embedding)
             neutral += [learnt] if clips[index].emotion == "neutral" else []
             if history == "life" and neutral and generator.random() < CALM:
@@ -84,4 +93,4 @@ def listen(
                 adapter.observe(*learnt)
             bar.update()
     bar.close()
-    return Heard(np.stack(logits), before)
+    return Heard(np.stack(logits), before, measured)

@@ -64,3 +64,9 @@ def accuracy_at(probabilities: Probabilities, meant: Integers, coverage: float) 
     """Accuracy on the most confident ``coverage`` of the clips."""
     order = np.argsort(-probabilities.max(axis=1), kind="stable")[: max(1, round(coverage * len(meant)))]
     return float((probabilities.argmax(axis=1) == meant)[order].mean())
+
+
+def sure_and_wrong(probabilities: Probabilities, meant: Integers, confidence: float = 0.7) -> float:
+    """The share of all clips that are given another emotion with more than this confidence."""
+    wrong = probabilities.argmax(axis=1) != meant
+    return float((wrong & (probabilities.max(axis=1) > confidence)).mean())

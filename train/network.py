@@ -1,7 +1,6 @@
-"""The network: CNN -> BiLSTM -> attention -> dense, over frames of acoustic features."""
+"""The network: CNN -> BiLSTM -> attention -> dense, over frames of acoustic features or over one vector of them."""
 
-import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,16 +22,10 @@ class NetworkSettings:
     kernels: tuple[int, ...] = (9, 3, 3)
     hidden: int = 64
     dropout: float = 0.3
-
-
-@dataclass(frozen=True)
-class PooledSettings:
-    """Sizes of the network over one vector of statistics per utterance."""
-
-    inputs: int = 180
-    classes: int = 7
-    widths: tuple[int, ...] = (128, 64)
-    dropout: float = 0.3
+    speech: int = 0
+    """Of the inputs the last: those that a pretrained encoder hears (train.speech)."""
+    statistics: bool = False
+    """Whether mean and spread over time of the first layer reach the embedding beside those of attention."""
 
 
 class EmotionNetwork(nn.Module):
@@ -62,8 +55,9 @@ class EmotionNetwork(nn.Module):
         self.attention = nn.Sequential(
             nn.Linear(2 * settings.hidden, settings.hidden), nn.Tanh(), nn.Linear(settings.hidden, 1)
         )
-        self.embedding_norm = nn.BatchNorm1d(4 * settings.hidden, affine=False)
-        self.dense = nn.Linear(4 * settings.hidden, settings.classes)
+        width = 4 * settings.hidden + (2 * first if settings.statistics else 0)
+        self.embedding_norm = nn.BatchNorm1d(width, affine=False)
+        self.dense = nn.Linear(width, settings.classes)
 
     @property
     def embedding(self) -> int:
@@ -81,28 +75,42 @@ class EmotionNetwork(nn.Module):
 
     def embed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Embedding and attention for the first convolution's output."""
-        hidden = torch.relu(self.first_norm(shares))
+        hidden = first = torch.relu(self.first_norm(shares))
         for convolution in self.convolutions:
             hidden = convolution(hidden)
         states, _ = self.recurrent(self.dropout(hidden).transpose(1, 2))
         weights = torch.softmax(self.attention(states).squeeze(-1), dim=1)
         mean = torch.einsum("bt,bth->bh", weights, states)
         variance = torch.einsum("bt,bth->bh", weights, (states - mean.unsqueeze(1)).square())
-        pooled = torch.cat([mean, torch.sqrt(variance + 1e-5)], dim=1)
-        return self.embedding_norm(pooled), weights
+        parts = [mean, torch.sqrt(variance + 1e-5)]
+        if self.settings.statistics:
+            level = first.mean(dim=2)
+            parts += [level, torch.sqrt((first - level.unsqueeze(2)).square().mean(dim=2) + 1e-5)]
+        return self.embedding_norm(torch.cat(parts, dim=1)), weights
 
 
-class PooledNetwork(nn.Module):
-    """Pooled statistics float32 [batch, inputs] -> logits [batch, classes]: dense layers, no time, no attention."""
+class PooledNetwork(EmotionNetwork):
+    """The same layers over pooled statistics float32 [batch, 1, inputs], read as a sequence of single numbers.
 
-    def __init__(self, settings: PooledSettings) -> None:
-        super().__init__()
+    CNN, BiLSTM and attention run along the vector: the design that was asked for from the start.
+    """
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__(replace(settings, inputs=1))
         self.settings = settings
-        layers: list[nn.Module] = []
-        for before, after in itertools.pairwise((settings.inputs, *settings.widths)):
-            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU(), nn.Dropout(settings.dropout)]
-        self.layers = nn.Sequential(*layers, nn.Linear((settings.inputs, *settings.widths)[-1], settings.classes))
+        self.front = AlongVector(1, settings.channels[0], settings.kernels[0], settings.strides[0])
 
-    def forward(self, statistics: Tensor) -> Tensor:
-        logits: Tensor = self.layers(statistics)
-        return logits
+
+class AlongVector(nn.Conv1d):
+    """A convolution along vectors [batch, inputs, 1], given as one frame of so many features."""
+
+    def __init__(self, before: int, after: int, kernel: int, stride: int) -> None:
+        super().__init__(before, after, kernel, stride, kernel // 2)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        return super().forward(vectors.transpose(1, 2))
+
+
+def network_of(profile: str, settings: NetworkSettings) -> EmotionNetwork:
+    """The untrained network of an input profile, ``frames`` or ``pooled``."""
+    return PooledNetwork(settings) if profile == "pooled" else EmotionNetwork(settings)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from edge.errors import UsageError
-from train import metrics, plots
+from edge.model.calibration import Calibration
+from train import intervals, metrics, plots
 from train.corpora import Clip
 from train.listen import Heard
 
@@ -33,16 +34,18 @@ def rounded(value: object) -> object:
 
 
 def describe(
-    clips: Sequence[Clip], heard: Heard, classes: Sequence[str], temperature: float, adapt: str
+    clips: Sequence[Clip], heard: Heard, classes: Sequence[str], calibration: Calibration, adapt: str
 ) -> dict[str, object]:
-    """All scores of one protocol; the probabilities are the tempered softmax of the logits."""
-    probabilities = softmax(heard.logits.astype(np.float64) / temperature, axis=1)
+    """All scores of one protocol; the probabilities are the calibrated softmax of the logits."""
+    probabilities = calibration.probabilities(heard.logits, heard.measured)
     meant = np.array([list(classes).index(clip.emotion) for clip in clips])
     whole = metrics.score(probabilities, meant, classes)
     per = {key: _by([getattr(clip, key) for clip in clips], probabilities, meant, classes) for key in ("corpus", "sex")}
     described = {
         **asdict(whole),
+        **intervals.of(intervals.answers(clips, probabilities, classes)),
         "accuracy_at_75": metrics.accuracy_at(probabilities, meant, 0.75),
+        "sure_and_wrong": metrics.sure_and_wrong(probabilities, meant),
         "per_corpus": per["corpus"],
         "per_sex": per["sex"],
         "per_heard": by_heard(clips, heard, classes)["per_heard"] if adapt != "none" else {},
@@ -54,10 +57,10 @@ def describe(
 
 
 def of_protocol(
-    clips: Sequence[Clip], heard: Heard, life: Heard, classes: Sequence[str], temperature: float, adapt: str
+    clips: Sequence[Clip], heard: Heard, life: Heard, classes: Sequence[str], calibration: Calibration, adapt: str
 ) -> dict[str, object]:
     """``describe``, and beside the histories as recorded those of ``life``, mostly neutral."""
-    scores = describe(clips, heard, classes, temperature, adapt)
+    scores = describe(clips, heard, classes, calibration, adapt)
     return scores if adapt == "none" else {**scores, "life": by_heard(clips, life, classes)}
 
 
@@ -67,7 +70,8 @@ def by_heard(clips: Sequence[Clip], heard: Heard, classes: Sequence[str]) -> dic
     meant = np.array([list(classes).index(clip.emotion) for clip in clips])
     names = [next(name for name, counts in HEARD.items() if count in counts) for count in heard.before.tolist()]
     whole = metrics.score(guessed, meant, classes)
-    found = {"wa": whole.wa, "uar": whole.uar, "per_heard": _by(names, guessed, meant, classes)}
+    around = intervals.of(intervals.answers(clips, guessed, classes))
+    found = {"wa": whole.wa, "uar": whole.uar, **around, "per_heard": _by(names, guessed, meant, classes)}
     return {key: rounded(value) for key, value in found.items()}
 
 
@@ -93,9 +97,9 @@ def _reliability(probabilities: NDArray[np.float64], meant: NDArray[np.int64]) -
 
 
 @rank_zero_only
-def draw(clips: Sequence[Clip], heard: Heard, classes: Sequence[str], temperature: float, folder: Path) -> None:
+def draw(clips: Sequence[Clip], heard: Heard, classes: Sequence[str], calibration: Calibration, folder: Path) -> None:
     """Confusion matrix and reliability diagram."""
-    probabilities = softmax(heard.logits.astype(np.float64) / temperature, axis=1)
+    probabilities = calibration.probabilities(heard.logits, heard.measured)
     meant = np.array([list(classes).index(clip.emotion) for clip in clips])
     plots.confusion(metrics.score(probabilities, meant, classes).confusion, classes, folder / "confusion.png")
     plots.reliability(probabilities, meant, folder / "reliability.png")
@@ -108,7 +112,7 @@ def summary_of(path: Path) -> dict[str, object]:
         return {
             str(found["protocol"]): {
                 adapt: {
-                    **{name: f"{100 * row['mean']:.1f} +- {100 * row['sd']:.1f}" for name, row in rows.items()},
+                    **{name: _in_words(row) for name, row in rows.items()},
                     **pooled([fold[adapt] for fold in found["folds"].values()]),
                 }
                 for adapt, rows in found["summary"].items()
@@ -116,6 +120,13 @@ def summary_of(path: Path) -> dict[str, object]:
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: is no report of `python -m train judge` ({error}); run that first.") from error
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    """A figure over folds: mean and spread over them, and its 95 % interval over speakers."""
+    interval = row.get("interval")
+    around = f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else ""
+    return f"{100 * row['mean']:.1f} +- {100 * row['sd']:.1f}{around}"
 
 
 def pooled(folds: Sequence[dict[str, Any]]) -> dict[str, object]:

@@ -12,6 +12,9 @@ from edge.errors import ConfigError
 from edge.features import FeatureSet
 from train.network import NetworkSettings
 
+DATA_FOLDERS = (Path("../shared/data"), Path("../shared/more"))
+"""Where recordings are looked for unless told."""
+
 
 class SplitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who evaluates and who calibrates, as patterns on ``corpus/speaker``.
@@ -62,6 +65,20 @@ class AugmentationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     """Chance that one whole family is silenced, so that an explanation's coalitions are familiar ground."""
 
 
+class SpeechSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The seventh family: what the first blocks of a pretrained encoder hear, trained on with the rest."""
+
+    weights: str = "openai/whisper-tiny.en"
+    """Where Whisper's lie: a folder, a file or a repository (train.pretrained); not needed with --start."""
+    blocks: Annotated[int, msgspec.Meta(ge=1)] = 2
+    width: Annotated[int, msgspec.Meta(ge=1)] = 64
+    """Columns that its frames are projected to."""
+    level: bool = True
+    """Whether the loudness of an utterance is taken out before it is encoded."""
+    rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
+    """Share of the learning rate that the encoder is trained at; 0: it stays as it was."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A training run."""
 
@@ -74,9 +91,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: dict[str, str | None] = {}
     """Renamed emotions; null leaves the clips out."""
     split: SplitSettings = SplitSettings()
+    profile: Literal["frames", "pooled"] = "frames"
+    """What the network is given: all frames, or the 180 statistics of the five families over time."""
     families: tuple[str, ...] = features.SIX.families
     """What the network hears, of edge.features."""
-    network: dict[str, int | float | list[int]] = {}
+    speech: SpeechSettings | None = None
+    """Null: the network hears the hand-made families alone."""
+    network: dict[str, bool | int | float | list[int]] = {}
     """Sizes of train.network.NetworkSettings that differ from its defaults."""
     history: HistorySettings | None = HistorySettings()
     """Null: the network never meets an adapter."""
@@ -115,10 +136,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far the trained network forgets that some emotions were drawn more often: 0 not, 1 all the way."""
     coverage: float = 0.9
     """Share of the calibration speakers' clips that the confidence threshold lets through."""
+    calibrated: str = ""
+    """A report of the recipe's folds (``judge``) whose calibration is taken over: it has been fitted on whole corpora
+    that those networks never heard, so that confidence is honest there too. Empty: fitted on the calibration side."""
     reports: tuple[str, ...] = ()
     """Reports of the recipe on folds: their summaries stand in the card of a model that no speaker is kept from."""
     limits: tuple[str, ...] = ()
     """What the model is known to be bad at, and must not be used for: sentences for the card."""
+    conditions: tuple[str, ...] = ("near",)
+    """In which the test side is heard, of train.conditions."""
     patience: int = 0
     """Epochs without a better validation loss before fitting stops; 0: off."""
 
@@ -128,9 +154,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return FeatureSet(self.families)
 
     def network_settings(self, inputs: int, classes: int) -> NetworkSettings:
-        """The network's sizes for this many inputs and classes."""
+        """The network's sizes for this many hand-made features and classes."""
+        speech = self.speech.width if self.speech else 0
         sizes = {name: tuple(size) if isinstance(size, list) else size for name, size in self.network.items()}
-        return NetworkSettings(**{**sizes, "inputs": inputs, "classes": classes})  # type: ignore[arg-type]
+        return NetworkSettings(**{**sizes, "inputs": inputs + speech, "classes": classes, "speech": speech})  # type: ignore[arg-type]
 
 
 def read_settings(path: Path) -> Settings:
@@ -147,6 +174,9 @@ def read_settings(path: Path) -> Settings:
         _ = settings.features
     except ValueError as error:
         raise ConfigError([f"{path}: {error} - at `$.families`."]) from error
+    if settings.profile == "pooled" and (settings.families != features.FIVE.families or settings.speech):
+        five = ", ".join(features.FIVE.families)
+        raise ConfigError([f"{path}: the profile pooled hears the families {five}, and no encoder - at `$.profile`."])
     unknown = sorted(set(settings.network) - set(NetworkSettings.__dataclass_fields__))
     if unknown:
         raise ConfigError([f"{path}: network has no size called {unknown[0]} - at `$.network`."])
@@ -165,6 +195,20 @@ def read_labels(path: Path) -> dict[str, str | None]:
         raise ConfigError([f"{path}: {error}."]) from error
 
 
+def data_folders() -> tuple[Path, ...]:
+    """Where the recordings lie: the folders of ``$AFFECTD_DATA``, separated as in ``$PATH``; else those of
+    ``DATA_FOLDERS`` that hold a manifest, or the first of them, for whoever reads it to miss.
+    """
+    named = tuple(Path(name) for name in os.environ.get("AFFECTD_DATA", "").split(os.pathsep) if name)
+    there = tuple(folder for folder in DATA_FOLDERS if (folder / "manifest.csv").is_file())
+    return named or there or DATA_FOLDERS[:1]
+
+
 def data_folder() -> Path:
-    """Where the recordings lie: ``$AFFECTD_DATA``, else ``../shared/data``."""
-    return Path(os.environ.get("AFFECTD_DATA", "../shared/data"))
+    """The first of ``data_folders``."""
+    return data_folders()[0]
+
+
+def sounds_folder() -> Path:
+    """Where real sounds lie that are put behind speech: ``$AFFECTD_SOUNDS``, else ``../shared/sounds``."""
+    return Path(os.environ.get("AFFECTD_SOUNDS") or "../shared/sounds")

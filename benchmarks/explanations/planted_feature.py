@@ -9,10 +9,10 @@ from torch import nn
 
 from benchmarks.explanations.clips import held_out
 from edge.explain.explainer import Explainer
-from edge.model.bundle import Bundle
+from edge.model.bundle import Bundle, Scaler
 from edge.model.classifier import Classifier
 from export.__main__ import export
-from export.checkpoint import Checkpoint, Record, ScalerRecord
+from train.checkpoint import Checkpoint
 from train.network import EmotionNetwork, NetworkSettings
 
 PLANTED = "contrast_800hz"
@@ -52,18 +52,10 @@ def table(bundle: Bundle) -> str:
     names = bundle.features.names
     band = names.index(PLANTED)
     network = fitted(scaled[:TRAINED], band, seed=0)
-    record = Record(
-        settings={},
-        scaler=ScalerRecord(list(names), [0.0] * len(names), [1.0] * len(names)),
-        classes=["no", "yes"],
-        profile="frames",
-        feature_specification=bundle.features.specification,
-        temperature=1.0,
-        threshold=0.0,
-        card={},
-    )
+    scaler = Scaler(np.zeros(len(names), np.float32), np.ones(len(names), np.float32))
+    trained = Checkpoint(network.settings, network.state_dict(), scaler, ["no", "yes"], bundle.features)
     with tempfile.TemporaryDirectory() as folder:
-        classifier = Classifier(export(Checkpoint(record, network), Path(folder) / "planted", "planted"))
+        classifier = Classifier(export(trained, Path(folder) / "planted", "planted"))
     explainer = Explainer(classifier)
     yes = np.arange(len(scaled) - TRAINED) % 2 == 0
     right, first, family = [], [], []

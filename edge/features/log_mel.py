@@ -18,13 +18,13 @@ FLOOR = 1e-10  # power that counts as silence
 RANGE = 8.0  # powers of ten below the loudest bin of the utterance, under which all is the same
 
 SPECIFICATION: dict[str, object] = {
+    "sample_rate": SAMPLE_RATE,
     "window": "hann",
     "window_samples": WINDOW_SAMPLES,
     "hop_samples": HOP_SAMPLES,
-    "bands": BANDS,
-    "scale": "slaney",
-    "floor": FLOOR,
-    "range": RANGE,
+    "padding": "reflected, centred",
+    "mel": {"bands": BANDS, "fmin": 0.0, "fmax": SAMPLE_RATE / 2, "scale": "slaney", "norm": "slaney"},
+    "logarithm": {"base": 10, "floor": FLOOR, "range": RANGE, "offset": 4, "divisor": 4},
 }
 """What an encoder was trained on, as JSON values."""
 

@@ -80,6 +80,12 @@ class Calibration(msgspec.Struct, frozen=True):
             return np.full(len(measured), 1 / self.temperature)
         return np.asarray(np.logaddexp(0, self.bias + self.standard(measured) @ np.array(self.coefficients)))
 
+    def probabilities(self, logits: Floats, measured: Floats) -> Doubles:
+        """Of logits [utterances, classes] of utterances with these measures [utterances, len(MEASURES)]."""
+        scaled = logits.astype(np.float64) * self.inverse_temperatures(measured)[:, None]
+        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
     def standard(self, measured: Floats) -> Doubles:
         """The measures that count, in standard deviations from their mean, within the limit."""
         places = [MEASURES.index(name) for name in self.measures]

@@ -4,17 +4,17 @@ import pytest
 import torch
 
 from edge import features
-from edge.errors import BundleError
+from edge.errors import AffectdError, BundleError
 from edge.model import bundle
 from edge.model.bundle import Bundle
 from export import graphs, parity
 from export.__main__ import main
-from export.checkpoint import read
+from train.checkpoint import read_checkpoint
 
 
 @pytest.mark.parametrize("profile", ["frames", "pooled"])
 def test_command_writes_a_bundle_that_loads(checkpoints, tmp_path, capsys, profile):
-    torch.save(_content(checkpoints[profile]), tmp_path / "checkpoint.pt")
+    checkpoints[profile].save(tmp_path / "checkpoint.pt")
     assert main(["--checkpoint", str(tmp_path / "checkpoint.pt"), "--out", str(tmp_path / "bundle")]) == 0
     loaded = Bundle.load(tmp_path / "bundle")
     assert loaded.profile == profile
@@ -29,7 +29,7 @@ def test_card_shows_the_confusion_matrix(bundles):
 
 
 def test_graph_computes_what_the_network_computes(checkpoints, bundles):
-    network = checkpoints["frames"].network
+    network = checkpoints["frames"].network()
     for batch, length in ((1, 1), (3, 7), (2, 333)):
         frames = torch.randn(batch, length, 105)
         with torch.inference_mode():
@@ -41,7 +41,7 @@ def test_graph_computes_what_the_network_computes(checkpoints, bundles):
 
 
 def test_parity_refuses_a_graph_of_another_network(checkpoints, bundles):
-    network = checkpoints["frames"].network
+    network = checkpoints["frames"].network()
     other = type(network)(network.settings).eval()
     with pytest.raises(BundleError, match="differs"):
         parity.model(other, bundles["frames"].model)
@@ -50,7 +50,7 @@ def test_parity_refuses_a_graph_of_another_network(checkpoints, bundles):
 
 
 def test_network_that_is_not_finite_is_never_written(checkpoints, tmp_path, capsys):
-    content = _content(checkpoints["frames"])
+    content = _content(checkpoints["frames"], tmp_path)
     content["state"]["front.weight"][0, 0, 0] = float("nan")
     torch.save(content, tmp_path / "checkpoint.pt")
     assert main(["--checkpoint", str(tmp_path / "checkpoint.pt"), "--out", str(tmp_path / "bundle")]) == 1
@@ -58,21 +58,21 @@ def test_network_that_is_not_finite_is_never_written(checkpoints, tmp_path, caps
     assert not (tmp_path / "bundle").exists()
 
 
-@pytest.mark.parametrize("key", ["state", "settings", "scaler", "classes", "profile", "temperature", "card"])
+@pytest.mark.parametrize("key", ["state", "settings", "scaler", "classes", "profile", "threshold", "card"])
 def test_checkpoint_that_lacks_something(checkpoints, tmp_path, key):
-    content = _content(checkpoints["frames"])
+    content = _content(checkpoints["frames"], tmp_path)
     del content[key]
     torch.save(content, tmp_path / "checkpoint.pt")
-    with pytest.raises(BundleError, match=key):
-        read(tmp_path / "checkpoint.pt")
+    with pytest.raises(AffectdError, match=key):
+        read_checkpoint(tmp_path / "checkpoint.pt")
 
 
 def test_file_that_is_no_checkpoint(tmp_path):
     (tmp_path / "text.pt").write_text("no checkpoint")
-    with pytest.raises(BundleError, match=r"text\.pt is no checkpoint"):
-        read(tmp_path / "text.pt")
-    with pytest.raises(BundleError, match=r"absent\.pt cannot be read"):
-        read(tmp_path / "absent.pt")
+    with pytest.raises(AffectdError, match=r"text\.pt is no checkpoint"):
+        read_checkpoint(tmp_path / "text.pt")
+    with pytest.raises(AffectdError, match=r"absent\.pt cannot be read"):
+        read_checkpoint(tmp_path / "absent.pt")
 
 
 def test_checkpoint_runs_no_code(tmp_path):
@@ -81,22 +81,18 @@ def test_checkpoint_runs_no_code(tmp_path):
             return (open, (str(tmp_path / "owned"), "w"))
 
     torch.save({"settings": Hostile()}, tmp_path / "hostile.pt")
-    with pytest.raises(BundleError, match="running code"):
-        read(tmp_path / "hostile.pt")
+    with pytest.raises(AffectdError, match="running code"):
+        read_checkpoint(tmp_path / "hostile.pt")
     assert not (tmp_path / "owned").exists()
 
 
 def test_batch_normalisation_is_folded_away(checkpoints):
-    nodes = onnx.load_from_string(graphs.model(checkpoints["frames"].network)).graph.node
+    nodes = onnx.load_from_string(graphs.model(checkpoints["frames"].network())).graph.node
     left = [node.name for node in nodes if node.op_type == "BatchNormalization"]
     assert left == ["/embedding_norm/BatchNormalization"]  # of one vector an utterance
 
 
-def _content(checkpoint) -> dict:
+def _content(checkpoint, folder) -> dict:
     """The checkpoint as the training run saves it."""
-    record = checkpoint.record
-    return {
-        **{name: getattr(record, name) for name in record.__struct_fields__},
-        "scaler": {name: getattr(record.scaler, name) for name in record.scaler.__struct_fields__},
-        "state": {name: tensor.clone() for name, tensor in checkpoint.network.state_dict().items()},
-    }
+    checkpoint.save(folder / "saved.pt")
+    return torch.load(folder / "saved.pt", weights_only=True)

@@ -9,8 +9,12 @@ import soundfile
 import torch
 
 from train.checkpoint import Checkpoint
+from train.encoder import Encoder, EncoderSettings
 from train.run import Material, run
 from train.settings import AugmentationSettings, Settings, SplitSettings
+
+TINY = EncoderSettings(blocks=2, states=64, heads=1)
+"""An encoder that costs nothing."""
 
 EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "sarcastic", "surprise")
 SPEAKERS = ("f1", "f2", "m1", "m2")
@@ -28,6 +32,12 @@ SETTINGS = Settings(
     averaging=0.9,
     label_smoothing=0.0,
 )
+
+
+def tiny_encoder() -> Encoder:
+    """Random, and the same each time."""
+    torch.manual_seed(5)
+    return Encoder(TINY).eval()
 
 
 def utterance(emotion: str, speaker: str, take: int) -> np.ndarray:
@@ -53,6 +63,29 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 path = f"{speaker}/{emotion}_{take}.wav"
                 soundfile.write(root / path, utterance(emotion, speaker, take), 16_000)
                 rows.append({"path": path, "corpus": "tones", "speaker": speaker, "emotion": emotion})
+    with (root / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return root
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of sounds as ../shared/sounds is one: three kinds, each of several sources on both sides."""
+    root = tmp_path_factory.mktemp("sounds")
+    generator = np.random.default_rng(5)
+    rows = []
+    for kind, name in (
+        ("rooms", "House-20190{0:03d}120000-aa-{0}.wav"),
+        ("noises", "Rain_1-{0}-A.wav"),
+        ("voices-without-words", "laughing_{0}.wav"),
+    ):
+        (root / kind).mkdir()
+        for number in range(12):
+            path = f"{kind}/{name.format(number)}"
+            soundfile.write(root / path, 0.05 * generator.standard_normal(8000 + 2000 * number), 16_000)
+            rows.append({"path": path, "kind": kind, "label": "", "speaker": f"s{number}"})
     with (root / "manifest.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

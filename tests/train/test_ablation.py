@@ -71,7 +71,7 @@ def drawn(bank: Bank, **switches: float) -> Batch:
 
 def plain(bank: Bank, batch: Batch) -> np.ndarray:
     """Whether each row is a stretch of its clip as it is [batch]."""
-    place = {frame.tobytes(): number for number, frame in enumerate(bank.frames)}
+    place = {frame.tobytes(): number for number, frame in enumerate(bank.frames.astype(np.float32))}
     found = np.array([[place.get(frame.tobytes(), -2 * len(place)) for frame in row] for row in batch.frames])
     owner = np.searchsorted(bank.starts, found, side="right") - 1
     steps = (found - bank.starts[owner])[:, 1:] - (found - bank.starts[owner])[:, :-1]

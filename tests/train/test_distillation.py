@@ -17,19 +17,21 @@ from train.network import EmotionNetwork, NetworkSettings
 from train.rehearsal import Rehearsal
 from train.run import Material, run
 from train.settings import SplitSettings
+from train.speech import Hearing
 
 PATTERN = "{}/tones/checkpoint.pt"
 
 
 def batch() -> tuple[torch.Tensor, ...]:
     torch.manual_seed(0)
-    return torch.randn(8, 40, 5), torch.full((2, 1, 1), 4.0), torch.arange(8).flip(0), torch.full((8,), 0.8)
+    heard = torch.randn(8, 40, 5), torch.full((2, 1, 1), 4.0), torch.arange(8).flip(0), torch.full((8,), 0.8)
+    return *heard, torch.zeros(8, 0, 0), torch.ones(8)
 
 
 def test_teachers_say_the_mean_of_their_softened_probabilities_at_the_frequencies_of_training() -> None:
     torch.manual_seed(1)
     sizes = NetworkSettings(inputs=5, classes=3, channels=(8,), strides=(2,), kernels=(3,), hidden=4)
-    networks = [EmotionNetwork(sizes).eval() for _ in range(2)]
+    networks = [Hearing(EmotionNetwork(sizes)).eval() for _ in range(2)]
     surplus = torch.tensor([0.0, -1.0, -2.0])
     said = Teachers(networks, surplus, 2.0)(*batch())
     wanted = sum(torch.softmax((Rehearsal(network)(*batch()) + surplus) / 2, dim=1) for network in networks) / 2

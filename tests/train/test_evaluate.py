@@ -73,6 +73,21 @@ def test_a_bundle_is_scored_with_a_history_as_in_life(bundle: Path, corpus: Path
     assert scores["uar"] > 0.5
 
 
+@pytest.mark.parametrize("condition", ["far", "noisy", "narrow"])
+def test_a_bundle_is_scored_in_a_condition_made_of_any_manifest(
+    bundle: Path, corpus: Path, folder: Path, sounds: Path, condition: str
+) -> None:
+    few = folder / "few.csv"
+    few.write_text("\n".join((corpus / "manifest.csv").read_text().splitlines()[:9]))
+    asked = ["--manifest", str(few), "--condition", condition, "--sounds", str(sounds), "--json"]
+    done = evaluate(bundle, corpus, folder, *asked)
+    assert done.returncode == 0, done.stderr
+    scores = json.loads(done.stdout)
+    assert (scores["n"], scores["condition"]) == (8, condition)
+    again = json.loads(evaluate(bundle, corpus, folder / "afresh", *asked).stdout)
+    assert again == scores
+
+
 def test_labels_that_the_bundle_lacks_are_left_out_and_counted(bundle: Path, corpus: Path, folder: Path) -> None:
     rows = (corpus / "manifest.csv").read_text().replace(",fear", ",jealousy").replace(",neutral", ",calm")
     other = folder / "other"
@@ -91,6 +106,8 @@ def test_labels_that_the_bundle_lacks_are_left_out_and_counted(bundle: Path, cor
         (["--bundle", "nowhere"], 1, "nowhere"),
         (["--manifest", "nowhere.csv"], 2, "cannot be read"),
         (["--root", "/nowhere"], 1, "but it is not there"),
+        (["--condition", "loud"], 2, "No condition is called loud; choose one of near, far, noisy, narrow."),
+        (["--condition", "far", "--sounds", "/nowhere"], 2, "name their folder with --sounds or $AFFECTD_SOUNDS"),
     ],
 )
 def test_bad_input_is_one_sentence(

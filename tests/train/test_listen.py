@@ -49,7 +49,9 @@ def test_life_without_neutral_clips_is_the_recording(monkeypatch: pytest.MonkeyP
 
 def test_every_count_of_utterances_heard_has_its_row() -> None:
     found, _ = heard("source", "recorded")
-    rows = by_heard(CLIPS, listen.Heard(np.eye(3)[np.zeros(240, int)], found.before), ["anger", "neutral", "sad"])
+    rows = by_heard(
+        CLIPS, listen.Heard(np.eye(3)[np.zeros(240, int)], found.before, found.measured), ["anger", "neutral", "sad"]
+    )
     counts: dict[str, int] = defaultdict(int)
     for count in found.before:
         counts[next(name for name, numbers in HEARD.items() if count in list(numbers[:300]))] += 1

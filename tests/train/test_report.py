@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from edge.model.calibration import MEASURES
 from train import report
+from train.calibration import constant
 from train.corpora import Clip
 from train.listen import Heard
 
@@ -18,7 +20,8 @@ def test_pooled_folds_say_what_a_report_on_all_clips_says() -> None:
     logits = generator.normal(size=(30, 3)).astype(np.float32)
 
     def described(part: slice) -> dict[str, object]:
-        return report.describe(clips[part], Heard(logits[part], np.zeros(30, np.int64)[part]), classes, 1.0, "none")
+        heard = Heard(logits[part], np.zeros(30, np.int64)[part], np.zeros((30, len(MEASURES)), np.float32)[part])
+        return report.describe(clips[part], heard, classes, constant(1.0), "none")
 
     whole = described(slice(None))
     together = report.pooled([described(slice(0, 12)), described(slice(12, None))])

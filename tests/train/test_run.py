@@ -46,7 +46,7 @@ def test_scaler_temperature_and_weights_never_see_the_evaluation_side(
     (without / "manifest.csv").write_text("\n".join(rows) + "\n")
     split = SplitSettings(calibration=SETTINGS.split.calibration)
     blind = run(msgspec.structs.replace(SETTINGS, split=split), Material(without, folder / "cache"), folder / "blind")
-    assert blind.temperature == trained.temperature
+    assert blind.calibration == trained.calibration
     assert blind.threshold == trained.threshold
     np.testing.assert_array_equal(blind.scaler.mean, trained.scaler.mean)
     assert all(torch.equal(blind.state[name], trained.state[name]) for name in trained.state)

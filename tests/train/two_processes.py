@@ -28,7 +28,7 @@ def main() -> None:
     def watched(trainer: fit.Trainer, batch: Batch) -> tuple[float, float]:
         drawn.append(hashlib.sha256(batch.frames.tobytes()).hexdigest())
         found = step(trainer, batch)
-        state = b"".join(weight.detach().numpy().tobytes() for weight in trainer.network.parameters())
+        state = b"".join(weight.detach().numpy().tobytes() for weight in trainer.hearing.parameters())
         weights.append(hashlib.sha256(state).hexdigest())
         ranks.append(trainer.fabric.global_rank)
         return found

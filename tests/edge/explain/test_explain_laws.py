@@ -124,7 +124,7 @@ def test_explanation_is_the_average_over_all_orders_of_the_torch_network(bundles
     count = len(NAMES)
     rows = inputs * (shapley.coalitions(count) @ membership("frames", features.FIVE))[:, None]
     with torch.inference_mode():
-        values = log_odds(checkpoints["frames"].network(torch.from_numpy(rows))[0].numpy())[:, target]
+        values = log_odds(checkpoints["frames"].network()(torch.from_numpy(rows))[0].numpy())[:, target]
     shares = np.zeros(count)
     for order in permutations(range(count)):
         coalition = 0

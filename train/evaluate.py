@@ -70,9 +70,8 @@ def evaluate(evaluation: Evaluation) -> dict[str, object]:
     heard = listen.listen(
         clips, frames, ear_of(bundle), evaluation.adapt, seed=evaluation.seed, history=evaluation.history
     )
-    scores = report.describe(
-        clips, heard, bundle.labels, bundle.manifest.calibration or constant(bundle.temperature), evaluation.adapt
-    )
+    calibration = bundle.manifest.calibration or constant(bundle.temperature)
+    scores = report.describe(clips, heard, bundle.labels, calibration, evaluation.adapt)
     return {
         "bundle": bundle.name,
         **scores,

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from edge.errors import UsageError
+from edge.features.log_mel import log_mel
 from tests.train.conftest import TINY, tiny_encoder
 from train import encoder, pretrained
-from train.encoder import Encoder, log_mel, pieces
+from train.encoder import Encoder, pieces
 
 WEIGHTS = Path(os.environ.get("AFFECTD_WEIGHTS", "runs/weights/tiny.en"))
 

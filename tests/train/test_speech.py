@@ -9,13 +9,13 @@ import torch
 
 from edge import features
 from edge.errors import AffectdError
+from edge.features.log_mel import log_mel
 from tests.train.conftest import SETTINGS, TINY, tiny_encoder
 from tests.train.test_encoder import hugging_face
 from train import batches, run, speech
 from train import fit as fitting
 from train.bank import Bank
 from train.checkpoint import Checkpoint, read_checkpoint
-from train.encoder import log_mel
 from train.fit import parameters
 from train.run import Material
 from train.settings import Settings, SpeechSettings

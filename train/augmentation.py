@@ -85,6 +85,13 @@ def noisy(samples: Floats, generator: np.random.Generator, around: Surroundings)
     return _microphone(heard, generator, bands=0.2)
 
 
+def steady(samples: Floats, generator: np.random.Generator, around: Surroundings) -> Floats:
+    """Anywhere in a room, with steady noise between white and a little below pink, as of a fan or a poor amplifier."""
+    wet = around.rooms.apply(samples, generator)
+    noise = coloured(len(wet), generator.uniform(0, 1.2), generator)
+    return _microphone(microphones.behind(wet, noise, generator.uniform(5, 30)), generator, bands=0.1)
+
+
 def narrow(samples: Floats, generator: np.random.Generator, around: Surroundings) -> Floats:
     """8 kHz or a poor stream, noise 15 to 45 dB below; a room of its own in two cases of five."""
     wet = around.rooms.apply(samples, generator) if generator.random() < 0.4 else samples
@@ -123,8 +130,8 @@ CHANGES: dict[str, Change] = {
 }
 """Copies that need nothing but the sound."""
 
-PLACES: dict[str, Heard] = {"far": far, "far2": far, "noisy": noisy, "noisy2": noisy, "narrow": narrow}
-"""Copies in rooms and among sounds of the training side; a second copy of a kind is drawn by another seed."""
+PLACES: dict[str, Heard] = {"far": far, "far2": steady, "noisy": noisy, "noisy2": noisy, "narrow": narrow}
+"""Copies in rooms and among sounds of the training side; each is drawn by a seed of its own."""
 
 COPIES = (*CHANGES, *PLACES)
 VERSION = 1  # of what PLACES do: raise it, and no features of before are taken from the disk

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.config import GateSettings
-from edge.daemon.pipeline import Analysis, Pipeline, Question, analyse
+from edge.daemon.pipeline import Analysis, AnalysisSettings, Pipeline, analyse
 from edge.errors import AudioError
 from edge.explain.explainer import Explainer, Explanation, Part
 from edge.model.adapter import Adapter
@@ -39,7 +39,7 @@ def analyse_chunks(
     chunks: Iterable[NDArray[np.int16]],
     gate: GateSettings,
     classifier: Classifier,
-    question: Question,
+    settings: AnalysisSettings,
     adapter: Adapter | None = None,
     *,
     whole: bool,
@@ -50,9 +50,9 @@ def analyse_chunks(
     """
     if whole:
         utterance = Utterance(0, np.concatenate(list(chunks)), float(np.nan))
-        yield analyse(utterance, classifier, question, adapter)
+        yield analyse(utterance, classifier, settings, adapter)
         return
-    pipeline = Pipeline(gate, classifier, question, adapter)
+    pipeline = Pipeline(gate, classifier, settings, adapter)
     blocks = into_blocks(chunks)
     while stretch := list(islice(blocks, _STRETCH)):
         pipeline.gate.foresee(np.stack(stretch))
@@ -81,11 +81,11 @@ def analyse_files(
     classifier = Classifier(Bundle.load(bundle))
     Explainer(classifier).require_label(against)
     adapter = Adapter(len(classifier.bundle.scaler.mean), classifier.bundle.embedding) if adapt else None
-    question = Question(parts, against, threshold)
+    settings = AnalysisSettings(parts, against, threshold)
     failed = 0
     for path in paths:
         try:
-            for analysis in analyse_chunks(decode(path), gate, classifier, question, adapter, whole=whole):
+            for analysis in analyse_chunks(decode(path), gate, classifier, settings, adapter, whole=whole):
                 print(msgspec.json.encode(finding(str(path), analysis)).decode(), flush=True)
         except AudioError as error:
             print(f"affectd: {error}", file=sys.stderr)

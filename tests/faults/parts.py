@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -283,7 +283,15 @@ def room(seconds: float) -> bytes:
 class Daemon:
     """affectd as a process that hears what the test says into its standard input."""
 
-    def __init__(self, folder: Path, port: int, *, program: str | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        *,
+        program: str | None = None,
+        under: Sequence[str] = (),
+        **settings: object,
+    ) -> None:
         self.folder = folder
         environment = settings.pop("environment", {})
         mqtt = {"host": "127.0.0.1", "port": port, "reconnect_max_s": 0.5} | dict(settings.pop("mqtt", {}))
@@ -299,7 +307,7 @@ class Daemon:
         self.state = folder / "state" / "nodes" / str(config["node"])
         start = ["-c", program] if program else ["-m", "edge"]
         self.process = subprocess.Popen(
-            [sys.executable, *start, "run", "--config", str(path)],
+            [*under, sys.executable, *start, "run", "--config", str(path)],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=ROOT,

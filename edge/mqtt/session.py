@@ -98,6 +98,7 @@ class BrokerSession:
         self._hung_up: ReasonCode | None = None
         self.lost: str | None = None
         self.taken_over = False
+        self.no_mqtt = False  # what arrived could not be read
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -105,8 +106,8 @@ class BrokerSession:
         client.on_subscribe = self._on_subscribe
         client.on_socket_open = _at_once
 
-    def open(self, opener: Opener, wanted: Callable[[], bool]) -> None:
-        """Connect and subscribe, while it is ``wanted``.
+    def open(self, opener: Opener, wanted: Callable[[], bool], *, clean: bool = False) -> None:
+        """Connect and subscribe, while it is ``wanted``; ``clean``: without what the broker holds for us.
 
         Raises OSError or ValueError where there is no way to the broker, RefusedError, UnsupportedError, and
         NotWantedError.
@@ -116,7 +117,7 @@ class BrokerSession:
             self._beat()
             return wanted()
 
-        if not opener.open(self._client, self._conversation.will, go_on):
+        if not opener.open(self._client, self._conversation.will, go_on, clean=clean):
             raise NotWantedError
         self._last_byte_at = time.monotonic()
         self._await_connack(wanted)
@@ -218,8 +219,9 @@ class BrokerSession:
         if wire in readable or pending:
             self._last_byte_at = time.monotonic()
             try:
-                client.loop_read()
+                self.no_mqtt = client.loop_read() == MQTTErrorCode.MQTT_ERR_PROTOCOL
             except _NO_MQTT as error:
+                self.no_mqtt = True
                 self.lost = self.lost or f"the broker sends what is no MQTT ({error})"
         if wire in writable:
             client.loop_write()

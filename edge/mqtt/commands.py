@@ -90,7 +90,7 @@ def parse(message: Incoming, topics: Topics, prefix: str) -> Command:
     if message.topic == birth_topic(prefix):
         return Birth() if message.payload == b"online" and not message.retained else None
     if message.topic == former_discovery_topic(topics.node, prefix):
-        return FormerDiscovery() if is_ours(message.payload) else None
+        return FormerDiscovery() if message.retained and is_ours(message.payload) else None
     topic = message.topic.removeprefix(f"{topics.root}/")
     verb = topic.removeprefix("request/") if topic.startswith("request/") else None
     problem = _problem(message, verb) or (_no_way_back(message, topics) if verb else None)

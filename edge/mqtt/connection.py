@@ -139,8 +139,11 @@ class Connection:
             self.connections += 1
             _logger.info(log.line("connected", broker=self._address, protocol="MQTTv5" if self._five else "MQTTv311"))
             self._greet_at = None
-            self._outbox.begin(self._conversation.online)
+            self._outbox.begin()
             self.connected = True
+            if self.connections == 1:
+                session.listen()  # what is kept of an earlier version has to go before anything is announced
+            self._greet_at = self._greet_at or began
             while session.lost is None and not self._stopping.is_set():
                 if self._greet_at is not None and time.monotonic() >= self._greet_at:
                     self._greet_at = None

@@ -25,6 +25,7 @@ from edge.mqtt.waker import Waker
 
 MQTT5_TIMEOUT_S = 3.0  # for CONNACK: some brokers of 3.1.1 do not answer MQTT 5 at all
 SILENT_KEEPALIVES = 1.5  # without a byte for so long, a connection is dead (MQTT 5, section 3.1.2.10)
+LISTEN_S = 1.0  # at most, for what the broker keeps on the topics subscribed to
 FLUSH_S = 5.0  # how long a clean stop waits for acknowledgements
 
 _TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1
@@ -123,6 +124,15 @@ class BrokerSession:
         self._await_connack(wanted)
         self._refusals.reconnected()
         self._subscribe(wanted)
+
+    def listen(self) -> None:
+        """Take what the broker keeps for new subscribers; it sends that at once."""
+        deadline = time.monotonic() + LISTEN_S
+        arriving = True
+        while (self._subscribing or arriving) and self.lost is None and time.monotonic() < deadline:
+            before = self._last_byte_at
+            self._step(LISTEN_S / 10)
+            arriving = self._last_byte_at > before
 
     def turn(self, timeout_s: float) -> None:
         """Send what may be sent, wait for something to happen, take note of what did."""

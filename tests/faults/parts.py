@@ -144,7 +144,9 @@ class Proxy:
         if packet[0] >> 4 == PacketTypes.SUBACK and self.refuse_subscription is not None:
             reasons = 4 + (not self.old)  # behind header, identifier and, in MQTT 5, no properties
             changed = bytearray(packet)
-            changed[reasons + self.refuse_subscription] = 0x80 if self.old else 0x87
+            place = reasons + self.refuse_subscription
+            if place < len(changed):  # otherwise this one is about other topics
+                changed[place] = 0x80 if self.old else 0x87
             return bytes(changed), False
         dropped = packet[0] >> 4 == PacketTypes.PUBACK and self.drop_pubacks.is_set()
         return (b"" if dropped else packet), False

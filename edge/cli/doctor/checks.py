@@ -23,6 +23,7 @@ from edge.errors import AffectdError
 from edge.model.bundle import DEFAULT, Bundle
 
 LISTEN_S = 5.0
+_JUDGED_S = 3.0  # of sound in which it is seen what is wrong with it
 STATE = Path("/var/lib/affectd")
 CREDENTIAL = Path("/etc/credstore/affectd.mqtt-password")  # what LoadCredential= of the unit reads
 _WARM_UP, _MEASURED = 1, 3  # analyses
@@ -133,6 +134,7 @@ def sound(config: Config, _unit: str, say: Say) -> Iterator[Finding]:
     """Five seconds of the configured source: its level, and what the gate makes of it."""
     from edge.cli.doctor.sound import hear, meter
     from edge.sources import open_source
+    from edge.sources.health import Health
 
     if config.source.kind == "stdin":
         yield from (verdicts.skip(stage, "source.kind is stdin") for stage in ("level", "gate"))
@@ -140,9 +142,11 @@ def sound(config: Config, _unit: str, say: Say) -> Iterator[Finding]:
     say(f"listening to the {config.source.kind} for {LISTEN_S:.0f} s: say something")
     source = open_source(config.source)
     blocks: list[NDArray[np.int16]] = []
+    health, problem = Health(min(config.source.silence_s, _JUDGED_S), live=source.endless), None
     try:
         for block in islice(source.blocks(), math.ceil(LISTEN_S / BLOCK_SECONDS)):
             blocks.append(block)
+            problem = health.push(block, time.monotonic())
             say(meter(block))
     except AffectdError as error:
         todo = "if the daemon holds it, `sudo systemctl stop affectd` first; else see source in the configuration"
@@ -152,7 +156,10 @@ def sound(config: Config, _unit: str, say: Say) -> Iterator[Finding]:
     finally:
         source.close()
     sound = hear(blocks, config.gate)
-    yield verdicts.level(sound)
+    if problem is None or sound.zeros == 1.0:
+        yield verdicts.level(sound)
+    else:
+        yield (verdicts.warn if problem.usable else verdicts.fail)("level", problem.name, problem.advice)
     yield verdicts.gate(sound)
 
 

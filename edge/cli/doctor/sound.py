@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edge.audio import SAMPLE_RATE
 from edge.cli.doctor.findings import Sound
 from edge.config import GateSettings
+from edge.sources.highpass import HighPass
 from edge.vad.gate import Gate, Utterance
 
 _FULL_SCALE = 32768.0
@@ -29,8 +30,8 @@ def decibels(amplitude: float) -> float:
 
 def hear(blocks: Sequence[NDArray[np.int16]], settings: GateSettings) -> Sound:
     """Levels of ``blocks``, int16 [512] each, and what the gate makes of them."""
-    gate = Gate(settings)
-    items = [item for block in blocks for item in gate.push(block)] + list(gate.finish())
+    gate, high_pass = Gate(settings), HighPass()
+    items = [item for block in blocks for item in gate.push(high_pass.push(block))] + list(gate.finish())
     samples = np.concatenate(blocks).astype(np.float64) if blocks else np.zeros(0)
     spoken = sum(len(item.samples) for item in items if isinstance(item, Utterance))
     return Sound(

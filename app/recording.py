@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
 from edge.errors import AudioError
 from edge.sources.conversion import decode_open, into_blocks
+from edge.sources.highpass import HighPass
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class Recording:
 
         Decodes from the beginning, so that hours of audio need not be held beside their file.
         """
-        blocks = islice(into_blocks(self.chunks()), start // BLOCK_SAMPLES, -(-end // BLOCK_SAMPLES))
-        return np.concatenate(list(blocks))[: end - start]
+        high_pass = HighPass()
+        blocks = (high_pass.push(block) for block in into_blocks(self.chunks()))
+        return np.concatenate(list(islice(blocks, start // BLOCK_SAMPLES, -(-end // BLOCK_SAMPLES))))[: end - start]
 
 
 def wav(samples: NDArray[np.int16]) -> bytes:

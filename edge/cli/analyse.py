@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.audio import FULL_SCALE, SAMPLE_RATE
+from edge.audio import BLOCK_SAMPLES, FULL_SCALE, SAMPLE_RATE
 from edge.cli import output
 from edge.config import Config, GateSettings, load
 from edge.daemon.pipeline import Analysis, Pipeline, Question, analyse
@@ -21,6 +21,7 @@ from edge.model.adapter import Adapter
 from edge.model.bundle import DEFAULT, Bundle
 from edge.model.classifier import Classifier
 from edge.sources.conversion import decode, into_blocks
+from edge.sources.highpass import HighPass, high_passed
 from edge.vad.gate import Utterance
 
 _QUIET_DB = -50.0  # dBFS: peaks below which the voice detectors find little
@@ -95,14 +96,15 @@ def analyse_chunks(
     ``whole`` takes it as a single utterance, without the gate.
     """
     if whole:
-        utterance = Utterance(0, np.concatenate(list(chunks)), float(np.nan))
+        utterance = Utterance(0, high_passed(np.concatenate(list(chunks))), float(np.nan))
         yield analyse(utterance, classifier, question, adapter)
         return
-    pipeline = Pipeline(gate, classifier, question, adapter)
+    pipeline, high_pass = Pipeline(gate, classifier, question, adapter), HighPass()
     blocks = into_blocks(chunks)
     while stretch := list(islice(blocks, _STRETCH)):
-        pipeline.gate.foresee(np.stack(stretch))
-        for block in stretch:
+        filtered = high_pass.push(np.concatenate(stretch)).reshape(-1, BLOCK_SAMPLES)
+        pipeline.gate.prefetch(filtered)
+        for block in filtered:
             yield from (item for item in pipeline.push(block) if isinstance(item, Analysis))
     yield from (item for item in pipeline.finish() if isinstance(item, Analysis))
 

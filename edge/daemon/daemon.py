@@ -4,7 +4,6 @@ import gc
 import logging
 import secrets
 import signal
-import threading
 from functools import partial
 from types import FrameType
 
@@ -90,14 +89,11 @@ class Daemon:
             self._connection.publish,
             home_assistant.prefix if home_assistant.discovery else None,
         )
-        asleep = threading.Event()
-        asleep.set()
         self._capture = Capture(
             lambda: open_source(config.source),
             self._inbox,
             silence_s=config.source.silence_s,
             observe=self._retained.microphone,
-            asleep=asleep.is_set,
             beat=partial(supervisor.beat, "capture")
             if config.source.kind in ("microphone", "command")
             else lambda: None,
@@ -114,7 +110,6 @@ class Daemon:
             Explainer(classifier),
             self._reporter,
             adapters=adapters,
-            asleep=asleep,
             progress=self._retained.progress,
             beat=partial(supervisor.beat, "listener"),
         )
@@ -129,7 +124,7 @@ class Daemon:
             self._commands,
             adapters,
         )
-        self._housekeeping = Housekeeping(self._gauges, self._retained, asleep, config.source.silence_s)
+        self._housekeeping = Housekeeping(self._gauges, self._retained, config.source.silence_s)
         self._restarting = False
 
     def run(self) -> bool:

@@ -1,6 +1,5 @@
 """What has to be done now and then, on the supervisor's thread."""
 
-import threading
 import time
 
 import msgspec
@@ -19,10 +18,9 @@ class Housekeeping:
     ``silence_s`` is how long the source may bring nothing before the microphone is called offline.
     """
 
-    def __init__(self, gauges: Gauges, retained: RetainedState, asleep: threading.Event, silence_s: float) -> None:
+    def __init__(self, gauges: Gauges, retained: RetainedState, silence_s: float) -> None:
         self._gauges = gauges
         self._retained = retained
-        self._asleep = asleep
         self._silence_s = silence_s
         self._released = -1  # events by the time memory was last given back; what starting took is, too
 
@@ -49,6 +47,6 @@ class Housekeeping:
     def _journal(self) -> None:
         self._gauges.journal.tick()
         events = self._gauges.reporter.events
-        if self._asleep.is_set() and events > self._released:
+        if not self._gauges.inbox.attentive and events > self._released:
             self._released = events
             memory.release()

@@ -1,6 +1,5 @@
 """The listener: the one thread that takes sound from the inbox, runs the pipeline and hands on what it finds."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,14 +17,14 @@ from edge.model import memory
 from edge.model.adapter_store import AdapterStore
 from edge.mqtt.commands import PendingRequest
 from edge.sources.capture import Capture
-from edge.sources.inbox import Block, Gap, Inbox
+from edge.sources.inbox import Block, Discontinuity, Inbox
 
 
 class Listener:
     """Owns the pipeline, the adapter and the recent utterances: ``run`` and the requests belong to its thread.
 
-    Other threads hand requests in with ``Inbox.ask``, and read ``asleep``, which is set while nobody is known or
-    suspected to speak. ``progress`` is called for every block, ``beat`` whenever the thread moves.
+    Other threads hand requests in with ``Inbox.ask``; ``Inbox.attend`` tells capture whether somebody may speak.
+    ``progress`` is called for every block, ``beat`` whenever the thread moves.
     """
 
     def __init__(
@@ -37,7 +36,6 @@ class Listener:
         reporter: Reporter,
         *,
         adapters: AdapterStore | None,
-        asleep: threading.Event,
         progress: Callable[[], None],
         beat: Callable[[], None],
     ) -> None:
@@ -47,7 +45,6 @@ class Listener:
         self._explainer = explainer
         self._reporter = reporter
         self._adapters = adapters
-        self._asleep = asleep
         self._progress = progress
         self._beat = beat
         self._recent = RecentUtterances()
@@ -61,17 +58,19 @@ class Listener:
             if self._recent.expire(time.monotonic()):
                 memory.release()
             match self._inbox.get(1.0):
-                case Block() | Gap() if self._capture.muted:
+                case Block() | Discontinuity() if self._capture.muted:
                     continue
                 case Block(samples, heard_at):
                     blocks += 1
                     stream_began = heard_at - blocks * BLOCK_SECONDS
                     self._progress()
                     self._process(self._pipeline.push(samples), stream_began, BLOCK_SECONDS)
-                    self._wake()
-                case Gap():
+                    self._inbox.attend(closely=not self._pipeline.gate.asleep)
+                case Discontinuity(sound=True):
                     self._process(self._pipeline.finish(), stream_began, 0.0)
-                    self._wake()
+                    self._inbox.attend(closely=False)
+                case Discontinuity():
+                    self._drop()
                 case None:
                     continue
                 case request:
@@ -102,8 +101,7 @@ class Listener:
 
     def interrupt(self) -> None:
         """Request: the microphone was closed. What was being said is dropped, and all that is held of what was said."""
-        self._pipeline.gate.finish()
-        self._asleep.set()
+        self._drop()
         self._recent.clear()
         memory.release()
 
@@ -132,10 +130,7 @@ class Listener:
         if self._adapters is not None:
             self._adapters.save_in_time(now)
 
-    def _wake(self) -> None:
-        """Publish whether somebody speaks; if so, capture may no longer bring blocks several at a time."""
-        if self._pipeline.gate.asleep:
-            self._asleep.set()
-        else:
-            self._asleep.clear()
-            self._capture.awaken()  # it asked before this block was heard
+    def _drop(self) -> None:
+        """What was being said when the microphone was closed, or broke, is not judged."""
+        self._pipeline.gate.wipe()
+        self._inbox.attend(closely=False)

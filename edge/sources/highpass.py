@@ -11,6 +11,7 @@ does not depend on how many blocks come at a time.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ _PIECES = BLOCK_SAMPLES // _PIECE
 _BLOCK_STATES = (_PIECES + 1) * _ORDER
 _BATCH = 16  # blocks that are filtered at once
 _SIZE = _BATCH * BLOCK_SAMPLES
+Sample = TypeVar("Sample", np.int16, np.float32)
 _LOUDEST = np.float32(FULL_SCALE - 1)
 _LOWEST = np.float32(-FULL_SCALE)
 
@@ -55,7 +57,7 @@ class HighPass:
         """Filter the next blocks, int16 [n * 512]; returns as many samples, clipped to what int16 holds."""
         filtered = self.filter(samples)
         np.rint(filtered, out=filtered)
-        return np.clip(filtered, _LOWEST, _LOUDEST, out=filtered).astype(np.int16)
+        return filtered.clip(_LOWEST, _LOUDEST, out=filtered).astype(np.int16)
 
     def filter(self, samples: NDArray[np.float32] | NDArray[np.int16]) -> NDArray[np.float32]:
         """``push`` in floating point, of any scale: float32 [n * 512]."""
@@ -90,12 +92,18 @@ class HighPass:
         return filtered
 
 
-def high_passed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def high_passed(samples: NDArray[np.int16]) -> NDArray[np.int16]:
+    """A whole recording, int16 [n] at 16 kHz, filtered."""
+    return HighPass().push(_whole_blocks(samples))[: len(samples)] if len(samples) else samples
+
+
+def high_passed_float(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """A whole recording, float32 [n] of any scale at 16 kHz, filtered."""
-    if not len(samples):
-        return samples
-    padded = np.pad(samples, (0, -len(samples) % BLOCK_SAMPLES))
-    return HighPass().filter(padded)[: len(samples)]
+    return HighPass().filter(_whole_blocks(samples))[: len(samples)] if len(samples) else samples
+
+
+def _whole_blocks(samples: NDArray[Sample]) -> NDArray[Sample]:
+    return np.concatenate([samples, np.zeros(-len(samples) % BLOCK_SAMPLES, samples.dtype)])
 
 
 @dataclass(frozen=True, eq=False)

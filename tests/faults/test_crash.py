@@ -175,7 +175,7 @@ sys.exit(main())
     ("module", "target", "after"),
     [
         ("edge.daemon.pipeline", "Pipeline.push", 50),
-        ("edge.sources.capture", "Capture._hear", 0),
+        ("edge.sources.stdin", "StdinSource.blocks", 0),
         ("edge.mqtt.outbox", "Outbox.take", 5),
     ],
     ids=["listener", "capture", "connection"],

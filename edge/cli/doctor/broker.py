@@ -10,7 +10,7 @@ from edge.config import MqttSettings
 from edge.errors import AffectdError
 from edge.mqtt.client import Client, RefusedError
 from edge.mqtt.credentials import tls_context
-from edge.mqtt.discovery import discovery_topic
+from edge.mqtt.discovery import TopicList, every_topic
 from edge.mqtt.topics import Topics
 
 STAGES = ("broker.dns", "broker.tcp", "broker.tls", "broker.login", "broker.publish", "broker.topics")
@@ -90,10 +90,7 @@ def _session(settings: MqttSettings, topics: Topics, prefix: str, *, discovery: 
     yield ok(STAGES[3], f"as {settings.username or 'anonymous'}, MQTT {'5' if five else '3.1.1'}")
     with client:
         yield _round_trip(client, topics.name("doctor"))
-    published = topics.publications()
-    if discovery:
-        published.append(discovery_topic(topics.node, prefix))
-    yield _all_topics(settings, topics, published, [*topics.subscriptions(), f"{prefix}/status"], five=five)
+    yield _all_topics(settings, topics, every_topic(topics, prefix, announced=discovery), five=five)
 
 
 def _logged_in(settings: MqttSettings, *, five: bool) -> Client:
@@ -117,30 +114,29 @@ def _round_trip(client: Client, topic: str) -> Finding:
     return ok(STAGES[4], f"a message to {topic} came back")
 
 
-def _all_topics(
-    settings: MqttSettings, topics: Topics, published: list[str], subscribed: list[str], *, five: bool
-) -> Finding:
+def _all_topics(settings: MqttSettings, topics: Topics, used: TopicList, *, five: bool) -> Finding:
     """Whether the broker lets the node publish to, and subscribe to, all that the daemon will.
 
     What is retained is published again as it is, not retained; elsewhere an empty message: to a subscriber, nothing
     changes. MQTT 5 acknowledges with a refusal. 3.1.1 does not, so what is taken has to come back.
     """
     everything, marker = f"{topics.root}/#", topics.name("doctor")
-    outside = [topic for topic in published if not topic.startswith(f"{topics.root}/")]
-    refused = []
+    outside = [topic for topic in used.published if not topic.startswith(f"{topics.root}/")]
+    refused, says = [], five
     client = _logged_in(settings, five=five)
     try:
-        refused += [topic for topic in subscribed if not _may_subscribe(client, topic)]
+        refused += [topic for topic in used.subscribed if not _may_subscribe(client, topic)]
         for topic in outside:
             _may_subscribe(client, topic)
         found = client.retained(everything, marker=marker)
-        for topic in published:
+        for topic in used.published:
             try:
                 client.publish(topic, found.get(topic, _NO_JSON if topic in outside else b""))
             except RefusedError:
                 refused.append(topic)
             except AffectdError:  # MQTT 3.1.1, section 3.3.5: a broker may hang up instead
                 refused.append(topic)
+                says = True
                 client.close()
                 client = _logged_in(settings, five=five)
                 client.subscribe(everything)
@@ -149,7 +145,7 @@ def _all_topics(
         return fail(STAGES[5], str(error), f"let this user read {everything} in the broker's ACL")
     finally:
         client.close()
-    missing = [] if five else [topic for topic in published if topic not in {*back, *refused}]
+    missing = [] if says else [topic for topic in used.published if topic not in {*back, *refused}]
     refused += [topic for topic in missing if topic not in outside]
     if refused:
         todo = "let this user write, and read, them in the broker's ACL"
@@ -157,7 +153,7 @@ def _all_topics(
     if missing:
         todo = "see that the broker's ACL lets this user write there: over MQTT 3.1.1 it does not say"
         return warn(STAGES[5], f"nothing came back from {', '.join(missing)}", todo)
-    return ok(STAGES[5], f"{len(published)} topics may be published to, {len(subscribed)} subscribed to")
+    return ok(STAGES[5], f"{len(used.published)} topics may be published to, {len(used.subscribed)} subscribed to")
 
 
 def _may_subscribe(client: Client, topic: str) -> bool:

@@ -1,16 +1,19 @@
 """The doctor: its verdicts on values, and its probes on real parts."""
 
 import getpass
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from paho.mqtt.publish import single
 
 from edge.audio import BLOCK_SAMPLES
 from edge.cli import configuration, main
@@ -22,6 +25,7 @@ from edge.cli.doctor.findings import Finding, Sound
 from edge.cli.doctor.sound import decibels, hear, meter
 from edge.config import Config, GateSettings, MqttSettings, SourceSettings, TlsSettings
 from edge.errors import AffectdError, UsageError
+from edge.mqtt.client import Client
 from edge.mqtt.topics import Topics
 from edge.sources.conversion import into_blocks, read_audio
 from tests.conftest import DEMO, answers, free_port, until
@@ -273,6 +277,92 @@ def test_a_user_without_the_right_to_write_stops_at_publish(
     assert found["broker.login"].verdict == "ok"
     assert found["broker.publish"].verdict == "fail"
     assert "ACL" in found["broker.publish"].todo
+
+
+@pytest.fixture(params=[True, False], ids=["MQTT 5", "MQTT 3.1.1"])
+def five(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the broker speaks MQTT 5."""
+    logged_in = roundtrip._logged_in
+
+    def refusing(settings: MqttSettings, *, five: bool) -> Client:
+        if five:
+            raise AffectdError("the broker does not speak this version of MQTT")
+        return logged_in(settings, five=five)
+
+    if not request.param:
+        monkeypatch.setattr(roundtrip, "_logged_in", refusing)
+    return bool(request.param)
+
+
+@pytest.fixture
+def choosy_broker(tmp_path: Path) -> Iterator[int]:
+    """A mosquitto that refuses some topics of the node ``test`` to everybody."""
+    rules, settings, port = tmp_path / "rules", tmp_path / "mosquitto.conf", free_port()
+    rules.write_text("topic readwrite affectd/test/#\ntopic deny affectd/test/journal\n")
+    settings.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nacl_file {rules}\nuser {getpass.getuser()}\n"
+    )
+    process = subprocess.Popen(["mosquitto", "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: answers(port))
+    yield port
+    process.terminate()
+    process.wait()
+
+
+def test_every_topic_that_the_broker_refuses_is_named(choosy_broker: int, five: bool) -> None:
+    found = stages(MqttSettings(host="127.0.0.1", port=choosy_broker))
+    assert found["broker.login"].found.endswith("MQTT 5" if five else "MQTT 3.1.1")
+    assert found["broker.publish"].verdict == "ok"
+    assert found["broker.topics"].verdict == "fail"
+    assert "affectd/test/journal" in found["broker.topics"].found
+    assert "affectd/test/event" not in found["broker.topics"].found
+    if five:
+        assert "homeassistant/device/affectd/test/config" in found["broker.topics"].found
+
+
+def test_asking_for_every_topic_changes_nothing_for_subscribers(broker: int, five: bool) -> None:
+    kept = {
+        "affectd/test/status": b"online",
+        "affectd/test/info": b"{}",
+        "homeassistant/device/affectd/test/config": b"{}",
+    }
+    for topic, payload in kept.items():
+        single(topic, payload, qos=1, retain=True, hostname="127.0.0.1", port=broker)
+    settings = MqttSettings(host="127.0.0.1", port=broker)
+    with Client(settings, "test") as subscriber:
+        subscriber.retained("affectd/test/#", "homeassistant/#", marker="affectd/test/doctor")
+        assert [finding.verdict for finding in stages(settings).values()].count("ok") == 5
+        seen = subscriber.arrived("affectd/test/doctor")
+    for message in seen:
+        if message.topic != "affectd/test/doctor":
+            assert message.payload == kept.get(message.topic, b"")
+    with Client(settings, "test") as subscriber:
+        assert subscriber.retained("affectd/#", "homeassistant/#", marker="affectd/test/doctor") == kept
+
+
+def test_a_node_that_was_never_announced_does_not_make_home_assistant_forget_another(broker: int) -> None:
+    settings = MqttSettings(host="127.0.0.1", port=broker)
+    with Client(settings, "test") as subscriber:
+        subscriber.subscribe("homeassistant/#", "affectd/test/doctor")
+        stages(settings)
+        announced = [one for one in subscriber.arrived("affectd/test/doctor") if one.topic.startswith("homeassistant")]
+    assert announced
+    assert all(one.payload and not one.retained for one in announced), "an empty one would remove a device"
+
+
+def test_a_port_for_tls_or_http_is_told_apart(encrypted_broker: int, broker: int, tmp_path: Path) -> None:
+    with pytest.raises(AffectdError, match=r"wants TLS: set mqtt\.tls"):
+        Client(MqttSettings(host="localhost", port=encrypted_broker), "test").open()
+    with pytest.raises(AffectdError, match="does not speak TLS"):
+        Client(MqttSettings(host="localhost", port=broker, tls=TlsSettings()), "test").open()
+    with pytest.raises(AffectdError, match=r"certificate .* is refused"):
+        Client(MqttSettings(host="localhost", port=encrypted_broker, tls=TlsSettings()), "test").open()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with pytest.raises(AffectdError, match=r"speaks HTTP.*websockets"):
+        Client(MqttSettings(host="127.0.0.1", port=server.server_port), "test").open()
+    server.shutdown()
+    server.server_close()
 
 
 def test_a_person_is_given_the_password_that_the_unit_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

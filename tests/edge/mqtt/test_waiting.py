@@ -1,12 +1,9 @@
-"""What waits, for how long, and what is done when too much does: inbox, outbox, backoff, pace, pulse."""
+"""What waits, for how long, and what is done when too much does: outbox, backoff, pulse."""
 
 import random
-import threading
 
-import numpy as np
 import pytest
 
-from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS
 from edge.daemon.supervisor import Heartbeats
 from edge.events.delivery import Delivery
 from edge.mqtt import outbox
@@ -14,81 +11,7 @@ from edge.mqtt.backoff import FIRST_S, Backoff
 from edge.mqtt.outbox import Outbox
 from edge.mqtt.refusals import AGAIN_S, Refusals
 from edge.mqtt.topics import Message, Topics
-from edge.sources.inbox import Block, Gap, Inbox
-from edge.sources.rate_monitor import Pace
 from tests.edge.events import event
-
-
-def block(number: int) -> Block:
-    return Block(np.full(BLOCK_SAMPLES, number, np.int16), float(number))
-
-
-def taken_out(inbox: Inbox) -> list[object]:
-    """All that waits: the time of each block, and gaps."""
-    found = iter(lambda: inbox.get(0), None)
-    return [item.heard_at if isinstance(item, Block) else "gap" if item == Gap() else item for item in found]
-
-
-def test_the_oldest_sound_goes_first_and_is_counted() -> None:
-    inbox = Inbox(3)
-    for number in range(5):
-        inbox.offer(block(number))
-    assert inbox.dropped == 2
-    assert taken_out(inbox) == ["gap", 2, 3, 4]
-
-
-def test_a_gap_comes_between_the_blocks_that_it_parts_and_only_once() -> None:
-    inbox = Inbox(9)
-    inbox.offer(block(0))
-    inbox.end()
-    inbox.end()
-    inbox.offer(block(1))
-    assert taken_out(inbox) == [0, "gap", 1]
-    inbox.end()
-    assert taken_out(inbox) == ["gap"]
-    inbox.end()
-    assert taken_out(inbox) == []
-
-
-def test_a_gap_that_makes_room_is_no_sound_and_still_parts() -> None:
-    inbox = Inbox(2)
-    inbox.end()
-    for number in range(2):
-        inbox.offer(block(number))
-    assert inbox.dropped == 0
-    assert taken_out(inbox) == ["gap", 0, 1]
-
-
-def test_what_comes_after_forgotten_sound_is_another_stream() -> None:
-    inbox = Inbox(9)
-    inbox.offer(block(0))
-    inbox.end()
-    inbox.clear()
-    inbox.offer(block(1))
-    assert taken_out(inbox) == ["gap", 1]
-
-
-def test_a_question_is_answered_before_the_sound_that_waits_and_is_never_dropped() -> None:
-    inbox = Inbox(1)
-    inbox.offer(block(0))
-    inbox.ask(lambda: None)
-    inbox.offer(block(1))
-    assert callable(inbox.get(0))
-    assert taken_out(inbox) == ["gap", 1]
-
-
-def test_a_file_waits_for_room_and_loses_nothing() -> None:
-    inbox = Inbox(2)
-    heard = []
-    giver = threading.Thread(target=lambda: ([inbox.put(block(number)) for number in range(50)], inbox.close()))
-    giver.start()
-    while not inbox.exhausted:
-        item = inbox.get(1)
-        if isinstance(item, Block):
-            heard.append(item.heard_at)
-    giver.join()
-    assert heard == list(range(50))
-    assert inbox.dropped == 0
 
 
 class Held:
@@ -263,19 +186,6 @@ def test_delays_are_jittered_in_full() -> None:
 def test_two_namesakes_connect_less_than_ten_times_a_minute() -> None:
     backoff = Backoff(60, draw=lambda low, _high: low)
     assert 2 * 60 / backoff.after_takeover() < 10
-
-
-@pytest.mark.parametrize(("rate", "slow"), [(1.0, False), (0.98, False), (0.5, True), (20.0, False)])
-def test_sound_at_half_its_rate_is_noticed(rate: float, slow: bool) -> None:
-    pace = Pace(10)
-    assert any(pace.push(number * BLOCK_SECONDS / rate) for number in range(1000)) is slow
-
-
-def test_an_interruption_is_not_a_slow_device() -> None:
-    pace = Pace(10)
-    for number in range(300):
-        assert not pace.push(number * BLOCK_SECONDS)
-    assert not any(pace.push(60 + number * BLOCK_SECONDS) for number in range(1000))
 
 
 def test_a_worker_that_no_longer_beats_is_named() -> None:

@@ -130,7 +130,6 @@ def sound(config: Config, _unit: str, say: Say) -> Iterator[Finding]:
     """Five seconds of the configured source: its level, and what the gate makes of it."""
     from edge.cli.doctor.sound import Listening, hear, meter
     from edge.sources import open_source
-    from edge.sources.health import Health
 
     if config.source.kind == "stdin":
         yield from (verdicts.skip(stage, "source.kind is stdin") for stage in ("level", "gate"))

@@ -110,18 +110,22 @@ class Bundle:
 
     @property
     def name(self) -> str:
+        """What the bundle is called."""
         return self.manifest.name
 
     @property
     def profile(self) -> Literal["frames", "pooled"]:
+        """What the network is given: frames over time, or their statistics."""
         return self.manifest.profile
 
     @property
     def temperature(self) -> float:
+        """What logits are divided by before the softmax."""
         return self.manifest.temperature
 
     @property
     def threshold(self) -> float:
+        """The confidence below which the emotion is uncertain."""
         return self.manifest.threshold
 
     @classmethod

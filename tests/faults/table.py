@@ -31,6 +31,9 @@ FAULTS = {
     20: "privacy: no file and no message holds the sound",
     21: "hostile messages and files",
     22: "more sound than can be understood",
+    32: "privacy: the network of the daemon is watched, and the files that it writes",
+    33: "privacy: memory is searched for the sound and its features",
+    38: "explanations of the longest utterance allowed",
 }
 # Tests of the journal itself that prove a fault, by a part of their name.
 JOURNAL = {

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.audio import BLOCK_SECONDS, SAMPLE_RATE
 from edge.cli import configuration
@@ -89,20 +88,20 @@ def _read(path: Path) -> str:
 
 def speed(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     """On noise of a usual utterance's length: what a network costs does not depend on what it hears."""
-    from edge.daemon.pipeline import Question, analyse
+    from edge.daemon.pipeline import AnalysisSettings, analyse
     from edge.explain.explainer import FAMILIES_ALONE
     from edge.model.classifier import Classifier
     from edge.vad.gate import Utterance
 
     classifier = Classifier(_load(config))
-    question = Question(FAMILIES_ALONE if config.model.explain == "families" else ())
+    settings = AnalysisSettings(FAMILIES_ALONE if config.model.explain == "families" else ())
     noise = np.random.default_rng(0).normal(0, 1000, 3 * SAMPLE_RATE).astype(np.int16)
     utterance = Utterance(0, noise, 20.0)
     for _ in range(_WARM_UP):
-        analyse(utterance, classifier, question)
+        analyse(utterance, classifier, settings)
     began = time.perf_counter()
     for _ in range(_MEASURED):
-        analyse(utterance, classifier, question)
+        analyse(utterance, classifier, settings)
     yield verdicts.speed(len(noise) / SAMPLE_RATE, (time.perf_counter() - began) / _MEASURED)
 
 
@@ -129,7 +128,7 @@ def microphones(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
 
 def sound(config: Config, _unit: str, say: Say) -> Iterator[Finding]:
     """Five seconds of the configured source: its level, and what the gate makes of it."""
-    from edge.cli.doctor.sound import hear, meter
+    from edge.cli.doctor.sound import Listening, hear, meter
     from edge.sources import open_source
 
     if config.source.kind == "stdin":
@@ -137,10 +136,10 @@ def sound(config: Config, _unit: str, say: Say) -> Iterator[Finding]:
         return
     say(f"listening to the {config.source.kind} for {LISTEN_S:.0f} s: say something")
     source = open_source(config.source)
-    blocks: list[NDArray[np.int16]] = []
+    listening = Listening(live=source.endless)
     try:
         for block in islice(source.blocks(), math.ceil(LISTEN_S / BLOCK_SECONDS)):
-            blocks.append(block)
+            listening.push(block, time.monotonic())
             say(meter(block))
     except AffectdError as error:
         todo = "if the daemon holds it, `sudo systemctl stop affectd` first; else see source in the configuration"
@@ -149,7 +148,7 @@ def sound(config: Config, _unit: str, say: Say) -> Iterator[Finding]:
         return
     finally:
         source.close()
-    sound = hear(blocks, config.gate)
+    sound = hear(listening.blocks, config.gate, listening.problem)
     yield verdicts.level(sound)
     yield verdicts.gate(sound)
 

@@ -22,7 +22,7 @@ from edge.cli.doctor import checks
 from edge.cli.doctor import findings as verdicts
 from edge.cli.doctor import report as doctor
 from edge.cli.doctor.findings import Finding, Sound
-from edge.cli.doctor.sound import decibels, hear, meter
+from edge.cli.doctor.sound import Listening, decibels, hear, meter
 from edge.config import Config, GateSettings, MqttSettings, SourceSettings, TlsSettings
 from edge.errors import AffectdError, UsageError
 from edge.mqtt.client import Client
@@ -35,7 +35,7 @@ PI5 = PI4 | {"asimddp", "fphp", "asimdhp"}
 SPOKEN = Sound(seconds=5, peak_db=-12, mean_db=-30, zeros=0.01, clipped=0, speech=0.6, utterances=2)
 
 
-def sound(**changes: float) -> Sound:
+def sound(**changes: object) -> Sound:
     values = {field: getattr(SPOKEN, field) for field in SPOKEN.__struct_fields__}
     return Sound(**{**values, **changes})
 
@@ -59,6 +59,8 @@ def sound(**changes: float) -> Sound:
         (verdicts.level(sound(seconds=0)), "fail", "no sound arrived"),
         (verdicts.level(sound(zeros=1.0, peak_db=-96)), "fail", "every sample is zero"),
         (verdicts.level(sound(peak_db=-80)), "warn", "-80 dBFS"),
+        (verdicts.level(sound(problem="hum", advice="mend it", usable=False)), "fail", "hum: peak"),
+        (verdicts.level(sound(problem="narrow-band", advice="mend it", usable=True)), "warn", "narrow-band: peak"),
         (verdicts.level(sound(peak_db=0, clipped=0.02)), "warn", "2.0% of the samples clipped"),
         (verdicts.gate(SPOKEN), "ok", "2 utterances"),
         (verdicts.gate(sound(speech=0.0, utterances=0)), "ok", "0 utterances"),
@@ -148,6 +150,38 @@ def test_silence_is_heard_as_silence() -> None:
     assert hear([], GateSettings()).seconds == 0
 
 
+TIME = np.arange(160 * BLOCK_SAMPLES) / 16_000
+
+
+@pytest.mark.parametrize(
+    ("samples", "problem"),
+    [
+        (np.full(len(TIME), 1234.0), "no signal"),
+        (np.arange(len(TIME)) % 2 - 1.0, "no signal"),
+        (12_000 * np.sin(2 * np.pi * 50 * TIME), "hum"),
+        (9000 + 300 * np.random.default_rng(0).standard_normal(len(TIME)), "offset"),
+        (90_000 * np.sin(2 * np.pi * 431 * TIME), "clipping"),
+    ],
+)
+def test_a_bad_microphone_is_called_by_its_fault(samples: NDArray[np.float64], problem: str) -> None:
+    listening = Listening(live=False)
+    for number, block in enumerate(samples.clip(-32768, 32767).astype(np.int16).reshape(-1, BLOCK_SAMPLES)):
+        listening.push(block, 0.032 * number)
+    finding = verdicts.level(hear(listening.blocks, GateSettings(), listening.problem))
+    assert finding.verdict == "fail"
+    assert finding.found.startswith(f"{problem}: ")
+    assert finding.todo
+
+
+def test_a_microphone_at_another_rate_is_told_by_the_clock() -> None:
+    listening = Listening(live=True)
+    noise = np.random.default_rng(0).integers(-500, 500, BLOCK_SAMPLES).astype(np.int16)
+    for number in range(160):
+        listening.push(noise, 0.032 * number / 3)
+    assert listening.problem is not None
+    assert listening.problem.name == "too fast"
+
+
 @pytest.mark.parametrize(("amplitude", "level"), [(32768, 0.0), (16384, -6.02), (0, -96.0)])
 def test_levels(amplitude: float, level: float) -> None:
     assert decibels(amplitude) == pytest.approx(level, abs=0.01)
@@ -166,6 +200,21 @@ def test_a_source_that_fails_is_a_finding() -> None:
     assert level.verdict == "fail"
     assert "/nowhere.wav" in level.found
     assert gate.verdict == "skip"
+
+
+@pytest.mark.parametrize(
+    ("value", "pause_s", "said"), [("1234", 0.032, "no signal"), ("i * 7919 % 2000 - 1000", 0.0107, "too fast")]
+)
+def test_a_microphone_that_is_dead_or_not_what_it_is_taken_for_is_named(value: str, pause_s: float, said: str) -> None:
+    program = (
+        "import array, itertools, sys, time\n"
+        f"block = array.array('h', [{value} for i in range(512)]).tobytes()\n"
+        f"while sys.stdout.buffer.write(block): sys.stdout.buffer.flush(); time.sleep({pause_s})"
+    )
+    config = Config(source=SourceSettings(kind="command", command=[sys.executable, "-c", program]))
+    level, _ = doctor.examine(config, "affectd.service", ["sound"], print)
+    assert (level.verdict, level.found) == ("fail", said)
+    assert level.todo
 
 
 def stages(settings: MqttSettings) -> dict[str, Finding]:

@@ -1,15 +1,19 @@
 """Bundles of untrained networks, exported once a run: real in every part but what they have learnt."""
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 
 from edge import features
 from edge.model.bundle import Bundle, Scaler, input_names
+from edge.model.calibration import Calibration
 from export.__main__ import export
 from train.calibration import constant
-from train.checkpoint import Checkpoint
+from train.checkpoint import Checkpoint, SpeechRecord
+from train.encoder import EncoderSettings
 from train.network import NetworkSettings, network_of
+from train.speech import Speech
 
 LABELS = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
 
@@ -41,15 +45,41 @@ def untrained(profile: str, chosen: features.FeatureSet = features.FIVE) -> Chec
     )
 
 
+def hearing(width: int = 8) -> Checkpoint:
+    """A checkpoint with the seven families, the last from a tiny untrained encoder of so many columns."""
+    plain = untrained("frames", features.SIX)
+    settings = EncoderSettings(blocks=1, states=16, heads=2)
+    torch.manual_seed(8)
+    speech = Speech(settings, width)
+    speech.norm.running_mean.normal_()
+    inputs = len(features.SIX.names) + width
+    network = network_of("frames", NetworkSettings(inputs=inputs, speech=width, statistics=True))
+    for module in network.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.weight.data *= 4
+    mean, scale = speech.scaler()
+    scaler = Scaler(np.concatenate([plain.scaler.mean, mean]), np.concatenate([plain.scaler.scale, scale]))
+    return msgspec.structs.replace(
+        plain,
+        settings=network.settings,
+        state=network.state_dict(),
+        scaler=scaler,
+        calibration=Calibration(
+            measures=("level", "history"), mean=(-30.0, 1.0), scale=(10.0, 1.0), coefficients=(0.3, 0.1), bias=0.2
+        ),
+        speech=SpeechRecord(settings, width, speech.state_dict()),
+    )
+
+
 @pytest.fixture(scope="session")
 def checkpoints() -> dict[str, Checkpoint]:
     five = {profile: untrained(profile) for profile in ("frames", "pooled")}
-    return {**five, "prosody": untrained("frames", features.SIX)}
+    return {**five, "prosody": untrained("frames", features.SIX), "speech": hearing()}
 
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory, checkpoints) -> dict[str, Bundle]:
-    """A bundle for each profile, and one, called prosody, that hears all six families."""
+    """A bundle for each profile, one with the six hand-made families, and one with ``speech`` besides."""
     folder = tmp_path_factory.mktemp("bundles")
     return {profile: export(checkpoint, folder / profile, profile) for profile, checkpoint in checkpoints.items()}
 

@@ -13,6 +13,7 @@ from edge.explain.explainer import FAMILIES_ALONE, Explainer, Explanation, Part
 from edge.model import encoder
 from edge.model.adapter import Adapter
 from edge.model.classifier import Classifier, Prediction
+from edge.sources.bandwidth import bandwidth_hz
 from edge.vad.gate import Gate, GateItem, SpeechEnded, SpeechStarted, Utterance
 
 
@@ -29,6 +30,8 @@ class Analysis:
     prediction: Prediction
     explanation: Explanation | None
     unexplained: str
+    bandwidth_hz: float = 0.0
+    """The highest frequency at which the utterance holds speech."""
     adapted_on: int = 0
     """Utterances that the adapter had heard before."""
 
@@ -75,7 +78,16 @@ def analyse(
     prediction = prediction or classifier.predict(frames, adaptation, settings.threshold)
     if adapter is not None:
         adapter.observe(classifier.scaled(frames), prediction.embedding)
-    return Analysis(utterance.start, utterance.end, utterance.snr_db, prediction, explanation, unexplained, adapted_on)
+    return Analysis(
+        utterance.start,
+        utterance.end,
+        utterance.snr_db,
+        prediction,
+        explanation,
+        unexplained,
+        bandwidth_hz(utterance.samples),
+        adapted_on,
+    )
 
 
 PipelineItem = SpeechStarted | SpeechEnded | Analysis

@@ -43,6 +43,7 @@ def event_of(analysis: Analysis, origin: Origin, stream_began: float) -> Event:
         end=stamp(stream_began + analysis.end_s),
         duration_s=round(analysis.end_s - analysis.start_s, 3),
         snr_db=round(analysis.snr_db, 1),
+        bandwidth_hz=round(analysis.bandwidth_hz),
         explanation=None if analysis.explanation is None else _shortened(analysis.explanation),
         adapted_on=analysis.adapted_on,
         model=origin.model,

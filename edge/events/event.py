@@ -39,6 +39,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     end: str
     duration_s: float
     snr_db: float
+    bandwidth_hz: int = 0
+    """The highest frequency at which the utterance holds speech, Hz; 0 where none was measured."""
     explanation: EventExplanation | None = None
     adapted_on: int = 0
     model: str

@@ -33,6 +33,7 @@ def event(seq: int, node: str = "kitchen", *, text: str = "") -> Event:
         end="2026-11-22T05:54:51.120Z",
         duration_s=3.0,
         snr_db=14.2,
+        bandwidth_hz=7750,
         explanation=explanation,
         adapted_on=212,
         model="sha256:9f31c2" + text,

@@ -14,7 +14,7 @@ BENCH := .venv-bench
 APP := .venv-app
 TOOLS := .venv-install
 TEST_PACKAGES := mosquitto mosquitto-clients espeak-ng pulseaudio pulseaudio-utils libasound2-plugins chromium \
-	faketime gcc openssl rsync systemd
+	faketime gcc openssl rsync strace systemd
 ARCH ?= aarch64
 SSH ?= ssh
 INTERPRETER := $(if $(filter 3.%,$(PYTHON)),python3,$(PYTHON))

@@ -9,7 +9,7 @@ from app.recording import Recording
 from edge.audio import SAMPLE_RATE
 from edge.cli.analyse import analyse_chunks
 from edge.config import GateSettings
-from edge.daemon.pipeline import Analysis, Question, analyse
+from edge.daemon.pipeline import Analysis, AnalysisSettings, analyse
 from edge.errors import AudioError
 from edge.explain.explainer import PARTS
 from edge.model.classifier import Classifier
@@ -28,12 +28,12 @@ def utterances(
     chunks = recording.chunks(on_progress)
     if whole:
         chunks = _short(chunks, recording.name)
-    return analyse_chunks(chunks, GateSettings(), classifier, Question(), whole=whole)
+    return analyse_chunks(chunks, GateSettings(), classifier, AnalysisSettings(), whole=whole)
 
 
 def explained(samples: NDArray[np.int16], found: Analysis, classifier: Classifier, against: str | None) -> Analysis:
     """The utterance ``found``, of these samples, with all of its explanation, ``against`` a label if not None."""
-    return analyse(Utterance(found.start, samples, found.snr_db), classifier, Question(PARTS, against))
+    return analyse(Utterance(found.start, samples, found.snr_db), classifier, AnalysisSettings(PARTS, against))
 
 
 def _short(chunks: Iterator[NDArray[np.int16]], name: str) -> Iterator[NDArray[np.int16]]:

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
 from edge.config import GateSettings
 from edge.sources.conversion import read_audio
+from edge.sources.highpass import HighPass
 from edge.vad.detectors import NeuralDetector
 from edge.vad.gate import Gate, SpeechStarted, Utterance
 
@@ -220,10 +221,10 @@ def run(gate: Gate, audio: Audio, label: str) -> Iterator[object]:
 
 
 def as_blocks(audio: Audio) -> Iterator[NDArray[np.int16]]:
+    """As the gate gets it: behind the high-pass."""
     whole = audio[: len(audio) // BLOCK_SAMPLES * BLOCK_SAMPLES]
-    yield from (
-        np.clip(np.rint(whole * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16).reshape(-1, BLOCK_SAMPLES)
-    )
+    samples = np.clip(np.rint(whole * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    yield from HighPass().push(samples).reshape(-1, BLOCK_SAMPLES)
 
 
 def pink(count: int, rng: np.random.Generator) -> Audio:

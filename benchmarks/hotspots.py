@@ -20,7 +20,7 @@ from benchmarks import measure
 from edge import features
 from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
 from edge.config import GateSettings
-from edge.daemon.pipeline import Question, analyse
+from edge.daemon.pipeline import AnalysisSettings, analyse
 from edge.daemon.reporting import Origin, event_of
 from edge.explain import perturbation, shapley
 from edge.explain.explainer import Explainer
@@ -45,7 +45,7 @@ def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
     explainer, frames = Explainer(classifier), features.frames(samples, chosen)
     prediction, inputs = classifier.predict(frames), classifier.inputs(frames)
     masks = shapley.coalitions(len(chosen.families))
-    analysis = analyse(Utterance(0, samples, 20.0), classifier, Question())
+    analysis = analyse(Utterance(0, samples, 20.0), classifier, AnalysisSettings())
 
     def gate() -> None:
         listening = Gate(GateSettings())  # its weights are read once a process

@@ -8,7 +8,7 @@ import msgspec
 from benchmarks import measure
 from benchmarks.recipe import Recipe
 from edge.audio import SAMPLE_RATE
-from edge.daemon.pipeline import Question, analyse
+from edge.daemon.pipeline import AnalysisSettings, analyse
 from edge.daemon.reporting import Origin, event_of
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
@@ -27,7 +27,7 @@ def main() -> None:
     utterance = Utterance(0, samples, 20.0)
 
     def event() -> bytes:
-        analysis = analyse(utterance, classifier, Question())
+        analysis = analyse(utterance, classifier, AnalysisSettings())
         return msgspec.json.encode(event_of(analysis, Origin("n", "b", "m"), 0.0, 1))
 
     cpu, wall = measure.interleaved({OURS: event, THEIRS: lambda: recipe.analyse(samples)}, options.runs)

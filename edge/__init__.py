@@ -6,3 +6,6 @@ __version__ = "0.1.0"
 
 # Before numpy is imported: the products here are too small to share, and OpenBLAS's idle threads spin.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Before onnxruntime is imported, and whatever was set: its wheels send telemetry to Microsoft otherwise.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

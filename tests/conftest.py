@@ -15,6 +15,8 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+import edge  # noqa: F401 (before onnxruntime: it turns its telemetry off)
+
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("AFFECTD_DATA", ROOT.parent / "shared" / "data"))
 DEMO = ROOT / "edge" / "demo.opus"

@@ -77,10 +77,10 @@ def figures(headline: Headline) -> dict[str, Figures]:
     titles = {adapt: title_of(headline.condition, adapt) for adapt in ADAPT}
     if not folds or not all(title in flat(folds)[0] for title in titles.values()):
         return {}
-    return {adapt: of(folds, title, report.get("summary", {}).get(title, {})) for adapt, title in titles.items()}
+    return {adapt: measured(folds, title, report.get("summary", {}).get(title, {})) for adapt, title in titles.items()}
 
 
-def of(folds: Folds, title: str, summary: dict[str, Any]) -> Figures:
+def measured(folds: Folds, title: str, summary: dict[str, Any]) -> Figures:
     """The figures of one title; the interval over speakers where the report has one, otherwise over folds and clips."""
     rows = [scores[title] for scores in flat(folds)]
     lives = [row["life"]["uar"] for row in rows if "life" in row]

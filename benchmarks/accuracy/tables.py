@@ -13,7 +13,7 @@ import msgspec
 
 from benchmarks import pages
 from benchmarks.accuracy import ablation
-from benchmarks.accuracy.headlines import Headline, long, short
+from benchmarks.accuracy.headlines import Headline, around, known, long, measured, short
 from benchmarks.accuracy.reports import ADAPT, REPORTS, Scores, by_fold, conditions, flat, percent, reports, title_of
 from train.report import HEARD
 
@@ -72,23 +72,27 @@ def section(text: Section, table: list[str]) -> str:
 
 def protocols() -> list[str]:
     """Mean over folds and seeds ± standard deviation of the seeds' means, cold / source / speaker, by condition."""
-    lines = [
-        "| protocol | recipe | folds x seeds | condition | UAR | accuracy | ECE of a fold | ECE of all "
-        "| accuracy on surest 75 % |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    titles_of = {"uar": "UAR", "wa": "accuracy", "ece": "ECE of a fold", "ece_together": "ECE of all"}
+    titles_of |= {"accuracy_at_75": "accuracy on surest 75 %", "sure_and_wrong": "surely wrong"}
+    head = ["protocol", "recipe", "folds x seeds", "condition", *titles_of.values(), "95 % of UAR", "UAR as in life"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for found in reports().values():
         rows, seeds = found.get("summary", {}), len(found.get("seeds", [1]))
         for condition in conditions(rows):
             titles = [title_of(condition, adapt) for adapt in ADAPT]
-            cells = [
-                " / ".join(percent(rows[title][name]["mean"]) + spread(rows[title][name], seeds) for title in titles)
-                for name in ("uar", "wa", "ece", "ece_together", "accuracy_at_75")
-            ]
+            cells = [" / ".join(summed(rows[title].get(name), seeds) for title in titles) for name in titles_of]
+            figures = [measured(by_fold(found), title, rows[title]) for title in titles]
+            bounds = " / ".join(around(each.interval).strip(" ()") for each in figures)
+            lives = " / ".join(known(each.life) for each in figures)
             runs = f"{len(found['folds']) // seeds} x {seeds}"
-            kind = f"{found['protocol']} | {found['training']['name']} | {runs} | {condition}"
-            lines.append(f"| {kind} | {' | '.join(cells)} |")
+            kind = [found["protocol"], found["training"]["name"], runs, condition]
+            lines.append(f"| {' | '.join([*kind, *cells, bounds, lives])} |")
     return lines
+
+
+def summed(figures: Mapping[str, float] | None, seeds: int) -> str:
+    """A mean, and the standard deviation of the seeds' means if there are several; a dash for what was not measured."""
+    return percent(figures["mean"]) + spread(figures, seeds) if figures else "-"
 
 
 def spread(figures: Mapping[str, float], seeds: int) -> str:
@@ -164,9 +168,9 @@ def heard() -> list[str]:
 
 def by_count(rows: list[Scores], name: str) -> str:
     """The folds' mean UAR after so many utterances, every clip weighing alike; a dash where none had heard so many."""
-    known = [row["per_heard"][name] for row in rows if name in row["per_heard"]]
-    count = sum(row["n"] for row in known)
-    return percent(sum(row["n"] * row["uar"] for row in known) / count) if count else "-"
+    found = [row["per_heard"][name] for row in rows if name in row["per_heard"]]
+    count = sum(row["n"] for row in found)
+    return percent(sum(row["n"] * row["uar"] for row in found) / count) if count else "-"
 
 
 def histories() -> list[str]:

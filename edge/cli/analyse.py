@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.audio import BLOCK_SAMPLES, FULL_SCALE, SAMPLE_RATE
 from edge.cli import output
 from edge.config import Config, GateSettings, load
-from edge.daemon.pipeline import Analysis, Pipeline, Question, analyse
+from edge.daemon.pipeline import Analysis, AnalysisSettings, Pipeline, analyse
 from edge.errors import AudioError
 from edge.explain.explainer import PARTS, Explainer, Explanation, Part
 from edge.model.adapter import Adapter
@@ -86,7 +86,7 @@ def analyse_chunks(
     chunks: Iterable[NDArray[np.int16]],
     gate: GateSettings,
     classifier: Classifier,
-    question: Question,
+    settings: AnalysisSettings,
     adapter: Adapter | None = None,
     *,
     whole: bool,
@@ -97,9 +97,9 @@ def analyse_chunks(
     """
     if whole:
         utterance = Utterance(0, high_passed(np.concatenate(list(chunks))), float(np.nan))
-        yield analyse(utterance, classifier, question, adapter)
+        yield analyse(utterance, classifier, settings, adapter)
         return
-    pipeline, high_pass = Pipeline(gate, classifier, question, adapter), HighPass()
+    pipeline, high_pass = Pipeline(gate, classifier, settings, adapter), HighPass()
     blocks = into_blocks(chunks)
     while stretch := list(islice(blocks, _STRETCH)):
         filtered = high_pass.push(np.concatenate(stretch)).reshape(-1, BLOCK_SAMPLES)
@@ -130,13 +130,13 @@ def analyse_files(
     classifier = Classifier(Bundle.load(bundle))
     Explainer(classifier).require_label(against)
     adapter = Adapter(len(classifier.bundle.scaler.mean), classifier.bundle.embedding) if adapt else None
-    question = Question(parts, against, threshold)
+    settings = AnalysisSettings(parts, against, threshold)
     failed = 0
     for path in paths:
         name, level, found = output.file_name(path), Level(), False
         try:
             sound = level.through(decode(path))
-            for analysis in analyse_chunks(sound, gate, classifier, question, adapter, whole=whole):
+            for analysis in analyse_chunks(sound, gate, classifier, settings, adapter, whole=whole):
                 found = True
                 output.json(msgspec.json.encode(result_of(name, analysis)))
         except AudioError as error:

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.cli import output
 from edge.errors import UsageError
 from edge.explain import picture
 from edge.explain.explainer import Explainer
+from edge.model import encoder
 from edge.model.bundle import DEFAULT, Bundle
 from edge.model.classifier import Classifier
 from edge.sources.conversion import read_audio
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     explainer = Explainer(classifier)
     explainer.require_label(options.against)
     samples = _stretch(high_passed(read_audio(options.file)), options)
-    frames = features.frames(samples, classifier.bundle.features)
+    frames = encoder.frames(samples, classifier.bundle)
     prediction = classifier.predict(frames)
     explanation = explainer.explain(prediction, against=options.against)
     name = output.file_name(options.file)

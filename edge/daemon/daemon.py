@@ -14,7 +14,7 @@ from edge.config.node import default_node
 from edge.daemon.gauges import Gauges
 from edge.daemon.housekeeping import Housekeeping
 from edge.daemon.listener import Listener
-from edge.daemon.pipeline import Pipeline, Question
+from edge.daemon.pipeline import AnalysisSettings, Pipeline
 from edge.daemon.reporting import Origin, Reporter
 from edge.daemon.state import lock, state_folder
 from edge.daemon.supervisor import Supervisor, notify
@@ -100,13 +100,13 @@ class Daemon:
         )
         classifier = Classifier(bundle)
         adapters = AdapterStore(folder / FILE_NAME, bundle) if config.model.adapt else None
-        question = Question(FAMILIES_ALONE if config.model.explain == "families" else ())
+        analysis = AnalysisSettings(FAMILIES_ALONE if config.model.explain == "families" else ())
         origin = Origin(node, self._boot, bundle.digest)
         self._reporter = Reporter(origin, self._journal, self._retained, self._connection.journal_grown)
         self._listener = Listener(
             self._inbox,
             self._capture,
-            Pipeline(config.gate, classifier, question, adapters.adapter if adapters else None),
+            Pipeline(config.gate, classifier, analysis, adapters.adapter if adapters else None),
             Explainer(classifier),
             self._reporter,
             adapters=adapters,

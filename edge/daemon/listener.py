@@ -107,7 +107,7 @@ class Listener:
 
     def use_threshold(self, threshold: float) -> None:
         """Request: from now on, the emotion is uncertain below this confidence."""
-        self._pipeline.question = replace(self._pipeline.question, threshold=threshold)
+        self._pipeline.settings = replace(self._pipeline.settings, threshold=threshold)
 
     def _process(self, found: Iterator[PipelineItem], stream_began: float, heard_s: float) -> None:
         """Hand on what ``heard_s`` of sound brought to light, and take the time of it."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.config import GateSettings
 from edge.errors import ExplanationError
 from edge.explain.explainer import FAMILIES_ALONE, Explainer, Explanation, Part
+from edge.model import encoder
 from edge.model.adapter import Adapter
 from edge.model.classifier import Classifier, Prediction
 from edge.vad.gate import Gate, GateItem, SpeechEnded, SpeechStarted, Utterance
@@ -44,7 +44,7 @@ class Analysis:
 
 
 @dataclass(frozen=True)
-class Question:
+class AnalysisSettings:
     """What is asked of every utterance."""
 
     parts: Collection[Part] = FAMILIES_ALONE
@@ -56,23 +56,23 @@ class Question:
 
 
 def analyse(
-    utterance: Utterance, classifier: Classifier, question: Question, adapter: Adapter | None = None
+    utterance: Utterance, classifier: Classifier, settings: AnalysisSettings, adapter: Adapter | None = None
 ) -> Analysis:
     """Predict and explain one utterance.
 
     The ``adapter`` is the one thing that changes: it learns from the utterance, after the prediction.
     """
-    frames = features.frames(utterance.samples, classifier.bundle.features)
+    frames = encoder.frames(utterance.samples, classifier.bundle)
     adaptation, adapted_on = (adapter.snapshot(), adapter.utterances) if adapter else (None, 0)
     prediction, explanation, unexplained = None, None, ""
-    if question.parts:
+    if settings.parts:
         try:
             prediction, explanation = Explainer(classifier).predict_and_explain(
-                frames, adaptation, question.threshold, question.parts, question.against
+                frames, adaptation, settings.threshold, settings.parts, settings.against
             )
         except ExplanationError as error:
             unexplained = str(error)
-    prediction = prediction or classifier.predict(frames, adaptation, question.threshold)
+    prediction = prediction or classifier.predict(frames, adaptation, settings.threshold)
     if adapter is not None:
         adapter.observe(classifier.scaled(frames), prediction.embedding)
     return Analysis(utterance.start, utterance.end, utterance.snr_db, prediction, explanation, unexplained, adapted_on)
@@ -84,14 +84,14 @@ PipelineItem = SpeechStarted | SpeechEnded | Analysis
 class Pipeline:
     """Blocks in; the start and end of speech, and the analysis of each utterance, out. Belongs to one thread.
 
-    ``question`` may be replaced between two blocks.
+    ``settings`` may be replaced between two blocks.
     """
 
     def __init__(
-        self, gate: GateSettings, classifier: Classifier, question: Question, adapter: Adapter | None = None
+        self, gate: GateSettings, classifier: Classifier, settings: AnalysisSettings, adapter: Adapter | None = None
     ) -> None:
         self.gate = Gate(gate)
-        self.question = question
+        self.settings = settings
         self._classifier = classifier
         self._adapter = adapter
 
@@ -106,7 +106,7 @@ class Pipeline:
     def _analysed(self, items: Iterable[GateItem]) -> Iterator[PipelineItem]:
         for item in items:
             if isinstance(item, Utterance):
-                yield analyse(item, self._classifier, self.question, self._adapter)
+                yield analyse(item, self._classifier, self.settings, self._adapter)
                 item.samples.fill(0)  # freed memory is not cleared
             else:
                 yield item

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
-from edge.features import filters, prosody
+from edge.features import filters, log_mel, prosody
 from edge.features.spectrum import HOP_SAMPLES, WINDOW_SAMPLES, Array, Samples, full_scale, power_spectra
 
 __all__ = [
@@ -129,6 +129,9 @@ _PITCH_CLASSES = ("c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_s
 _CONTRAST_EDGES = (0, *(round(CONTRAST_FMIN) * 2**octave for octave in range(CONTRAST_OCTAVES)))
 _CIRCLES = ("fifth_x", "fifth_y", "minor_x", "minor_y", "major_x", "major_y")
 
+SPEECH = "speech"
+"""What a pretrained network hears beyond the others."""
+
 _FAMILIES = {
     "mfcc": Family(tuple(f"mfcc_{i}" for i in range(MELS)), mfcc, tonal=False),
     "mel": Family(tuple(f"mel_{i}" for i in range(MELS)), lambda spectrum: spectrum.log_mel, tonal=False),
@@ -150,6 +153,7 @@ _PARAMETERS: dict[str, object] = {
     "contrast": {"fmin": CONTRAST_FMIN, "octaves": CONTRAST_OCTAVES, "quantile": CONTRAST_QUANTILE},
     "tonnetz": {"from": "chroma", "norm": 1},
     "prosody": prosody.SPECIFICATION,
+    SPEECH: log_mel.SPECIFICATION,
 }  # fmt: skip
 
 
@@ -158,21 +162,34 @@ class FeatureSet:
     """An ordered selection of families: the columns of a frame. A bundle names the one that it was trained on."""
 
     families: tuple[str, ...]
+    speech: int = 0
+    """Columns of the family ``speech``, the last, which a bundle's encoder computes; 0 without it."""
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.families if name not in _FAMILIES]
-        if unknown or len(set(self.families)) < len(self.families):
-            raise ValueError(f"families must be different ones of {', '.join(_FAMILIES)}, not {list(self.families)}")
+        if self.speech < 0 or (SPEECH in self.families) != (self.speech > 0) or SPEECH in self.families[:-1]:
+            raise ValueError(
+                f"the family {SPEECH} comes last and has columns, not {self.speech} in {list(self.families)}"
+            )
+        known = self.hand_made
+        if any(name not in _FAMILIES for name in known) or len(set(known)) < len(known):
+            raise ValueError(f"families must be different ones of {', '.join(_FAMILIES)}, not {list(known)}")
+
+    @cached_property
+    def hand_made(self) -> tuple[str, ...]:
+        """The families that are computed here."""
+        return self.families[:-1] if self.speech else self.families
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The name of each column."""
-        return tuple(name for family in self.families for name in _FAMILIES[family].names)
+        own = tuple(name for family in self.hand_made for name in _FAMILIES[family].names)
+        return (*own, *(f"{SPEECH}_{place}" for place in range(self.speech)))
 
     @cached_property
     def places(self) -> dict[str, slice]:
         """The columns of each family."""
-        ends = accumulate((len(_FAMILIES[family].names) for family in self.families), initial=0)
+        widths = [self.speech if family == SPEECH else len(_FAMILIES[family].names) for family in self.families]
+        ends = accumulate(widths, initial=0)
         return {family: slice(*ends) for family, ends in zip(self.families, pairwise(ends), strict=True)}
 
     @cached_property
@@ -187,8 +204,8 @@ class FeatureSet:
             "padding": "zeros, centred",
             "decibels": {"amin": AMIN, "reference": 1.0, "top_db": None},
             **{family: _PARAMETERS[family] for family in self.families},
-            "families": {family: len(_FAMILIES[family].names) for family in self.families},
-            "tonal": [family for family in self.families if _FAMILIES[family].tonal],
+            "families": {family: place.stop - place.start for family, place in self.places.items()},
+            "tonal": [family for family in self.hand_made if _FAMILIES[family].tonal],
         }
 
 
@@ -209,10 +226,10 @@ POOLED_NAMES: tuple[str, ...] = (
 
 
 def frames(samples: Samples, chosen: FeatureSet = FIVE) -> NDArray[np.float32]:
-    """The features of a whole clip.
+    """The hand-made features of a whole clip.
 
     ``samples`` are mono at 16 kHz: floating point in -1..1, or int16 [n]. Returns float32
-    [1 + n // HOP_SAMPLES, len(chosen.names)]; frame i is centred on sample i * HOP_SAMPLES. Samples outside the clip
+    [1 + n // HOP_SAMPLES, hand-made columns]; frame i is centred on sample i * HOP_SAMPLES. Samples outside the clip
     are zero.
     """
     return _analyse(_checked(samples), -PADDING, 1 + len(samples) // HOP_SAMPLES, chosen)
@@ -258,12 +275,13 @@ def _checked(samples: Samples) -> Samples:
 
 def _analyse(samples: Samples, begin: int, count: int, chosen: FeatureSet) -> NDArray[np.float32]:
     """``count`` frames, the first from sample ``begin`` on."""
-    result = np.empty((count, len(chosen.names)), np.float32)
+    result = np.empty((count, len(chosen.names) - chosen.speech), np.float32)
     start = 0
     for power in power_spectra(samples, begin, count):
         spectrum = Spectrum(power)
         rows = result[start : start + len(power)]
-        for name, place in chosen.places.items():
+        for name in chosen.hand_made:
+            place = chosen.places[name]
             rows[:, place] = _FAMILIES[name].compute(spectrum)
         start += len(power)
     return result

@@ -17,6 +17,17 @@ BANDS = 80
 FLOOR = 1e-10  # power that counts as silence
 RANGE = 8.0  # powers of ten below the loudest bin of the utterance, under which all is the same
 
+SPECIFICATION: dict[str, object] = {
+    "window": "hann",
+    "window_samples": WINDOW_SAMPLES,
+    "hop_samples": HOP_SAMPLES,
+    "bands": BANDS,
+    "scale": "slaney",
+    "floor": FLOOR,
+    "range": RANGE,
+}
+"""What an encoder was trained on, as JSON values."""
+
 # Single precision is enough: the noise of its FFT lies 60 dB below the lowest level that is told apart.
 _WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi / WINDOW_SAMPLES * np.arange(WINDOW_SAMPLES))).astype(
     np.float32

@@ -11,7 +11,9 @@ _STATISTICS = {"mean": "mean of", "std": "spread of", "min": "lowest", "max": "h
 
 
 def words(name: str) -> str:
-    """The name for people of one of ``features.SIX.names`` or ``features.POOLED_NAMES``."""
+    """The name for people of one of ``features.SIX.names`` or ``features.POOLED_NAMES``, or of ``speech``."""
+    if name == features.SPEECH:
+        return "speech (what a pretrained network hears)"
     if name in features.SIX.names:
         return _feature(name)
     feature, statistic = name.rsplit("_", 1)

@@ -58,6 +58,9 @@ class Adaptation:
     embedding_statistics: Floats
     """The same two for the embedding [2, embedding], which the network applies itself."""
 
+    weight: float = 0.0
+    """Utterances that the history is worth."""
+
     def __call__(self, scaled: Floats) -> Floats:
         """Scaled frames [time, features] as deviations from this source's mean, float32 of the same shape."""
         return ((scaled - self.shift) / self.scale).astype(np.float32)
@@ -96,7 +99,7 @@ class Adapter:
         """The adapter as it is now, whatever is learnt later."""
         shift, scale = normalisation(np.full(1, self.weight, np.float32), self.mean, self.square, self.settings.prior)
         embedding_statistics = np.stack([shift[self.features :], scale[self.features :]])
-        return Adaptation(shift[: self.features], scale[: self.features], embedding_statistics)
+        return Adaptation(shift[: self.features], scale[: self.features], embedding_statistics, self.weight)
 
     def apply(self, scaled: Floats) -> Floats:
         """One utterance's scaled frames [time, features] as deviations from this source's mean."""

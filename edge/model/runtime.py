@@ -23,13 +23,17 @@ class Port(Protocol):
 class Session(Protocol):
     """The part of ``onnxruntime.InferenceSession`` that affectd uses."""
 
-    def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Floats]) -> list[Floats]: ...
+    def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Floats]) -> list[Floats]:
+        """The named outputs, all where None, for the inputs by name."""
 
-    def get_inputs(self) -> list[Port]: ...
+    def get_inputs(self) -> list[Port]:
+        """The inputs that must be given."""
 
-    def get_outputs(self) -> list[Port]: ...
+    def get_outputs(self) -> list[Port]:
+        """The outputs that there are."""
 
-    def get_overridable_initializers(self) -> list[Port]: ...
+    def get_overridable_initializers(self) -> list[Port]:
+        """The inputs that may be left out, since they have defaults."""
 
 
 def attempt(session: Session, output: str, feed: Mapping[str, Floats], name: str) -> Floats:

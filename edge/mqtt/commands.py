@@ -16,7 +16,7 @@ from edge import log
 from edge.explain.explainer import Part
 from edge.mqtt import settings
 from edge.mqtt.connection import Connection
-from edge.mqtt.discovery import birth_topic, former_discovery_topic, is_ours
+from edge.mqtt.discovery import birth_topic, former_discovery_topic, is_ours, withdrawal
 from edge.mqtt.settings import Settings
 from edge.mqtt.topics import VERBS, Incoming, Response, Topics, spoken_by_another
 
@@ -26,7 +26,7 @@ LONGEST_CORRELATION = 256  # bytes
 BIRTH_WAIT_S = (1.0, 10.0)  # so that a house full of nodes does not answer in the same second
 
 _FRACTION = re.compile(rb"0(\.\d{1,6})?|1(\.0{1,6})?")
-_CLEARED_S = 2.0  # between clearing the former discovery and announcing the device again
+_WITHDRAWN_S = 2.0  # between taking a former announcement back and announcing the device again
 
 _logger = logging.getLogger("affectd")
 
@@ -90,7 +90,7 @@ def parse(message: Incoming, topics: Topics, prefix: str) -> Command:
     if message.topic == birth_topic(prefix):
         return Birth() if message.payload == b"online" and not message.retained else None
     if message.topic == former_discovery_topic(topics.node, prefix):
-        return FormerDiscovery() if is_ours(message.payload) else None
+        return FormerDiscovery() if message.retained and is_ours(message.payload) else None
     topic = message.topic.removeprefix(f"{topics.root}/")
     verb = topic.removeprefix("request/") if topic.startswith("request/") else None
     problem = _problem(message, verb) or (_no_way_back(message, topics) if verb else None)
@@ -208,8 +208,9 @@ class Commands:
             case Birth():
                 self._connection.greet_again(random.uniform(*BIRTH_WAIT_S))  # noqa: S311 (jitter, not a secret)
             case FormerDiscovery():
-                self._connection.clear(message.topic)
-                self._connection.greet_again(_CLEARED_S)
+                for undoing in withdrawal(message.topic):
+                    self._connection.say(undoing)
+                self._connection.greet_again(_WITHDRAWN_S)
             case Request() as request:
                 self._answer(request, message)
             case Refusal() as refusal:

@@ -50,6 +50,7 @@ class Connection:
         self._turn_s = min(turn_s, settings.keepalive_s / 4)
         self._five = True  # MQTT 5, until the broker turns out not to know it
         self._fallen_back = False
+        self._clean = False  # without what the broker holds for us: it cannot be read
         self._waker = Waker()
         self._stopping = threading.Event()
         self._repeats = log.Repeats()
@@ -64,13 +65,13 @@ class Connection:
         """Send ``message`` as soon as there is a connection; of a retained topic only the latest."""
         if message.retain:
             self._outbox.keep(message)
+            self._waker.wake()
         else:
-            self._outbox.say(message)
-        self._waker.wake()
+            self.say(message)
 
-    def clear(self, topic: str) -> None:
-        """Take what the broker keeps of a topic that is no longer ours to use."""
-        self._outbox.say(Message(topic, b""))
+    def say(self, message: Message) -> None:
+        """Send ``message`` once, in order; a retained one is not said again on the next connection."""
+        self._outbox.say(message)
         self._waker.wake()
 
     def journal_grown(self) -> None:
@@ -121,7 +122,7 @@ class Connection:
 
     def _serve(self) -> float:
         """One connection from CONNECT to its end; returns how long it lasted in seconds."""
-        client = new_client(self._client_id, self._settings, five=self._five)
+        client = new_client(self._client_id, self._settings, five=self._five, clean=self._clean)
         session = BrokerSession(
             client,
             self._settings,
@@ -133,13 +134,16 @@ class Connection:
             careful=self._careful,
         )
         try:
-            session.open(self._opener, wanted=lambda: not self._stopping.is_set())
+            session.open(self._opener, wanted=lambda: not self._stopping.is_set(), clean=self._clean)
             began = time.monotonic()
             self.connections += 1
             _logger.info(log.line("connected", broker=self._address, protocol="MQTTv5" if self._five else "MQTTv311"))
             self._greet_at = None
-            self._outbox.begin(self._conversation.online)
+            self._outbox.begin()
             self.connected = True
+            if self.connections == 1:
+                session.listen()  # what is kept of an earlier version has to go before anything is announced
+            self._greet_at = self._greet_at or began
             while session.lost is None and not self._stopping.is_set():
                 if self._greet_at is not None and time.monotonic() >= self._greet_at:
                     self._greet_at = None
@@ -158,7 +162,7 @@ class Connection:
         finally:
             self.connected = False
             self._outbox.end()
-            self._careful = session.blame()
+            self._careful, self._clean = session.blame(), session.no_mqtt
             session.close()
 
     def _until_next(self, now: float) -> float:

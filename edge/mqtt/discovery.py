@@ -46,6 +46,14 @@ def former_discovery_topic(node: str, prefix: str) -> str:
     return f"{prefix}/device/{node}/config"
 
 
+def withdrawal(former_topic: str) -> list[Message]:
+    """What takes a former announcement back, so that entities keep their names once the device is announced again.
+
+    https://www.home-assistant.io/integrations/mqtt/#migration-from-single-component-to-device-based-discovery
+    """
+    return [Message(former_topic, b'{"migrate_discovery":true}', retain=False), Message(former_topic, b"")]
+
+
 def is_ours(discovery_payload: bytes) -> bool:
     """Whether what lies on a discovery topic was announced by affectd."""
     try:

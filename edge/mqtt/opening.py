@@ -26,12 +26,15 @@ _HANGING = 16  # attempts given up that may still hang; more would only hang, to
 _logger = logging.getLogger("affectd")
 
 
-def new_client(client_id: str, settings: MqttSettings, *, five: bool) -> paho.Client:
-    """A client of MQTT 5, or 3.1.1, that can log in; AffectdError when a file with credentials is unusable."""
+def new_client(client_id: str, settings: MqttSettings, *, five: bool, clean: bool = False) -> paho.Client:
+    """A client of MQTT 5, or 3.1.1, that can log in; AffectdError when a file with credentials is unusable.
+
+    ``clean``, of 3.1.1: the broker drops what it holds for us. In MQTT 5 that is said at CONNECT.
+    """
     client = paho.Client(
         CallbackAPIVersion.VERSION2,
         client_id,
-        clean_session=None if five else False,
+        clean_session=None if five else clean,
         protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
     )
     client.connect_timeout = CONNECT_TIMEOUT_S
@@ -47,11 +50,11 @@ class Opener:
         self._settings = settings
         self._hanging: list[threading.Thread] = []
 
-    def open(self, client: paho.Client, will: Message, go_on: Callable[[], bool]) -> bool:
+    def open(self, client: paho.Client, will: Message, go_on: Callable[[], bool], *, clean: bool = False) -> bool:
         """Resolve the broker's name, connect, and send CONNECT; raises OSError or ValueError where that fails.
 
         ``go_on`` is called several times a second meanwhile; the attempt is given up once it returns False. Returns
-        whether the connection is open.
+        whether the connection is open. ``clean``: the broker drops what it holds for us.
         """
         self._hanging = [thread for thread in self._hanging if thread.is_alive()]
         if len(self._hanging) >= _HANGING:
@@ -62,7 +65,7 @@ class Opener:
         def attempt() -> None:
             failure: BaseException | None = None
             try:
-                self._connect(client, will)
+                self._connect(client, will, clean=clean)
             except BaseException as error:  # noqa: BLE001  # raised again by whoever waits
                 failure = error
             if given_up.is_set():
@@ -91,12 +94,12 @@ class Opener:
             raise failure
         return True
 
-    def _connect(self, client: paho.Client, will: Message) -> None:
+    def _connect(self, client: paho.Client, will: Message, *, clean: bool) -> None:
         settings, five = self._settings, client.protocol == MQTTProtocolVersion.MQTTv5
         client.will_set(will.topic, will.payload, will.qos, will.retain, properties.of_will() if five else None)
         if five:
             extra = properties.of_connect()
-            client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=False, properties=extra)
+            client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=clean, properties=extra)
         else:
             client.connect(settings.host, settings.port, settings.keepalive_s)
 

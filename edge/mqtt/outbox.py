@@ -56,12 +56,11 @@ class Outbox:
         self._acknowledged_at: dict[int, float | None] = {}  # in order of their numbers; None: in flight
         self._look_at = 0.0  # when to ask the journal next
 
-    def begin(self, online: Message) -> None:
-        """A new connection: the greeting, ``online``, then everything that was not settled on the last one."""
+    def begin(self) -> None:
+        """A new connection: everything that was not settled on the last one is sent again. ``greet`` comes next."""
         self.rewind()
         with self._lock:
             self._connected = True
-        self.greet(online)
 
     def end(self) -> None:
         """The connection is over."""

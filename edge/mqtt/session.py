@@ -25,6 +25,7 @@ from edge.mqtt.waker import Waker
 
 MQTT5_TIMEOUT_S = 3.0  # for CONNACK: some brokers of 3.1.1 do not answer MQTT 5 at all
 SILENT_KEEPALIVES = 1.5  # without a byte for so long, a connection is dead (MQTT 5, section 3.1.2.10)
+LISTEN_S = 1.0  # at most, for what the broker keeps on the topics subscribed to
 FLUSH_S = 5.0  # how long a clean stop waits for acknowledgements
 
 _TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1
@@ -98,6 +99,7 @@ class BrokerSession:
         self._hung_up: ReasonCode | None = None
         self.lost: str | None = None
         self.taken_over = False
+        self.no_mqtt = False  # what arrived could not be read
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -105,8 +107,8 @@ class BrokerSession:
         client.on_subscribe = self._on_subscribe
         client.on_socket_open = _at_once
 
-    def open(self, opener: Opener, wanted: Callable[[], bool]) -> None:
-        """Connect and subscribe, while it is ``wanted``.
+    def open(self, opener: Opener, wanted: Callable[[], bool], *, clean: bool = False) -> None:
+        """Connect and subscribe, while it is ``wanted``; ``clean``: without what the broker holds for us.
 
         Raises OSError or ValueError where there is no way to the broker, RefusedError, UnsupportedError, and
         NotWantedError.
@@ -116,12 +118,21 @@ class BrokerSession:
             self._beat()
             return wanted()
 
-        if not opener.open(self._client, self._conversation.will, go_on):
+        if not opener.open(self._client, self._conversation.will, go_on, clean=clean):
             raise NotWantedError
         self._last_byte_at = time.monotonic()
         self._await_connack(wanted)
         self._refusals.reconnected()
         self._subscribe(wanted)
+
+    def listen(self) -> None:
+        """Take what the broker keeps for new subscribers; it sends that at once."""
+        deadline = time.monotonic() + LISTEN_S
+        arriving = True
+        while (self._subscribing or arriving) and self.lost is None and time.monotonic() < deadline:
+            before = self._last_byte_at
+            self._step(LISTEN_S / 10)
+            arriving = self._last_byte_at > before
 
     def turn(self, timeout_s: float) -> None:
         """Send what may be sent, wait for something to happen, take note of what did."""
@@ -218,8 +229,9 @@ class BrokerSession:
         if wire in readable or pending:
             self._last_byte_at = time.monotonic()
             try:
-                client.loop_read()
+                self.no_mqtt = client.loop_read() == MQTTErrorCode.MQTT_ERR_PROTOCOL
             except _NO_MQTT as error:
+                self.no_mqtt = True
                 self.lost = self.lost or f"the broker sends what is no MQTT ({error})"
         if wire in writable:
             client.loop_write()

@@ -13,6 +13,7 @@ from edge.sources.bandwidth import BandwidthMonitor
 SLOWEST, FASTEST = 0.75, 1.25  # of real time; the clocks of sound cards differ by far less
 PAUSE_S = 1.0  # a longer gap is an interruption, and what comes after it is measured anew
 BURST_S = 1.5  # that a source may bring at once: more, as it opens, is no real time
+_OPENING_S = 10.0
 _DITHER = 1  # peak to peak: what a converter without a signal plays at most
 _OFFSET = 0.15 * FULL_SCALE
 _HUM = 0.05 * FULL_SCALE  # root mean square
@@ -73,7 +74,7 @@ class RateMonitor:
         if len(arrivals) == arrivals.maxlen and now - arrivals[0] < self._seconds:
             return TOO_FAST
         lasted = now - self._began
-        if lasted < self._seconds and self._count * BLOCK_SECONDS - lasted > BURST_S:
+        if lasted < min(self._seconds, _OPENING_S) and self._count * BLOCK_SECONDS - lasted > BURST_S:
             return TOO_FAST  # known before the first utterance is over, or not for long
         return None
 

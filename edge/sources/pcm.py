@@ -36,7 +36,7 @@ class PipeReader:
     def __init__(self, closed: threading.Event, stall_s: float | None) -> None:
         self.drains = 0
         self._closed = closed
-        self._stall_s = stall_s
+        self.stall_s = stall_s
 
     def pieces(self, descriptor: int) -> Iterator[bytes]:
         """Bytes until the end; raises SourceError after ``stall_s`` of nothing."""
@@ -46,8 +46,8 @@ class PipeReader:
             if not _readable(descriptor, 0):
                 self.drains += 1
                 if not _readable(descriptor, _LOOK_UP_S):
-                    if self._stall_s is not None and monotonic() - latest > self._stall_s:
-                        raise SourceError(f"no sound for {self._stall_s:g} s")
+                    if self.stall_s is not None and monotonic() - latest > self.stall_s:
+                        raise SourceError(f"no sound for {self.stall_s:g} s")
                     continue
             piece = os.read(descriptor, _READ_BYTES)
             if not piece:

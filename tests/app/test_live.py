@@ -124,7 +124,7 @@ def watch(page: Page, app: str, port: int) -> None:
 
 def test_no_broker_gets_one_sentence(page: Page, app: str, port: int) -> None:
     watch(page, app, port)
-    expect(page.get_by_role("alert")).to_contain_text(f"No broker answers at 127.0.0.1:{port}")
+    expect(page.get_by_role("alert")).to_contain_text(f"The broker 127.0.0.1:{port} cannot be reached")
 
 
 def test_what_a_daemon_hears_is_shown_also_after_the_broker_came_back(

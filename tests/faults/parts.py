@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,7 +144,9 @@ class Proxy:
         if packet[0] >> 4 == PacketTypes.SUBACK and self.refuse_subscription is not None:
             reasons = 4 + (not self.old)  # behind header, identifier and, in MQTT 5, no properties
             changed = bytearray(packet)
-            changed[reasons + self.refuse_subscription] = 0x80 if self.old else 0x87
+            place = reasons + self.refuse_subscription
+            if place < len(changed):  # otherwise this one is about other topics
+                changed[place] = 0x80 if self.old else 0x87
             return bytes(changed), False
         dropped = packet[0] >> 4 == PacketTypes.PUBACK and self.drop_pubacks.is_set()
         return (b"" if dropped else packet), False
@@ -283,7 +285,15 @@ def room(seconds: float) -> bytes:
 class Daemon:
     """affectd as a process that hears what the test says into its standard input."""
 
-    def __init__(self, folder: Path, port: int, *, program: str | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        *,
+        program: str | None = None,
+        under: Sequence[str] = (),
+        **settings: object,
+    ) -> None:
         self.folder = folder
         environment = settings.pop("environment", {})
         mqtt = {"host": "127.0.0.1", "port": port, "reconnect_max_s": 0.5} | dict(settings.pop("mqtt", {}))
@@ -299,7 +309,7 @@ class Daemon:
         self.state = folder / "state" / "nodes" / str(config["node"])
         start = ["-c", program] if program else ["-m", "edge"]
         self.process = subprocess.Popen(
-            [sys.executable, *start, "run", "--config", str(path)],
+            [*under, sys.executable, *start, "run", "--config", str(path)],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=ROOT,

@@ -177,8 +177,9 @@ sys.exit(main())
         ("edge.daemon.pipeline", "Pipeline.push", 50),
         ("edge.sources.stdin", "StdinSource.blocks", 0),
         ("edge.mqtt.outbox", "Outbox.take", 5),
+        ("edge.mqtt.commands", "Commands.process", 0),
     ],
-    ids=["listener", "capture", "connection"],
+    ids=["listener", "capture", "connection", "commands"],
 )
 def test_f16_any_worker_that_fails_ends_the_process(
     broker: Broker, recorder: Recorder, daemons: Daemons, module: str, target: str, after: int

@@ -88,20 +88,20 @@ def _read(path: Path) -> str:
 
 def speed(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     """On noise of a usual utterance's length: what a network costs does not depend on what it hears."""
-    from edge.daemon.pipeline import Question, analyse
+    from edge.daemon.pipeline import AnalysisSettings, analyse
     from edge.explain.explainer import FAMILIES_ALONE
     from edge.model.classifier import Classifier
     from edge.vad.gate import Utterance
 
     classifier = Classifier(_load(config))
-    question = Question(FAMILIES_ALONE if config.model.explain == "families" else ())
+    settings = AnalysisSettings(FAMILIES_ALONE if config.model.explain == "families" else ())
     noise = np.random.default_rng(0).normal(0, 1000, 3 * SAMPLE_RATE).astype(np.int16)
     utterance = Utterance(0, noise, 20.0)
     for _ in range(_WARM_UP):
-        analyse(utterance, classifier, question)
+        analyse(utterance, classifier, settings)
     began = time.perf_counter()
     for _ in range(_MEASURED):
-        analyse(utterance, classifier, question)
+        analyse(utterance, classifier, settings)
     yield verdicts.speed(len(noise) / SAMPLE_RATE, (time.perf_counter() - began) / _MEASURED)
 
 

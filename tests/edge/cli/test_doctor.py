@@ -202,6 +202,21 @@ def test_a_source_that_fails_is_a_finding() -> None:
     assert gate.verdict == "skip"
 
 
+@pytest.mark.parametrize(
+    ("value", "pause_s", "said"), [("1234", 0.032, "no signal"), ("i * 7919 % 2000 - 1000", 0.0107, "too fast")]
+)
+def test_a_microphone_that_is_dead_or_not_what_it_is_taken_for_is_named(value: str, pause_s: float, said: str) -> None:
+    program = (
+        "import array, itertools, sys, time\n"
+        f"block = array.array('h', [{value} for i in range(512)]).tobytes()\n"
+        f"while sys.stdout.buffer.write(block): sys.stdout.buffer.flush(); time.sleep({pause_s})"
+    )
+    config = Config(source=SourceSettings(kind="command", command=[sys.executable, "-c", program]))
+    level, _ = doctor.examine(config, "affectd.service", ["sound"], print)
+    assert (level.verdict, level.found) == ("fail", said)
+    assert level.todo
+
+
 def stages(settings: MqttSettings) -> dict[str, Finding]:
     return {
         finding.stage: finding for finding in roundtrip.examine(settings, Topics("affectd", "test"), "homeassistant")

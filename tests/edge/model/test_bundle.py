@@ -63,14 +63,14 @@ def test_digest_depends_on_every_file(framed, bundles):
 
 
 @pytest.mark.parametrize(
-    "name", [bundle.MODEL, bundle.COALITIONS, bundle.SCALER, bundle.ENCODER, bundle.CARD, bundle.MANIFEST]
+    "name", [bundle.MODEL, bundle.COALITIONS, bundle.SCALER, bundle.LABELS, bundle.CARD, bundle.MANIFEST]
 )
 def test_missing_file_is_named(framed, name):
     (framed / name).unlink()
     refused(framed, name)
 
 
-@pytest.mark.parametrize("name", [bundle.MODEL, bundle.COALITIONS, bundle.SCALER, bundle.ENCODER, bundle.CARD])
+@pytest.mark.parametrize("name", [bundle.MODEL, bundle.COALITIONS, bundle.SCALER, bundle.LABELS, bundle.CARD])
 def test_one_flipped_byte_is_found(framed, name):
     content = bytearray((framed / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -100,7 +100,7 @@ def test_malformed_manifest(copied, content):
     refused(copied, bundle.MANIFEST)
 
 
-@pytest.mark.parametrize("name", [bundle.SCALER, bundle.ENCODER])
+@pytest.mark.parametrize("name", [bundle.SCALER, bundle.LABELS])
 @pytest.mark.parametrize("content", [b"", b"{]", b'{"classes": [1], "names": 3}'])
 def test_malformed_json(copied, name, content):
     replace(copied, name, content)
@@ -150,14 +150,14 @@ def test_weight_that_is_not_finite_in_a_listed_tensor(framed):
 
 
 def test_class_list_of_another_length(copied):
-    replace(copied, bundle.ENCODER, b'{"classes": ["anger", "fear"]}')
+    replace(copied, bundle.LABELS, b'{"classes": ["anger", "fear"]}')
     refused(copied, bundle.MODEL, "logits")
 
 
 @pytest.mark.parametrize("classes", [[], ["anger"], ["anger", "anger"], ["anger", ""]])
 def test_class_list_that_is_none(copied, classes):
-    replace(copied, bundle.ENCODER, json.dumps({"classes": classes}).encode())
-    refused(copied, bundle.ENCODER)
+    replace(copied, bundle.LABELS, json.dumps({"classes": classes}).encode())
+    refused(copied, bundle.LABELS)
 
 
 @pytest.mark.parametrize(("old", "new"), [("frames", "sound"), ("logits", "scores"), ("attention", "weights")])
@@ -281,5 +281,5 @@ def test_write_keeps_the_old_bundle_when_the_new_one_does_not_load(bundles, tmp_
     installed = install(bundles["frames"].path, target)
     files = {name: (target / name).read_bytes() for name in installed.manifest.files}
     with pytest.raises(BundleError):
-        write(target, installed.manifest, {**files, bundle.ENCODER: b'{"classes": ["a", "b"]}'})
+        write(target, installed.manifest, {**files, bundle.LABELS: b'{"classes": ["a", "b"]}'})
     assert Bundle.load(target).digest == installed.digest

@@ -56,27 +56,31 @@ def test_the_greeting_comes_first_then_what_is_live_then_the_journal(clock: list
     box, _ = outbox_of(2)
     box.keep(TOPICS.listening(True))
     box.say(Message("affectd/kitchen/event", b"1", retain=False))
-    box.begin(TOPICS.online())
+    box.begin()
+    box.greet(TOPICS.online())
     assert taken(box) == ["listening ON", "status online", "event 1", "journal 1", "journal 2"]
 
 
 def test_an_outage_leaves_of_each_retained_topic_the_latest_value(clock: list[float]) -> None:
     """`speech ON` that was queued before the connection broke is not said after it."""
     box, _ = outbox_of(0)
-    box.begin(TOPICS.online())
+    box.begin()
+    box.greet(TOPICS.online())
     assert taken(box) == ["status online"]
     box.keep(TOPICS.present("speech", "ON"))
     box.keep(TOPICS.present("state", "anger"))
     box.end()
     box.keep(TOPICS.present("speech", "OFF"))
     box.keep(TOPICS.present("state", "none"))
-    box.begin(TOPICS.online())
+    box.begin()
+    box.greet(TOPICS.online())
     assert taken(box) == ["speech OFF", "state none", "status online"]
 
 
 def test_while_connected_every_value_is_said_in_order(clock: list[float]) -> None:
     box, _ = outbox_of(0)
-    box.begin(TOPICS.online())
+    box.begin()
+    box.greet(TOPICS.online())
     taken(box)
     for value in ("ON", "OFF", "ON"):
         box.keep(TOPICS.present("speech", value))
@@ -95,7 +99,8 @@ def test_an_event_is_not_published_live_when_it_is_older_than_thirty_seconds(clo
 
 def test_more_live_messages_than_there_is_room_for_drop_the_oldest_but_not_how_things_are(clock: list[float]) -> None:
     box, _ = outbox_of(0)
-    box.begin(TOPICS.online())
+    box.begin()
+    box.greet(TOPICS.online())
     taken(box)
     for value in ("ON", "OFF"):
         box.keep(TOPICS.present("speech", value))
@@ -110,7 +115,8 @@ def test_more_live_messages_than_there_is_room_for_drop_the_oldest_but_not_how_t
 
 def test_an_acknowledgement_counts_once_the_connection_has_outlived_it_and_all_before_it(clock: list[float]) -> None:
     box, held = outbox_of(3)
-    box.begin(TOPICS.online())
+    box.begin()
+    box.greet(TOPICS.online())
     assert taken(box) == ["status online", "journal 1", "journal 2", "journal 3"]
     box.acknowledged(1)
     box.acknowledged(3)
@@ -127,11 +133,13 @@ def test_an_acknowledgement_counts_once_the_connection_has_outlived_it_and_all_b
 
 def test_what_was_not_settled_is_sent_again_on_the_next_connection(clock: list[float]) -> None:
     box, _ = outbox_of(2)
-    box.begin(TOPICS.online())
+    box.begin()
+    box.greet(TOPICS.online())
     assert taken(box) == ["status online", "journal 1", "journal 2"]
     box.acknowledged(1)
     box.end()
-    box.begin(TOPICS.online())
+    box.begin()
+    box.greet(TOPICS.online())
     clock[0] += 60
     box.settle()
     assert taken(box) == ["status online", "journal 1", "journal 2"]
@@ -143,7 +151,8 @@ def test_a_topic_that_is_refused_is_left_alone_and_the_others_go_on(clock: list[
     refusals.refused("affectd/kitchen/journal", "Not authorized")
     refusals.refused("affectd/kitchen/speech", "Not authorized")
     box.keep(TOPICS.present("speech", "ON"))
-    box.begin(TOPICS.online())
+    box.begin()
+    box.greet(TOPICS.online())
     assert taken(box) == ["status online"]
     clock[0] += AGAIN_S
     assert taken(box) == ["journal 1", "journal 2"]

@@ -252,12 +252,6 @@ def test_no_microphone_at_all_is_said():
         choose_microphone([], None)
 
 
-def test_missing_pyaudio_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyaudio", None)
-    with pytest.raises(SourceError, match=r"install affectd\[mic\]"):
-        next(MicrophoneSource().blocks())
-
-
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [("microphone", MicrophoneSource), ("command", CommandSource), ("file", FileSource), ("stdin", StdinSource)],

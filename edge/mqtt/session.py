@@ -28,6 +28,8 @@ SILENT_KEEPALIVES = 1.5  # without a byte for so long, a connection is dead (MQT
 LISTEN_S = 1.0  # at most, for what the broker keeps on the topics subscribed to
 FLUSH_S = 5.0  # how long a clean stop waits for acknowledgements
 
+_QUIET_S = 0.01  # without a byte for so long, the broker has sent what it keeps
+
 _TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1
 _NOT_AUTHORISED = 135  # MQTT 5, section 3.4.2.1
 _UNSUPPORTED_VERSION = 132  # MQTT 5, section 3.2.2.2; paho maps 3.1.1's code 1 to it
@@ -131,7 +133,7 @@ class BrokerSession:
         arriving = True
         while (self._subscribing or arriving) and self.lost is None and time.monotonic() < deadline:
             before = self._last_byte_at
-            self._step(LISTEN_S / 10)
+            self._step(_QUIET_S)
             arriving = self._last_byte_at > before
 
     def turn(self, timeout_s: float) -> None:
@@ -209,8 +211,11 @@ class BrokerSession:
             _, mid = self._client.subscribe([(topic, 1) for topic in some])
             if mid is not None:
                 self._subscribing[mid] = some
+            deadline = time.monotonic() + CONNECT_TIMEOUT_S
             while self._careful and self._subscribing and self.lost is None and wanted():
                 self._step(0.5)
+                if time.monotonic() > deadline:
+                    self.lost = "no answer to SUBSCRIBE"
 
     def _step(self, timeout_s: float) -> None:
         """Wait for the broker, for something to publish, or for the time to run out; then let paho work."""

@@ -28,7 +28,7 @@ def strace(file: Path) -> list[str]:
     """The command that watches another one, as its child, so that signals reach the other."""
     if shutil.which("strace") is None:
         pytest.fail("strace is missing: apt-get install strace")
-    return ["strace", "-D", "-f", "-qq", "-e", f"trace={_CALLS}", "-s", "200", "-o", str(file)]
+    return ["strace", "-D", "-f", "-q", "-e", f"trace={_CALLS}", "-s", "200", "-o", str(file)]
 
 
 def home(folder: Path) -> dict[str, str]:
@@ -51,7 +51,7 @@ def written(trace: Path) -> set[str]:
 
 
 def lines(trace: Path) -> list[str]:
-    until(lambda: "+++ exited" in trace.read_text(errors="replace")[-4000:])
+    until(lambda: " +++ exited with" in trace.read_text(errors="replace")[-4000:])
     return trace.read_text(errors="replace").splitlines()
 
 

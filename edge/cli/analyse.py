@@ -18,7 +18,8 @@ from edge.daemon.pipeline import Analysis, AnalysisSettings, Pipeline, analyse
 from edge.errors import AudioError
 from edge.explain.explainer import PARTS, Explainer, Explanation, Part
 from edge.model.adapter import Adapter
-from edge.model.bundle import DEFAULT, Bundle
+from edge.model.bundle import Bundle
+from edge.model.choice import bundle_folder
 from edge.model.classifier import Classifier
 from edge.sources.conversion import decode, into_blocks
 from edge.sources.highpass import HighPass, high_passed
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     config = load(options.config) if options.config else Config()
     return analyse_files(
         options.files,
-        bundle=Path(options.bundle or config.model.bundle or DEFAULT),
+        bundle=bundle_folder(options.bundle or config.model.bundle)[0],
         gate=config.gate,
         threshold=config.model.threshold,
         whole=options.whole,

@@ -12,7 +12,8 @@ from edge.errors import UsageError
 from edge.explain import picture
 from edge.explain.explainer import Explainer
 from edge.model import encoder
-from edge.model.bundle import DEFAULT, Bundle
+from edge.model.bundle import Bundle
+from edge.model.choice import bundle_folder
 from edge.model.classifier import Classifier
 from edge.sources.conversion import read_audio
 from edge.sources.highpass import high_passed
@@ -20,7 +21,7 @@ from edge.sources.highpass import high_passed
 
 def run(options: argparse.Namespace) -> int:
     """Draw the picture. Raises AffectdError where the file cannot be heard or explained, or the picture not written."""
-    classifier = Classifier(Bundle.load(Path(options.bundle or DEFAULT)))
+    classifier = Classifier(Bundle.load(bundle_folder(options.bundle)[0]))
     explainer = Explainer(classifier)
     explainer.require_label(options.against)
     samples = _stretch(high_passed(read_audio(options.file)), options)

@@ -108,9 +108,13 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The model that names the emotion."""
 
-    bundle: Annotated[str | None, Meta(description="folder of the model bundle; null: the one that affectd ships")] = (
-        None
-    )
+    bundle: Annotated[
+        str | None,
+        Meta(
+            description="the model bundle: `default`, `light` (for little memory or a slow processor), or a folder; "
+            "null: `light` with less than 700 MB of memory, else `default`"
+        ),
+    ] = None
     threshold: Annotated[
         Fraction | None,
         Meta(description="confidence below which the emotion is `uncertain`; null: the bundle's own threshold"),

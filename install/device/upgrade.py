@@ -143,6 +143,9 @@ def _check(layout: Layout, new: Path) -> None:
             said = (done.stderr.strip() or done.stdout.strip()).splitlines()
             reasons = "; ".join(line.removeprefix("affectd: ") for line in said)
             raise InstallError(f"the new release does not start here: {reasons}")
+    # Which bundle suits this machine, and how fast it is here. A slow board is told so, not refused.
+    chosen = subprocess.run([affectd, "doctor", "--only", "bundle,speed"], capture_output=True, text=True, check=False)
+    print(chosen.stdout, end="", flush=True)
 
 
 def _current(layout: Layout) -> Path | None:

@@ -19,7 +19,8 @@ from edge.cli.doctor import findings as verdicts
 from edge.cli.doctor.findings import Finding
 from edge.config import Config
 from edge.errors import AffectdError
-from edge.model.bundle import DEFAULT, Bundle
+from edge.model.bundle import Bundle
+from edge.model.choice import bundle_folder
 
 LISTEN_S = 5.0
 _WARM_UP, _MEASURED = 1, 3  # analyses
@@ -53,11 +54,13 @@ def bundle(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     except AffectdError as error:
         yield verdicts.fail("bundle", str(error), "set model.bundle to a folder that `affectd bundle verify` accepts")
     else:
-        yield verdicts.ok("bundle", f"{bundle.name}, {bundle.digest[:19]}, {len(bundle.labels)} labels")
+        reason = bundle_folder(config.model.bundle)[1]
+        found = f"{bundle.name} ({reason}), {bundle.digest[:19]}, {len(bundle.labels)} labels"
+        yield verdicts.ok("bundle", found)
 
 
 def _load(config: Config) -> Bundle:
-    return Bundle.load(Path(config.model.bundle) if config.model.bundle else DEFAULT)
+    return Bundle.load(bundle_folder(config.model.bundle)[0])
 
 
 def processor(_config: Config, _unit: str, _say: Say) -> Iterator[Finding]:

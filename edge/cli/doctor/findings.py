@@ -97,9 +97,11 @@ def speed(audio_s: float, work_s: float) -> Finding:
     factor = work_s / audio_s
     found = f"real-time factor {factor:.3f}: {work_s:.2f} s for {audio_s:.1f} s of speech, explanation included"
     if factor >= _TOO_SLOW:
-        return fail("speed", found, "set model.explain to none, or use a faster board: it cannot keep up with speech")
+        return fail(
+            "speed", found, "set model.bundle to light, or model.explain to none: it cannot keep up with speech"
+        )
     if factor >= _SLOW:
-        return warn("speed", found, "it keeps up, with little to spare: set model.explain to none if events come late")
+        return warn("speed", found, "it keeps up, with little to spare: set model.bundle to light if events come late")
     return ok("speed", found)
 
 

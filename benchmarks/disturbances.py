@@ -21,7 +21,7 @@ from benchmarks import measure
 from edge.audio import BLOCK_SAMPLES, FULL_SCALE, SAMPLE_RATE
 from edge.cli.analyse import analyse_chunks
 from edge.config import GateSettings
-from edge.daemon.pipeline import Analyst
+from edge.daemon.pipeline import AnalysisSettings
 from edge.model.bundle import DEFAULT, Bundle
 from edge.model.classifier import Classifier
 from edge.sources.batcher import BLOCKS
@@ -70,14 +70,13 @@ def in_room(samples: NDArray[np.int16]) -> Signal:
     return noise
 
 
-def answer(sound: Signal, analyst: Analyst) -> str | None:
+def answer(sound: Signal, classifier: Classifier) -> str | None:
     """The likeliest emotion of the longest utterance; None without one."""
     samples = np.clip(np.rint(sound), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    found = list(analyse_chunks([samples], analyst, GateSettings(), whole=False))
+    found = list(analyse_chunks([samples], GateSettings(), classifier, AnalysisSettings(()), whole=False))
     if not found:
         return None
-    probabilities = max(found, key=lambda each: each.end - each.start).verdict.probabilities
-    return max(probabilities, key=probabilities.__getitem__)
+    return max(found, key=lambda each: each.end - each.start).prediction.label
 
 
 def idle_cpu_s() -> float:
@@ -98,10 +97,11 @@ def main() -> None:
     options = parser.parse_args()
     with (options.data / "manifest.csv").open(newline="") as file:
         rows = random.Random(SEED).sample(list(csv.DictReader(file)), options.clips)
-    analyst = Analyst(Classifier(Bundle.load(DEFAULT), threshold=0.0), None)
+    classifier = Classifier(Bundle.load(DEFAULT))
     clips = [in_room(read_audio(options.data / row["path"])) for row in rows]
     answers = {
-        name: [answer(disturb(clip), analyst) for clip in tqdm(clips, name)] for name, disturb in DISTURBANCES.items()
+        name: [answer(disturb(clip), classifier) for clip in tqdm(clips, name)]
+        for name, disturb in DISTURBANCES.items()
     }
     right = {
         name: sum(said == row["emotion"] for said, row in zip(each, rows, strict=True))

@@ -76,19 +76,25 @@ class BatchSource:
         return np.log(np.where(drawn > 0, drawn, 1 / self.classes)).astype(np.float32)
 
     def draw(self, generator: np.random.Generator) -> batches.Batch:
-        """One batch; all of its clips come from one bank, so that a history is of the same kind as its clip."""
-        place = int(generator.integers(len(self.banks)))
-        bank, augmentation = self.banks[place], self.settings.augmentation
-        drawn = [self.groups[place].draw(generator) for _ in range(self.count)]
-        clips = np.stack([group for group, _ in drawn])
-        changes = [self._microphone(self.sources[place], group[0], own, generator) for group, own in drawn]
-        factor, offset = (np.stack(parts)[:, None] for parts in zip(*changes, strict=True))
+        """One batch. The clips of a group come from one bank, so that a history is of the same kind as its clip; each
+        group draws its own, so that normalisation by the batch is by the mixture that the running averages are of.
+        """
         prior = batches.priors(self.count, self.settings.history, generator)
-        frames, sound = batches.crop(bank, clips.ravel(), self.time, augmentation.tempo, generator)
-        frames = batches.hear(bank, clips, frames, (factor, offset), prior)
-        audible = batches.mask(frames, self.families, augmentation, generator)
-        partners, shares = batches.mix(clips.size, augmentation.mixup, generator)
-        return batches.Batch(frames, prior, bank.emotions[clips.ravel()], partners, shares, sound, audible)
+        groups = [self._group(prior[place : place + 1], generator) for place in range(self.count)]
+        frames, sound, emotions = (np.concatenate(parts) for parts in zip(*groups, strict=True))
+        audible = batches.mask(frames, self.families, self.settings.augmentation, generator)
+        partners, shares = batches.mix(len(frames), self.settings.augmentation.mixup, generator)
+        return batches.Batch(frames, prior, emotions, partners, shares, sound, audible)
+
+    def _group(self, prior: Floats, generator: np.random.Generator) -> tuple[Floats, batches.Halves, batches.Integers]:
+        """Frames, what an encoder is given, and emotions of one group, whose ``prior`` is [1, 1, 1]."""
+        place = int(generator.integers(len(self.banks)))
+        bank = self.banks[place]
+        clips, own = self.groups[place].draw(generator)
+        change = self._microphone(self.sources[place], clips[0], own, generator)
+        factor, offset = (part[None, None] for part in change)
+        frames, sound = batches.crop(bank, clips, self.time, self.settings.augmentation.tempo, generator)
+        return batches.hear(bank, clips[None], frames, (factor, offset), prior), sound, bank.emotions[clips]
 
     def _microphone(
         self, sources: batches.Sources, clip: int, own: bool, generator: np.random.Generator

@@ -52,6 +52,7 @@ LICENCES = {
 
 HEARD = "heard.npz"
 NEAR = "near"
+PLAIN = "plain"
 KEPT = ("logits", "before", "measured")
 
 
@@ -203,7 +204,10 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     known = Known(classes, sound_for(settings, speech, hearings), inherited.hand_made if inherited else None)
     first = material.bank(split.train, settings, known)
     known = replace(known, scaler=first.scaler)
-    banks = [first] + [material.bank(split.train, settings, known, copy) for copy in settings.augmentation.copies]
+    banks = [first] + [
+        first if copy == PLAIN else material.bank(split.train, settings, known, copy)
+        for copy in settings.augmentation.copies
+    ]
     aside = [clip for clip in split.calibration if clip.emotion in classes]
     calibration = material.bank(aside, settings, known) if aside else None
     source = BatchSource(banks, settings, classes)

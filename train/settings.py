@@ -48,7 +48,8 @@ class AugmentationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     """What is changed on the training side; 0 switches each off."""
 
     copies: tuple[str, ...] = ()
-    """Augmented copies of the waveform (train.augmentation), drawn in place of the original, kept with it."""
+    """Augmented copies of the waveform (train.augmentation), each drawn as often as the original; ``plain`` is the
+    original once more."""
     tempo: float = 0.15
     """Frames are read up to this share faster or slower."""
     gain: float = 5.0

@@ -31,17 +31,29 @@ FAULTS = {
     20: "privacy: no file and no message holds the sound",
     21: "hostile messages and files",
     22: "more sound than can be understood",
+    23: "a microphone that gives a constant, dither, an offset, hum, only clipping",
+    24: "sound that comes too fast, narrow-band sound",
+    25: "opening the microphone hangs in native code",
+    26: "overruns of the sound system",
+    27: "the broker refuses a topic, or a subscription",
+    28: "an outage with speech going on",
+    29: "the broker is away for longer than the journal keeps events",
+    30: "a journal record of another version",
+    31: "sound that arrives while muted; damaged settings",
     32: "privacy: the network of the daemon is watched, and the files that it writes",
     33: "privacy: memory is searched for the sound and its features",
+    34: "hostile response topics and correlation data",
     35: "a terminal that closes, is ASCII, has no room",
     36: "no passwd entry, no home, a state folder that may not be written",
     37: "length fields that recorders leave behind, pipes",
     38: "explanations of the longest utterance allowed",
+    39: "a resolver or a TLS handshake that hangs",
+    40: "signals at random moments",
 }
 # Tests of the journal itself that prove a fault, by a part of their name.
 JOURNAL = {
     "killed_writer": 7, "full_disk": 9, "disk_full": 9, "read_only": 9, "bound": 10, "flipped": 11, "truncated": 11,
-    "nonsense": 11, "while_running": 11,
+    "nonsense": 11, "while_running": 11, "another_version": 30,
 }  # fmt: skip
 
 _outcomes: dict[int, list[tuple[str, float]]] = defaultdict(list)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from edge import features
 from edge.features import prosody
+from train.adaptive import before
 from train.bank import Bank
-from train.rehearsal import before
 from train.settings import AugmentationSettings, HistorySettings
 
 Floats = NDArray[np.float32]
@@ -23,7 +23,7 @@ WIDE = 40  # features of a family in which a run of them can be masked
 @dataclass(frozen=True)
 class Batch:
     """Frames [groups * utterances, time, features], and of each utterance its emotion, a partner to be mixed with, and
-    the share that is its own; ``prior`` [groups, 1, 1] is that of ``train.rehearsal.before``. ``sound``
+    the share that is its own; ``prior`` [groups, 1, 1] is that of ``train.adaptive.before``. ``sound``
     [groups * utterances, time', width] are the same stretches as an encoder hears them (train.bank), or empty, and
     ``audible`` [groups * utterances] is 0 where the encoder's family is silenced.
     """

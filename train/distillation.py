@@ -7,30 +7,30 @@ import torch
 from torch import Tensor, nn
 
 from edge.errors import UsageError
+from train.adaptive import AdaptiveNetwork
 from train.checkpoint import Checkpoint, read_checkpoint
-from train.rehearsal import Rehearsal
 from train.speech import Hearing
 
 
 class Teachers(nn.Module):
-    """A batch as train.rehearsal.Rehearsal takes it -> the teachers' mean probabilities [utterances, classes].
+    """A batch as train.adaptive.AdaptiveNetwork takes it -> the teachers' mean probabilities [utterances, classes].
 
-    ``surplus`` [classes] is the logarithm of how often each emotion is drawn, of which a trained network's last layer
-    was rid; it is given back, so that the learner meets the frequencies it is trained on. ``temperature`` softens.
+    ``class_log_prior`` [classes] is the logarithm of how often each emotion is drawn. A trained network's last layer knows
+    nothing of it.
     """
 
-    surplus: Tensor
+    class_log_prior: Tensor
 
-    def __init__(self, teachers: Sequence[Hearing], surplus: Tensor, temperature: float) -> None:
+    def __init__(self, teachers: Sequence[Hearing], class_log_prior: Tensor, temperature: float) -> None:
         super().__init__()
-        self.rehearsals = nn.ModuleList(Rehearsal(teacher) for teacher in teachers)
-        self.register_buffer("surplus", surplus)
+        self.networks = nn.ModuleList(AdaptiveNetwork(teacher) for teacher in teachers)
+        self.register_buffer("class_log_prior", class_log_prior)
         self.temperature = temperature
         self.requires_grad_(False).eval()
 
     @torch.no_grad()
     def forward(self, *batch: Tensor) -> Tensor:
-        logits = torch.stack([rehearsal(*batch).float() for rehearsal in self.rehearsals]) + self.surplus
+        logits = torch.stack([network(*batch).float() for network in self.networks]) + self.class_log_prior
         return torch.softmax(logits / self.temperature, dim=2).mean(dim=0)
 
 

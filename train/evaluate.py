@@ -48,7 +48,7 @@ class Evaluation:
     sounds: Path = field(default_factory=sounds_folder)
 
 
-def ear_of(bundle: Bundle) -> listen.Ear:
+def adaptive_model(bundle: Bundle) -> listen.AdaptiveModel:
     """The bundle's scaler and graph around an adapter."""
     classifier, deep = Classifier(bundle), bundle.profile == "frames"
     wanted = ["logits", "embedding"] if bundle.embedding else ["logits"]
@@ -59,7 +59,7 @@ def ear_of(bundle: Bundle) -> listen.Ear:
         outputs = bundle.model.run(wanted, {bundle.profile: adapted[None] if deep else adapted, **usual})
         return outputs[0][0], outputs[1][0] if bundle.embedding else None
 
-    return listen.Ear(classifier.scaled, predict, bundle.embedding, bundle.features.places.get("mel"))
+    return listen.AdaptiveModel(classifier.scaled, predict, bundle.embedding, bundle.features.places.get("mel"))
 
 
 def evaluate(evaluation: Evaluation) -> dict[str, object]:
@@ -68,7 +68,7 @@ def evaluate(evaluation: Evaluation) -> dict[str, object]:
     clips, left_out = known(read_manifest(evaluation.manifest), bundle)
     frames = frames_of(clips, bundle, evaluation)
     heard = listen.listen(
-        clips, frames, ear_of(bundle), evaluation.adapt, seed=evaluation.seed, history=evaluation.history
+        clips, frames, adaptive_model(bundle), evaluation.adapt, seed=evaluation.seed, history=evaluation.history
     )
     calibration = bundle.manifest.calibration or constant(bundle.temperature)
     scores = report.describe(clips, heard, bundle.labels, calibration, evaluation.adapt)

@@ -21,12 +21,12 @@ from tqdm import tqdm
 from edge import features
 from edge.errors import AffectdError
 from train import batches, plots
+from train.adaptive import AdaptiveNetwork
 from train.bank import Bank
 from train.checkpoint import write_whole
 from train.distillation import Teachers, soft_loss
 from train.hardware import BOARD, launch
 from train.network import EmotionNetwork, NetworkSettings, network_of
-from train.rehearsal import Rehearsal
 from train.settings import Settings
 from train.speech import Hearing, Speech, columns_of, join
 
@@ -70,7 +70,7 @@ class BatchSource:
         """Batches in an epoch: as many clips as there are recordings."""
         return -(-len(self.banks[0]) // self.settings.batch)
 
-    def surplus(self) -> Floats:
+    def class_log_prior(self) -> Floats:
         """The logarithm of how often each emotion is drawn [classes], which a network learns along with the rest."""
         drawn = self.groups[0].frequencies(self.classes)
         return np.log(np.where(drawn > 0, drawn, 1 / self.classes)).astype(np.float32)
@@ -135,7 +135,7 @@ class Trainer:
         optimisers = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
         groups = parameters(self.hearing, settings)
         self.optimiser = optimisers[settings.optimiser](groups, weight_decay=settings.weight_decay)
-        self.model, self.descent = fabric.setup(Rehearsal(self.hearing), self.optimiser)
+        self.model, self.descent = fabric.setup(AdaptiveNetwork(self.hearing), self.optimiser)
         total = max(11, settings.epochs * steps)  # a cycle of ten steps would have no room to rise in
         self.schedule: torch.optim.lr_scheduler.LRScheduler = (
             torch.optim.lr_scheduler.OneCycleLR(

@@ -22,7 +22,7 @@ CALM = 0.8
 
 
 @dataclass(frozen=True)
-class Ear:
+class AdaptiveModel:
     """A model around its adapter."""
 
     scale: Callable[[Floats], Floats]
@@ -56,7 +56,7 @@ def source_of(clip: Clip, protocol: str) -> str:
 def listen(
     clips: Sequence[Clip],
     frames: Sequence[Floats],
-    ear: Ear,
+    model: AdaptiveModel,
     protocol: str = "none",
     settings: AdapterSettings | None = None,
     seed: int = 1,
@@ -78,12 +78,12 @@ def listen(
         adapter: Adapter | None = None
         neutral: list[tuple[Floats, Floats | None]] = []
         for index in queue:
-            scaled = ear.scale(frames[index])
-            adapter = adapter or Adapter(scaled.shape[1], ear.embedding, settings)
+            scaled = model.scale(frames[index])
+            adapter = adapter or Adapter(scaled.shape[1], model.embedding, settings)
             before[index] = adapter.utterances
-            logits[index], embedding = ear.predict(scaled, adapter.snapshot())
-            if ear.levels:
-                levels = frames[index][:, ear.levels]
+            logits[index], embedding = model.predict(scaled, adapter.snapshot())
+            if model.levels:
+                levels = frames[index][:, model.levels]
                 measured[index] = measures(levels, embedding, adapter.weight)
             learnt = (scaled, embedding)
             neutral += [learnt] if clips[index].emotion == "neutral" else []

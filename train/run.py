@@ -211,12 +211,12 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     aside = [clip for clip in split.calibration if clip.emotion in classes]
     calibration = material.bank(aside, settings, known) if aside else None
     source = BatchSource(banks, settings, classes)
-    surplus = settings.even * torch.from_numpy(source.surplus())
-    taught = Teachers(hearings, surplus, settings.softness) if hearings else None
+    class_log_prior = settings.even * torch.from_numpy(source.class_log_prior())
+    taught = Teachers(hearings, class_log_prior, settings.softness) if hearings else None
     state = before[start].state if start else None
     hearing, curves = fit(settings, source, calibration, folder, state, taught, speech)
     with torch.no_grad():  # forgets how often each emotion was drawn: logit adjustment (Menon et al., 2021)
-        hearing.network.dense.bias.sub_(surplus)
+        hearing.network.dense.bias.sub_(class_log_prior)
     checkpoint = of_hearing(
         hearing, first.scaler, classes, settings.features, {**card(settings, split), "curves": report.curves_of(curves)}
     )
@@ -276,19 +276,19 @@ def hear(
     history: str = "recorded",
 ) -> listen.Heard:
     """The logits of the clips under one protocol of adaptation, with the adapter as the device has it."""
-    return listen.listen(clips, frames, ear_of(checkpoint), protocol, seed=settings.seed, history=history)
+    return listen.listen(clips, frames, adaptive_model(checkpoint), protocol, seed=settings.seed, history=history)
 
 
-def ear_of(checkpoint: Checkpoint) -> listen.Ear:
+def adaptive_model(checkpoint: Checkpoint) -> listen.AdaptiveModel:
     """A trained network around an adapter."""
     network = checkpoint.network()
     if checkpoint.profile == "pooled":
-        return listen.Ear(
+        return listen.AdaptiveModel(
             scale=lambda frames: checkpoint.scaler.apply(pooled(frames)[None]),
             predict=lambda scaled, adaptation: (infer(network, adaptation(scaled))[0], None),
             levels=checkpoint.features.places.get("mel"),
         )
-    return listen.Ear(
+    return listen.AdaptiveModel(
         scale=checkpoint.scaler.apply,
         predict=lambda scaled, adaptation: infer(network, adaptation(scaled), adaptation.embedding_statistics),
         embedding=network.embedding,

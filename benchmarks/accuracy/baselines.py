@@ -118,8 +118,8 @@ def judge(protocol: str, kind: str, classifier: str) -> dict[str, object]:
         cold = MODELS[classifier]().fit(np.concatenate(scaled), meant)
         warm = MODELS[classifier]().fit(adapted(train, scaled), meant)
         for adapt, fitted in (("none", cold), ("source", warm), ("speaker", warm)):
-            ear = listen.Ear(scaler.transform, partial(logits_of, fitted))
-            heard = listen.listen(test, [known[clip.path] for clip in test], ear, adapt, ADAPTER)
+            model = listen.AdaptiveModel(scaler.transform, partial(logits_of, fitted))
+            heard = listen.listen(test, [known[clip.path] for clip in test], model, adapt, ADAPTER)
             scores[adapt].append(report.describe(test, heard, classes, constant(1.0), adapt))
     return {adapt: {"folds": [fold["uar"] for fold in folds], **summarise(folds)} for adapt, folds in scores.items()}
 

@@ -8,9 +8,9 @@ from edge import features
 from edge.model.adapter import Adapter, AdapterSettings
 from edge.model.bundle import Scaler
 from train import batches
+from train.adaptive import before
 from train.bank import Bank
 from train.corpora import Clip
-from train.rehearsal import before
 from train.settings import HistorySettings
 
 

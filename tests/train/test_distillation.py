@@ -11,10 +11,10 @@ import torch
 
 from edge.errors import AffectdError, UsageError
 from tests.train.conftest import SETTINGS
+from train.adaptive import AdaptiveNetwork
 from train.checkpoint import Checkpoint, read_checkpoint
 from train.distillation import Teachers, read_teachers, refuse_strangers, soft_loss
 from train.network import EmotionNetwork, NetworkSettings
-from train.rehearsal import Rehearsal
 from train.run import Material, run
 from train.settings import SplitSettings
 from train.speech import Hearing
@@ -32,9 +32,12 @@ def test_teachers_say_the_mean_of_their_softened_probabilities_at_the_frequencie
     torch.manual_seed(1)
     sizes = NetworkSettings(inputs=5, classes=3, channels=(8,), strides=(2,), kernels=(3,), hidden=4)
     networks = [Hearing(EmotionNetwork(sizes)).eval() for _ in range(2)]
-    surplus = torch.tensor([0.0, -1.0, -2.0])
-    said = Teachers(networks, surplus, 2.0)(*batch())
-    wanted = sum(torch.softmax((Rehearsal(network)(*batch()) + surplus) / 2, dim=1) for network in networks) / 2
+    class_log_prior = torch.tensor([0.0, -1.0, -2.0])
+    said = Teachers(networks, class_log_prior, 2.0)(*batch())
+    wanted = (
+        sum(torch.softmax((AdaptiveNetwork(network)(*batch()) + class_log_prior) / 2, dim=1) for network in networks)
+        / 2
+    )
     torch.testing.assert_close(said, wanted.detach())
     assert not said.requires_grad
 

@@ -13,7 +13,7 @@ from export.__main__ import main as export
 from train import listen, run
 from train.checkpoint import Checkpoint
 from train.corpora import read_manifest
-from train.evaluate import Evaluation, ear_of
+from train.evaluate import Evaluation, adaptive_model
 from train.evaluate import evaluate as score
 from train.recordings import features_of
 
@@ -49,19 +49,19 @@ def test_an_eight_class_bundle_is_scored(bundle: Path, corpus: Path, folder: Pat
 def test_the_graph_hears_what_the_network_heard(bundle: Path, trained: Checkpoint, corpus: Path, folder: Path) -> None:
     clips = read_manifest(corpus / "manifest.csv")[::8]
     frames = features_of(clips, corpus, folder / "cache")
-    expected = listen.listen(clips, frames, run.ear_of(trained), "speaker").logits
-    found = listen.listen(clips, frames, ear_of(Bundle.load(bundle)), "speaker").logits
+    expected = listen.listen(clips, frames, run.adaptive_model(trained), "speaker").logits
+    found = listen.listen(clips, frames, adaptive_model(Bundle.load(bundle)), "speaker").logits
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_adaptation_is_causal(bundle: Path, corpus: Path, folder: Path) -> None:
     clips = read_manifest(corpus / "manifest.csv")[::4]
     frames = features_of(clips, corpus, folder / "cache")
-    ear = ear_of(Bundle.load(bundle))
-    heard = listen.listen(clips, frames, ear, "source", seed=3)
+    model = adaptive_model(Bundle.load(bundle))
+    heard = listen.listen(clips, frames, model, "source", seed=3)
     last = int(heard.before.argmax())
     changed = [clip if index != last else clip[::-1] * 2 for index, clip in enumerate(frames)]
-    again = listen.listen(clips, changed, ear, "source", seed=3)
+    again = listen.listen(clips, changed, model, "source", seed=3)
     earlier = np.arange(len(clips)) != last
     np.testing.assert_array_equal(again.logits[earlier], heard.logits[earlier])
 

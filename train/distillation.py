@@ -15,8 +15,9 @@ from train.speech import Hearing
 class Teachers(nn.Module):
     """A batch as train.adaptive.AdaptiveNetwork takes it -> the teachers' mean probabilities [utterances, classes].
 
-    ``class_log_prior`` [classes] is the logarithm of how often each emotion is drawn. A trained network's last layer knows
-    nothing of it.
+    ``class_log_prior`` [classes] is the logarithm of how often each emotion is drawn, of which a trained network's last
+    layer knows nothing. It is given back, so that the learner meets the frequencies that it is trained on.
+    ``temperature`` softens.
     """
 
     class_log_prior: Tensor

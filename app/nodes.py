@@ -40,10 +40,12 @@ class Node:
 
     @property
     def online(self) -> bool:
+        """Whether the node is connected and its microphone is heard."""
         return self.status == "online"
 
     @property
     def labels(self) -> tuple[str, ...]:
+        """What its bundle can name; empty before it has said so."""
         return tuple(self.info.labels) if self.info else tuple(sorted(self.last.probabilities) if self.last else ())
 
     @property

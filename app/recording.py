@@ -26,6 +26,7 @@ class Recording:
 
     @cached_property
     def digest(self) -> str:
+        """Names the recording by its content."""
         return hashlib.sha256(self.content).hexdigest()
 
     def chunks(self, on_progress: Callable[[float], None] | None = None) -> Iterator[NDArray[np.int16]]:

@@ -55,6 +55,7 @@ class Repeats:
         self._last: dict[str, float] = {}
 
     def due(self, message: str, now: float) -> bool:
+        """Whether to say it now, in monotonic seconds; if so, it is taken as said."""
         self._last = {text: said for text, said in self._last.items() if now - said < self._every_s}
         if message in self._last:
             return False

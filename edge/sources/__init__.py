@@ -1,8 +1,8 @@
 """Where sound comes from: a microphone, a program, a file, standard input."""
 
 from pathlib import Path
-from typing import Protocol
 
+from edge.config import SourceSettings
 from edge.errors import SourceError
 from edge.sources.command import CommandSource
 from edge.sources.file import FileSource
@@ -18,33 +18,13 @@ __all__ = [
     "MicrophoneSource",
     "Reopening",
     "Source",
-    "SourceChoice",
     "StdinSource",
     "list_microphones",
     "open_source",
 ]
 
 
-class SourceChoice(Protocol):
-    """The part of the configuration that says which source to hear."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def device(self) -> str | None: ...
-    @property
-    def command(self) -> list[str]: ...
-    @property
-    def path(self) -> str | None: ...
-    @property
-    def paced(self) -> bool: ...
-    @property
-    def rate(self) -> int: ...
-    @property
-    def channels(self) -> int: ...
-
-
-def open_source(settings: SourceChoice) -> Source:
+def open_source(settings: SourceSettings) -> Source:
     """The source that ``settings`` name; what it stands for is opened by ``blocks()``, anew with each call."""
     match settings.kind:
         case "microphone":

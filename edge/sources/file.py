@@ -28,6 +28,7 @@ class FileSource:
         self._closed = threading.Event()
 
     def blocks(self) -> Iterator[NDArray[np.int16]]:
+        """Read it from its beginning, as int16 [512], mono 16 kHz. Raises SourceError where it cannot be decoded."""
         start = monotonic()
         for count, block in enumerate(self._decoded(), start=1):
             # Deadlines count from the start, so that late blocks are made up for; a block is there once it is over.

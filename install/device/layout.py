@@ -29,18 +29,22 @@ class Layout:
 
     @property
     def releases(self) -> Path:
+        """Where each release lies."""
         return self.at(self.prefix / "releases")
 
     @property
     def current(self) -> Path:
+        """The link to the release that runs."""
         return self.at(self.prefix / "current")
 
     @property
     def configuration(self) -> Path:
+        """The configuration of the only or first microphone."""
         return self.at("/etc/affectd/config.yaml")
 
     @property
     def state(self) -> Path:
+        """What outlasts a release."""
         return self.at("/var/lib/affectd")
 
     @property

@@ -40,7 +40,7 @@ class Node:
 
     @property
     def online(self) -> bool:
-        """Whether the node is connected and its microphone is heard."""
+        """Whether the node says that it is connected."""
         return self.status == "online"
 
     @property

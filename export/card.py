@@ -5,6 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from edge.model.bundle import Manifest
 
 
+_WHISPER = (
+    "The encoder is the first two transformer blocks of OpenAI's Whisper tiny.en, whose weights are under the MIT licence; "
+    "its notice stands in LICENSE-weights."
+)
+
+
 def text(manifest: Manifest, labels: Sequence[str], parameters: int) -> str:
     """The card as Markdown: what the model is, and all that the training run says of itself."""
     lines = [
@@ -22,13 +28,13 @@ def text(manifest: Manifest, labels: Sequence[str], parameters: int) -> str:
         f"| uncertain below | {manifest.threshold:.2f} |",
         f"| made | {manifest.created} |",
         "",
-        *_licence(manifest.card),
+        *_licence(manifest.card, speech=bool(manifest.encoder_canary)),
         *_section(manifest.card, 2),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _licence(content: Mapping[str, object]) -> list[str]:
+def _licence(content: Mapping[str, object], *, speech: bool) -> list[str]:
     """What the licences of the corpora let a reader do with the network; nothing where no corpora are named."""
     corpora = content.get("corpora")
     if not isinstance(corpora, dict) or not corpora:
@@ -47,6 +53,7 @@ def _licence(content: Mapping[str, object]) -> list[str]:
         "LICENSE-weights of the sources: what the licences of the recordings ask holds for it. Of the corpora, "
         f"{found}.",
         "",
+        *([_WHISPER, ""] if speech else []),
     ]
 
 

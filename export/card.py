@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from edge.model.bundle import Manifest
 
-
 _WHISPER = (
-    "The encoder is the first two transformer blocks of OpenAI's Whisper tiny.en, whose weights are under the MIT licence; "
-    "its notice stands in LICENSE-weights."
+    "The encoder is the first two transformer blocks of OpenAI's Whisper tiny.en, whose weights are under the MIT "
+    "licence; its notice stands in LICENSE-weights."
 )
 
 

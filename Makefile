@@ -101,6 +101,7 @@ demo-recording: $(DEV)/ready ## make the demonstration recording again
 
 docs: $(DEV)/ready ## make the generated pages again
 	$(DEV)/bin/python -m edge.config > docs/.configuration.md && mv docs/.configuration.md docs/configuration.md
+	$(DEV)/bin/python -m edge.daemon.privacy docs/guide.md
 
 install: suitable $(TOOLS)/ready ## on the device itself, with sudo (DESTDIR, PREFIX): install or upgrade, start, verify
 	@$(if $(DESTDIR),,.ci/packages python3-pyaudio)

@@ -23,6 +23,7 @@ from edge.features.families import (
     frames,
     pooled,
 )
+from edge.features.spectrum import wipe
 
 __all__ = [
     "CONTRAST_FMIN",
@@ -46,4 +47,5 @@ __all__ = [
     "FrameStream",
     "frames",
     "pooled",
+    "wipe",
 ]

@@ -119,11 +119,25 @@ class Gate:
         What is known of the noise is kept, as a first guess.
         """
         items = [self._item(decision) for decision in self._segmenter.finish()]
+        self._begin()
+        return items
+
+    def wipe(self) -> None:
+        """End the stream without the utterance in hand, and overwrite all sound that is held.
+
+        What is known of the noise is kept, as a first guess.
+        """
+        self._segmenter.finish()
+        self._begin()
+        self._ring.fill(0)
+        self._ahead = np.empty((0, BLOCK_SAMPLES), np.int16)
+
+    def _begin(self) -> None:
+        """Take what comes next as the beginning of a stream."""
         self._segmenter.begin(self.blocks)
         self._neural.reset()
         self._listen_until = self.blocks
         self._lessons = 1
-        return items
 
     def _listen(self, excess: float) -> list[GateItem]:
         """Ask the neural detector about the newest block, after those before it that it has not heard."""

@@ -1,4 +1,4 @@
-# affectd. `make` alone lists what there is.
+# affectd: `make` lists every target.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 SOURCE ?= recording
@@ -20,21 +20,21 @@ SSH ?= ssh
 INTERPRETER := $(if $(filter 3.%,$(PYTHON)),python3,$(PYTHON))
 STAGE = $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))") $(if $(PREFIX),--prefix "$(PREFIX)")
 
-help: ## what there is to make
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(DEVICE)/ready ## the main job: a broker, the daemon on a recording (or SOURCE=microphone, CONFIG=FILE), its events
+run: $(DEVICE)/ready ## a broker, the daemon on a recording (or SOURCE=microphone, CONFIG=FILE), and its events
 	@$(if $(filter microphone,$(SOURCE)),$(MAKE) --no-print-directory $(DEVICE)/microphone)
 	@$(DEVICE)/bin/affectd demo --source $(SOURCE) $(if $(CONFIG),--config $(CONFIG))
 
-app: $(APP)/ready ## the Streamlit app: record, look, understand; http://localhost:8501
+app: $(APP)/ready ## the Streamlit app at http://localhost:8501
 	$(APP)/bin/python -m streamlit run app/main.py
 
 test: $(DEV)/ready ## all tests that a newcomer should run
 	@.ci/packages $(TEST_PACKAGES)
 	AFFECTD_DATA=$(DATA) $(DEV)/bin/pytest
 
-faults: $(DEV)/ready ## the whole fault suite (an hour), its table into docs/faults.md
+faults: $(DEV)/ready ## the whole fault suite (an hour); writes the table of docs/faults.md
 	@.ci/packages $(TEST_PACKAGES)
 	$(DEV)/bin/pytest -p tests.faults.table -m 'faults or not faults' --fault-table docs/faults.md tests/faults tests/edge/journal/test_journal.py
 
@@ -49,30 +49,30 @@ check: $(DEV)/ready ## format, lint, types, import contract
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports --no-cache
 
-bench: $(BENCH)/ready ## what everything costs, against the alternatives (half an hour); ARGS=--quick, or names of parts
+bench: $(BENCH)/ready ## measure every cost and the alternatives (half an hour); ARGS=--quick, or names of parts
 	@.ci/packages mosquitto
 	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks $(ARGS)
 
-bench-check: $(BENCH)/ready ## whether anything has become dearer than the committed ratios, by more than 25 %
+bench-check: $(BENCH)/ready ## fail if a ratio is more than 25 % worse than the committed one
 	@.ci/packages mosquitto
 	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks.check $(ARGS)
 
-bench-accuracy: $(BENCH)/ready ## what else could hear emotions, on the same folds (an hour), and the tables of docs/accuracy.md
+bench-accuracy: $(BENCH)/ready ## the alternatives' accuracy on the same folds (an hour); writes the accuracy tables
 	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks.accuracy.baselines
 	$(BENCH)/bin/python -m benchmarks.accuracy.tables
 
-format: $(DEV)/ready ## put the code in shape
+format: $(DEV)/ready ## format the code and apply ruff's fixes
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix .
 
 JUDGE = $(DEV)/bin/python -m train judge --seeds $(SEEDS) --protocol
 
-train: $(DEV)/ready ## train on DATA with TRAINING three teachers and the model that learns from them (forty minutes), and export the bundle: RUN/bundle
+train: $(DEV)/ready ## train three teachers and the model on DATA with TRAINING (forty minutes); export to RUN/bundle
 	set -e; for seed in 1 2 3; do AFFECTD_DATA=$(DATA) $(DEV)/bin/python -m train fit --config $(TRAINING) --seed $$seed --epochs 24 --out $(RUN)/teacher-$$seed $(ARGS); done
 	AFFECTD_DATA=$(DATA) $(DEV)/bin/python -m train fit --config $(TRAINING) --teachers '$(RUN)/teacher-*/checkpoint.pt' --out $(RUN) $(ARGS)
 	$(DEV)/bin/python -m export --checkpoint $(RUN)/checkpoint.pt --out $(RUN)/bundle
 
-judge: $(DEV)/ready ## train every fold of every accuracy protocol with SEEDS (hours; goes on where it was stopped), reports in train/reports
+judge: $(DEV)/ready ## train and score every fold of every protocol with SEEDS (hours; resumes); writes train/reports
 	AFFECTD_DATA=$(DATA) $(JUDGE) corpora --config configs/train-teachers.yaml --out runs/teachers-corpora
 	AFFECTD_DATA=$(DATA) $(JUDGE) corpora --config configs/train-judge.yaml --out runs/judge-corpora
 	AFFECTD_DATA=$(DATA) $(JUDGE) ravdess/5 --seeds 1 2 --config configs/train-ravdess.yaml --out runs/teachers-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
@@ -95,31 +95,32 @@ judge: $(DEV)/ready ## train every fold of every accuracy protocol with SEEDS (h
 	cp runs/judge-ravdess-statements/report.json train/reports/ravdess-statements.json
 	cp runs/judge-emodb-statements/report.json train/reports/emodb-statements.json
 
-demo-recording: $(DEV)/ready ## make the demonstration recording again
+demo-recording: $(DEV)/ready ## render the demonstration recording again
 	@.ci/packages espeak-ng
 	$(DEV)/bin/python -m train.demonstration configs/demo-recording.yaml edge/demo.opus
 
-docs: $(DEV)/ready ## make the generated pages again
+docs: $(DEV)/ready ## write docs/configuration.md and the accuracy tables again
 	$(DEV)/bin/python -m edge.config > docs/.configuration.md && mv docs/.configuration.md docs/configuration.md
 	$(DEV)/bin/python -m edge.daemon.privacy docs/guide.md
+	$(DEV)/bin/python -m benchmarks.accuracy.tables
 
 install: suitable $(TOOLS)/ready ## on the device itself, with sudo (DESTDIR, PREFIX): install or upgrade, start, verify
 	@$(if $(DESTDIR),,.ci/packages python3-pyaudio)
 	@payload=$$($(TOOLS)/bin/python -m install payload) && PYTHON=$(INTERPRETER) sh "$$payload/setup" install $(STAGE)
 
-uninstall: ## remove it (DESTDIR, PREFIX), here or from HOST=pi@kitchen; what you wrote stays
+uninstall: ## remove it (DESTDIR, PREFIX), here or from HOST=pi@kitchen; keeps what you wrote
 	@$(INTERPRETER) -m $(if $(HOST),install there --uninstall --ssh "$(SSH)" $(HOST),install.device uninstall $(STAGE))
 
 cross-install: $(TOOLS)/ready ## from a workstation onto HOST=pi@kitchen over ssh; the device needs no internet, no compiler
 	@$(TOOLS)/bin/python -m install there --ssh "$(SSH)" $(or $(HOST),$(error say where: make cross-install HOST=pi@kitchen))
 
-wheelhouse: $(TOOLS)/ready ## a folder to carry to a device without network: ARCH=aarch64 PYTHON=3.11
+wheelhouse: $(TOOLS)/ready ## an installation folder for a device without network: ARCH=aarch64 PYTHON=3.11
 	@$(TOOLS)/bin/python -m install wheelhouse --arch $(ARCH) --python $(or $(filter 3.%,$(PYTHON)),3.11)
 
 lock: $(TOOLS)/ready ## pin and hash the device's wheels again, after a change of pyproject.toml
 	@$(TOOLS)/bin/python -m install lock
 
-test-arm64: $(DEVICE)/ready ## as root: install over ssh on an emulated arm64 Debian, break it, compare (slow); writes docs/arm64.md
+test-arm64: $(DEVICE)/ready ## as root: install on an emulated arm64 Debian, break it, compare (slow); writes docs/arm64.md
 	@.ci/packages mmdebstrap qemu-user-static binfmt-support openssh-client rsync
 	$(DEVICE)/bin/python -m tests.install.proof --architecture aarch64 --data "$(DATA)" --summary docs/arm64.md
 

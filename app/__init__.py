@@ -1,1 +1,1 @@
-"""affectd for people who want to look: record, see, understand."""
+"""The Streamlit app: analyse recordings, follow nodes live, inspect the model."""

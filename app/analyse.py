@@ -1,4 +1,4 @@
-"""Page: one recording, uploaded or recorded, understood."""
+"""Page: the utterances of one recording, uploaded or recorded."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import streamlit as st
 from app import bundles, findings, hearing, microphone, palette, result
 from app.plots import lanes
 from app.recording import Recording
-from edge.cli.analyse import finding
+from edge.cli.analyse import result_of
 from edge.daemon.pipeline import Analysis
 from edge.errors import AudioError
 from edge.model.classifier import Classifier
@@ -24,9 +24,7 @@ def page() -> None:
     source = left.segmented_control(
         "Source", _SOURCES, default=_SOURCES[0], required=True, key="source", label_visibility="collapsed"
     )
-    whole = right.toggle(
-        "As one utterance", help="Take all of the recording as it is, without cutting utterances out of it."
-    )
+    whole = right.toggle("As one utterance", help="Take the whole recording as one utterance.")
     recording = _recording(source)
     if recording is None:
         return
@@ -46,7 +44,7 @@ def _recording(source: str) -> Recording | None:
 
 
 def _heard(recording: Recording, classifier: Classifier, *, whole: bool) -> list[Analysis]:
-    """The utterances of a recording, analysed once for each bundle, with what went wrong said in the page."""
+    """The utterances of a recording, analysed once for each bundle; an error is shown in the page."""
     key = (recording.digest, recording.name, classifier.bundle.digest, whole)
     if st.session_state.get("heard_key") != key:
         found, problem = _analysed(recording, classifier, whole=whole)
@@ -70,7 +68,7 @@ def _analysed(recording: Recording, classifier: Classifier, *, whole: bool) -> t
         return found, str(error)
     finally:
         bar.empty()
-    return found, "" if found else f"Nobody speaks in {recording.name}: the gate heard no utterance in it."
+    return found, "" if found else f"Nobody speaks in {recording.name}: the gate found no utterance."
 
 
 def _overview(recording: Recording, found: list[Analysis], classifier: Classifier) -> None:
@@ -79,7 +77,7 @@ def _overview(recording: Recording, found: list[Analysis], classifier: Classifie
 
 
 def _choose(name: str, found: list[Analysis], labels: Sequence[str]) -> int:
-    """Which of several utterances to look at: a table to choose from, beside their lanes over the recording."""
+    """Choose one of several utterances, in a table beside their lanes over the recording; returns its index."""
     drawn, listed = st.columns([1.35, 1], gap="large")
     rows = [
         {
@@ -107,7 +105,7 @@ def _choose(name: str, found: list[Analysis], labels: Sequence[str]) -> int:
         place = int(chosen.selection.rows[0]) if chosen.selection.rows else 0
         st.download_button(
             "All as JSON lines",
-            findings.lines(finding(name, analysis) for analysis in found),
+            findings.lines(result_of(name, analysis) for analysis in found),
             f"{name.rsplit('.', 1)[0]}.jsonl",
             "application/jsonl",
             icon=":material/data_object:",

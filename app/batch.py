@@ -10,7 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app import bundles, findings, hearing
 from app.analyse import FORMATS
 from app.recording import Recording
-from edge.cli.analyse import Finding, finding
+from edge.cli.analyse import UtteranceResult, result_of
 from edge.errors import AudioError
 from edge.model.classifier import Classifier
 
@@ -23,7 +23,7 @@ def page() -> None:
     classifier = bundles.classifier()
     left, right = st.columns([3, 1.3], vertical_alignment="bottom")
     kind = left.segmented_control("What", _KINDS, default=_KINDS[0], required=True, label_visibility="collapsed")
-    whole = right.toggle("Each as one utterance", help="Take each file as it is, without cutting utterances out of it.")
+    whole = right.toggle("Each as one utterance", help="Take each whole file as one utterance.")
     files = st.file_uploader(
         "WAV, FLAC, OGG or MP3",
         type=FORMATS,
@@ -39,12 +39,14 @@ def page() -> None:
         _table(found, len({finding.file for finding in found}))
 
 
-def _heard(files: Sequence[UploadedFile], classifier: Classifier, *, whole: bool) -> tuple[list[Finding], list[str]]:
+def _heard(
+    files: Sequence[UploadedFile], classifier: Classifier, *, whole: bool
+) -> tuple[list[UtteranceResult], list[str]]:
     """The findings of all files, and a sentence for each that cannot be read or in which nobody speaks."""
     key = (tuple(file.file_id for file in files), classifier.bundle.digest, whole)
     if st.session_state.get("batch_key") != key:
         bar = st.progress(0.0)
-        found: list[Finding] = []
+        found: list[UtteranceResult] = []
         problems: list[str] = []
         for number, file in enumerate(files):
             text = f"{number + 1} of {len(files)}: {file.name}"
@@ -53,14 +55,14 @@ def _heard(files: Sequence[UploadedFile], classifier: Classifier, *, whole: bool
             try:
                 recording = Recording(file.name, file.getvalue())
                 for analysis in hearing.utterances(recording, classifier, whole=whole, on_progress=advance):
-                    found.append(finding(file.name, analysis))  # noqa: PERF401 (what was found before an error counts)
+                    found.append(result_of(file.name, analysis))  # noqa: PERF401 (what was found before an error counts)
                 if len(found) == before:
-                    problems.append(f"Nobody speaks in {file.name}: the gate heard no utterance in it.")
+                    problems.append(f"Nobody speaks in {file.name}: the gate found no utterance.")
             except AudioError as error:
                 problems.append(str(error))
         bar.empty()
         st.session_state.update(batch_key=key, batch=(found, problems))
-    heard: tuple[list[Finding], list[str]] = st.session_state["batch"]
+    heard: tuple[list[UtteranceResult], list[str]] = st.session_state["batch"]
     return heard
 
 
@@ -68,7 +70,7 @@ def _advance(bar: DeltaGenerator, begun: float, part: float, text: str, share: f
     bar.progress(min(begun + part * share, 1.0), text)
 
 
-def _table(found: Sequence[Finding], files: int) -> None:
+def _table(found: Sequence[UtteranceResult], files: int) -> None:
     rows = findings.rows(found)
     st.caption(f"{len(found)} utterances in {files} file{'' if files == 1 else 's'}")
     shares = {

@@ -1,4 +1,4 @@
-"""The model bundle that the pages work with: chosen in the sidebar, loaded once."""
+"""The model bundle of all pages: chosen in the sidebar, loaded once."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from edge.errors import AffectdError
 from edge.model.bundle import DEFAULT, MANIFEST, Bundle
 from edge.model.classifier import Classifier
 
-INSTALLED = Path("/var/lib/affectd/bundle")  # where `affectd bundle install` puts one
+INSTALLED = Path("/var/lib/affectd/bundle")  # of `affectd bundle install`
 
 
 def choose() -> None:
-    """Ask, in the sidebar, which bundle to work with."""
+    """Choose the bundle in the sidebar."""
     places = [str(place) for place in (DEFAULT, INSTALLED) if (place / MANIFEST).exists()]
     st.sidebar.selectbox(
         "Model bundle",
@@ -31,7 +31,7 @@ def path() -> Path:
 
 
 def classifier() -> Classifier:
-    """The chosen bundle at work; where it is broken, the page says so and ends here."""
+    """The classifier of the chosen bundle; if it is broken, the page shows the error and stops."""
     try:
         return _load(str(path()), _changed(path()))
     except AffectdError as error:
@@ -40,7 +40,7 @@ def classifier() -> Classifier:
 
 
 def _changed(folder: Path) -> float:
-    """When the bundle was last written: a new one in the same place is another bundle."""
+    """When the bundle was last written, to notice a new one in the same folder."""
     try:
         return (folder / MANIFEST).stat().st_mtime
     except OSError:

@@ -1,4 +1,4 @@
-"""What was found in recordings, as tables and files: the same objects that ``affectd analyse`` prints."""
+"""Findings of recordings as tables and files: the objects that ``affectd analyse`` prints."""
 
 import csv
 import io
@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from edge.cli.analyse import Finding
+from edge.cli.analyse import UtteranceResult
 
 
-def lines(findings: Iterable[Finding]) -> bytes:
+def lines(findings: Iterable[UtteranceResult]) -> bytes:
     """JSON, one finding a line, as ``affectd analyse`` writes it."""
     return b"".join(msgspec.json.encode(finding) + b"\n" for finding in findings)
 
 
-def rows(findings: Iterable[Finding]) -> list[dict[str, str | float]]:
+def rows(findings: Iterable[UtteranceResult]) -> list[dict[str, str | float]]:
     """A row for each finding: what was said, how sure, each label's probability, and the families' shares in it."""
     return [
         {
@@ -45,5 +45,5 @@ def table(rows: Sequence[dict[str, str | float]]) -> bytes:
 
 
 def _harmless(value: str | float) -> str | float:
-    """A file's name must not become a spreadsheet's formula (CWE-1236)."""
+    """Prevents a file name from being a formula in a spreadsheet (CWE-1236)."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

@@ -1,4 +1,4 @@
-"""Recordings through the daemon's pipeline: which utterances, and what each sounds like."""
+"""Recordings through the daemon's pipeline: their utterances, with emotion and explanation."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,15 +15,15 @@ from edge.explain.explainer import PARTS
 from edge.model.classifier import Classifier
 from edge.vad.gate import Utterance
 
-LONGEST_S = 60  # that may be taken as one utterance: as long as the gate may be told to make one
+LONGEST_S = 60  # of a recording taken as one utterance: the gate's largest max_utterance_s
 
 
 def utterances(
     recording: Recording, classifier: Classifier, *, whole: bool, on_progress: Callable[[float], None] | None = None
 ) -> Iterator[Analysis]:
-    """Every utterance, explained by family, as ``affectd analyse`` finds them; ``whole``: all as one.
+    """Every utterance, explained by family, as in ``affectd analyse``; ``whole``: the recording as one utterance.
 
-    Raises AudioError, perhaps after some utterances.
+    Raises AudioError, possibly after some utterances.
     """
     chunks = recording.chunks(on_progress)
     if whole:
@@ -37,7 +37,7 @@ def explained(samples: NDArray[np.int16], found: Analysis, classifier: Classifie
 
 
 def _short(chunks: Iterator[NDArray[np.int16]], name: str) -> Iterator[NDArray[np.int16]]:
-    """The same sound; AudioError once it is too long for one utterance, since all of it is understood at once."""
+    """The same blocks; AudioError if they are too long for one utterance, which is analysed in one piece."""
     count = 0
     for chunk in chunks:
         count += len(chunk)

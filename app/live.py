@@ -1,4 +1,4 @@
-"""Page: what the nodes of a broker hear, as they hear it."""
+"""Page: the nodes of a broker, live."""
 
 import datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ def page() -> None:
 
 
 def _settings() -> MqttSettings:
-    """The broker that the reader names, or the default one."""
+    """The broker that the user enters, or the default one."""
     host, port, file = st.columns([2, 1, 3])
     default = MqttSettings()
     options = {
@@ -45,12 +45,12 @@ def _settings() -> MqttSettings:
     )
     if path:
         return config.load(Path(path)).mqtt
-    return msgspec.structs.replace(default, **options | {"host": options["host"] or default.host})
+    return config.changed(default, **options | {"host": options["host"] or default.host})
 
 
 @st.cache_resource(max_entries=1, on_release=Feed.stop, show_spinner=False)
 def _feed(settings: bytes) -> Feed:
-    """One subscription for all readers, until another broker is named; by JSON, which can be told apart."""
+    """One subscription for all users, until another broker is chosen; JSON is a hashable cache key."""
     return Feed(msgspec.json.decode(settings, type=MqttSettings))
 
 
@@ -68,7 +68,8 @@ def _connection(address: str, view: View) -> None:
         st.warning(view.problem, icon=":material/cloud_off:")
     elif not view.nodes:
         st.info(
-            f"Connected to {address}. No node has said anything yet: start `affectd run`.", icon=":material/hearing:"
+            f"Connected to {address}. No node has published anything yet: start `affectd run`.",
+            icon=":material/hearing:",
         )
     else:
         count = len(view.nodes)
@@ -107,21 +108,21 @@ def _present(node: Node) -> None:
 
 
 def _hour(node: Node, now: datetime.datetime) -> None:
-    """The timeline moves by whole minutes, so that it is drawn anew only then, or when somebody has spoken."""
+    """The timeline moves by whole minutes, so it is redrawn only then and after an utterance."""
     end = now.replace(second=0, microsecond=0) + datetime.timedelta(minutes=1)
     stays = [
         lanes.Stay(event.emotion, event.confidence, nodes.moment(event.start), nodes.moment(event.end))
         for event in node.events
         if end - nodes.moment(event.end) < nodes.HISTORY
     ]
-    st.caption(f"The last hour: {len(stays)} utterance{'' if len(stays) == 1 else 's'}, as far as this app was running")
+    st.caption(f"The last hour: {len(stays)} utterance{'' if len(stays) == 1 else 's'}, while this app was running")
     st.altair_chart(lanes.over_hour(stays, node.labels, palette.current(), end - nodes.HISTORY, end))
 
 
 def _last(node: Node, now: datetime.datetime) -> None:
     event = node.last
     if event is None:
-        st.caption("Nobody has spoken since this app is running.")
+        st.caption("Nobody has spoken since this app was started.")
         return
     ago = max(0, round((now - nodes.moment(event.end)).total_seconds() / 5) * 5)
     when = f"{ago} s ago" if ago < 60 else f"{ago // 60} min ago"
@@ -141,7 +142,7 @@ def _details(node: Node) -> None:
             facts = {"version": node.info.version, "bundle": node.info.bundle, "model": node.info.model[:19], **facts}
         facts |= {"threshold": node.threshold} if node.threshold else {}
         if not facts:
-            st.caption("The node has published none yet.")
+            st.caption("The node has not published any yet.")
             return
         rows = [
             {"what": key.replace("_", " "), "value": "–" if value is None else str(value)}
@@ -154,5 +155,5 @@ def _details(node: Node) -> None:
 
 
 def _plain(text: str) -> str:
-    """A name from the network, with nothing in it that Markdown would take for its own."""
+    """A name from the network, without characters that Markdown would interpret."""
     return "".join(character if character.isalnum() or character in " -_." else "·" for character in text[:60])

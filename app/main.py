@@ -18,5 +18,5 @@ pages = [
 ]
 chosen = st.navigation(pages)
 bundles.choose()
-st.sidebar.caption("What is uploaded or recorded stays in this computer's memory, and is forgotten with the page.")
+st.sidebar.caption("Uploads and recordings stay in this computer's memory and are gone when the page is closed.")
 chosen.run()

@@ -1,4 +1,4 @@
-"""Uploads stay in memory: the web server under Streamlit would put those above 1 MB into a temporary file."""
+"""Keeps uploads in memory: Streamlit's web server would put those above 1 MB into a temporary file."""
 
 import sys
 
@@ -6,5 +6,5 @@ from starlette.formparsers import MultiPartParser
 
 
 def keep_uploads() -> None:
-    """Let no upload grow beyond what may be held in memory; ``server.maxUploadSize`` bounds each."""
+    """Raise the size up to which uploads stay in memory to ``server.maxUploadSize``, which bounds each."""
     MultiPartParser.spool_max_size = sys.maxsize

@@ -1,4 +1,4 @@
-"""Recording from this computer's microphone, drawn while it goes on."""
+"""Recording from this computer's microphone, drawn live."""
 
 from contextlib import closing
 
@@ -16,11 +16,11 @@ from edge.sources.microphone import Microphone, MicrophoneSource, list_microphon
 
 SECONDS = 10
 _BLOCKS = round(SECONDS / BLOCK_SECONDS)
-_REDRAW = 8  # blocks between two pictures: four a second
+_REDRAW = 8  # blocks between two drawings: four a second
 
 
 def record() -> Recording | None:
-    """Ask for a microphone, record when told to, and return the latest recording."""
+    """Choose a microphone, record on demand, and return the latest recording."""
     try:
         microphones = _microphones()
         if not microphones:

@@ -1,4 +1,4 @@
-"""Page: the model bundle, what it was made of and how well it does."""
+"""Page: the model bundle, its training and its scores."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ def page() -> None:
     facts[0].metric("Emotions", len(bundle.labels), help=", ".join(bundle.labels))
     facts[1].metric("Input", bundle.profile, help="Frames over time, or their statistics over the utterance")
     facts[2].metric("Uncertain below", f"{100 * bundle.threshold:.0f} %")
-    facts[3].metric("Temperature", f"{bundle.temperature:.2f}", help="What its logits are divided by")
+    facts[3].metric("Temperature", f"{bundle.temperature:.2f}", help="The logits are divided by it before the softmax")
     measured, made, card = st.tabs(["How well it does", "How it was trained", "Card"])
     with measured:
         _measured(scores.scores(bundle.manifest.card))
@@ -31,7 +31,7 @@ def page() -> None:
 
 def _measured(protocols: Mapping[str, Mapping[str, Scores]]) -> None:
     if not protocols:
-        st.info("This bundle says nothing of how well it does: evaluate it with `python -m train evaluate`.")
+        st.info("This bundle holds no scores: evaluate it with `python -m train evaluate`.")
         return
     protocol = next(iter(protocols))
     if len(protocols) > 1:
@@ -46,24 +46,28 @@ def _measured(protocols: Mapping[str, Mapping[str, Scores]]) -> None:
     )
     found = protocols[protocol][adaptation]
     numbers = st.columns(5)
-    numbers[0].metric("Unweighted average recall", scores.rate(found.uar), help="Every emotion counts alike")
-    numbers[1].metric("Weighted accuracy", scores.rate(found.wa), help="Every recording counts alike")
+    numbers[0].metric(
+        "Unweighted average recall", scores.rate(found.uar), help="Recall of each emotion, averaged with equal weights"
+    )
+    numbers[1].metric("Weighted accuracy", scores.rate(found.wa), help="Share of all recordings that are right")
     numbers[2].metric("Macro F1", scores.rate(found.f1_macro))
-    numbers[3].metric("Calibration error", scores.rate(found.ece), help="How far confidence is from accuracy")
-    numbers[4].metric("Recordings", f"{found.n:,}", help="That training never saw")
+    numbers[3].metric(
+        "Calibration error", scores.rate(found.ece), help="Mean difference between confidence and accuracy"
+    )
+    numbers[4].metric("Recordings", f"{found.n:,}", help="None of them was used in training")
     shades = palette.current()
     left, right = st.columns([1.2, 1], gap="large")
     with left:
-        st.markdown("**Confusion** :gray[:small[each row is an emotion as it was meant, and what was heard instead]]")
+        st.markdown("**Confusion** :gray[:small[rows: the emotion meant; columns: the emotion named]]")
         st.altair_chart(training.confusion(found))
     with right:
-        st.markdown("**Accuracy by emotion** :gray[:small[how much of it is heard as such]]")
+        st.markdown("**Accuracy by emotion** :gray[:small[share of its recordings that is named right]]")
         st.altair_chart(training.accuracy(found, shades))
-        st.markdown("**Reliability** :gray[:small[on the dashed line it is right as often as it is sure]]")
+        st.markdown("**Reliability** :gray[:small[on the dashed line, accuracy equals confidence]]")
         if found.reliability:
             st.altair_chart(training.reliability(list(found.reliability.values()), shades))
         else:
-            st.info("This bundle does not say how often each confidence is right: train it with this version.")
+            st.info("This bundle holds no reliability data: train it again with this version.")
     groups = {"corpus": found.per_corpus, "sex": found.per_sex, "heard before": found.per_heard}
     told = {title: rows for title, rows in groups.items() if rows}
     for column, (title, rows) in zip(st.columns(len(told) or 1), told.items(), strict=False):
@@ -90,7 +94,7 @@ def _made(bundle: Bundle) -> None:
         left.altair_chart(training.curves(epochs, losses, "loss", shades))
         right.altair_chart(training.curves(epochs, rates, "share right", shades))
     else:
-        st.info("This bundle does not bring its training curves: train and export it with this version.")
+        st.info("This bundle holds no training curves: train and export it again with this version.")
     card = bundle.manifest.card
     st.markdown("**What it was trained on**")
     st.dataframe(_splits(card.get("splits")), hide_index=True)
@@ -101,7 +105,7 @@ def _made(bundle: Bundle) -> None:
 
 
 def _splits(splits: object) -> list[dict[str, object]]:
-    """The sides of the split as rows; a mapping within one becomes a list in words."""
+    """The sides of the split as rows; a nested mapping becomes a list in words."""
     sides = splits.items() if isinstance(splits, dict) else []
     return [
         {"side": name}

@@ -1,4 +1,4 @@
-"""What is known of each node from the messages of its topics: values in, values out."""
+"""The state of each node, from the messages of its topics: values in, values out."""
 
 import datetime
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ TOPICS = (
 
 
 class Info(msgspec.Struct, frozen=True):
-    """What of ``info`` is shown; a node of another version may say more, or less."""
+    """The part of ``info`` that is shown; a node of another version may publish more or less."""
 
     version: str = ""
     bundle: str = ""
@@ -25,7 +25,7 @@ class Info(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Node:
-    """One microphone, as its topics tell. ``events`` are those of the last hour, the oldest first."""
+    """One microphone, from its topics. ``events`` are those of the last hour, the oldest first."""
 
     name: str
     status: str = "offline"
@@ -48,7 +48,7 @@ class Node:
 
     @property
     def last(self) -> Event | None:
-        """The utterance heard last."""
+        """The latest utterance."""
         return self.events[-1] if self.events else None
 
 
@@ -56,7 +56,7 @@ Nodes = Mapping[str, Node]
 
 
 def heard(nodes: Nodes, name: str, topic: str, payload: bytes, now: datetime.datetime) -> Nodes:
-    """The nodes after one message; what is no message of affectd changes nothing, an empty status forgets the node."""
+    """The nodes after one message. An empty ``status`` removes the node; a foreign message changes nothing."""
     if topic == "status" and not payload:
         return {other: node for other, node in nodes.items() if other != name}
     node = nodes.get(name, Node(name))
@@ -82,14 +82,14 @@ def _changed(node: Node, topic: str, payload: bytes, now: datetime.datetime) -> 
 
 
 def _with(node: Node, payload: bytes, now: datetime.datetime) -> Node:
-    """One more utterance; the journal repeats what came live, and adds what did not."""
+    """Add an utterance. The journal repeats live ones and adds the missing ones."""
     event = msgspec.json.decode(payload, type=Event)
-    moment(event.start), moment(event.end)  # so that nothing that is no time is ever kept
+    moment(event.start), moment(event.end)  # refuse an event with a malformed time
     known = {other.id: other for other in node.events} | {event.id: event}
     recent = (other for other in known.values() if now - moment(other.end) < HISTORY)
     return replace(node, events=tuple(sorted(recent, key=lambda other: moment(other.start))))
 
 
 def moment(stamp: str) -> datetime.datetime:
-    """A stamp of the daemon's, with its zone."""
+    """A time stamp of the daemon, with its time zone."""
     return datetime.datetime.fromisoformat(stamp).astimezone(datetime.UTC)

@@ -1,4 +1,4 @@
-"""Colours that stay apart for any colour vision (Okabe and Ito, 2008), on light and on dark."""
+"""Colours for any colour vision (Okabe and Ito, 2008), for the light and the dark theme."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _UNLABELLED = "#B0B0B0"  # uncertain, none
 
 @dataclass(frozen=True)
 class Palette:
-    """What speaks for, what against, what neither; a stretch of time; text, and less of it."""
+    """Colours for contributions (for, against, neither), a stretch of time, text, and muted text."""
 
     favour: str
     against: str
@@ -26,15 +26,15 @@ DARK = Palette("#56B4E9", "#E8833A", "#9CA3AF", "#F0E442", "#FAFAFA", "#A3A8B4")
 
 
 def current() -> Palette:
-    """The palette of the theme that the reader sees now."""
+    """The palette of the user's present theme."""
     return DARK if st.context.theme.type == "dark" else LIGHT
 
 
 def hues(labels: Sequence[str]) -> dict[str, str]:
-    """A colour for each label, by its place; after the eighth they repeat."""
+    """A colour for each label, by its index; after eight they repeat."""
     return {label: _HUES[place % len(_HUES)] for place, label in enumerate(labels)}
 
 
 def hue(label: str, labels: Sequence[str]) -> str:
-    """The colour of a label, or of none of them."""
+    """The colour of a label; grey for any other text."""
     return hues(labels).get(label, _UNLABELLED)

@@ -1,4 +1,4 @@
-"""A recording in memory: what was uploaded or recorded, never a file."""
+"""A recording in memory, uploaded or recorded; never written to disk."""
 
 import hashlib
 import io
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
 from edge.errors import AudioError
 from edge.sources.conversion import decode_open, into_blocks
+from edge.sources.highpass import HighPass
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Recording:
         return hashlib.sha256(self.content).hexdigest()
 
     def chunks(self, on_progress: Callable[[float], None] | None = None) -> Iterator[NDArray[np.int16]]:
-        """The sound, int16 [n] each, mono 16 kHz; ``on_progress`` hears which share of the bytes is read, 0-1.
+        """Blocks of sound, int16 [n], mono 16 kHz; ``on_progress`` gets the share of the bytes read, 0-1.
 
         Raises AudioError as ``edge.sources.conversion.decode`` does.
         """
@@ -41,12 +42,13 @@ class Recording:
                 on_progress(file.tell() / len(self.content))
 
     def samples(self, start: int, end: int) -> NDArray[np.int16]:
-        """From sample ``start`` to ``end`` as the gate heard them, int16 [end - start]; ``start`` begins a block.
+        """Samples ``start`` to ``end``, as in the blocks of the gate, int16 [end - start]; ``start`` begins a block.
 
         Decodes from the beginning, so that hours of audio need not be held beside their file.
         """
-        blocks = islice(into_blocks(self.chunks()), start // BLOCK_SAMPLES, -(-end // BLOCK_SAMPLES))
-        return np.concatenate(list(blocks))[: end - start]
+        high_pass = HighPass()
+        blocks = (high_pass.push(block) for block in into_blocks(self.chunks()))
+        return np.concatenate(list(islice(blocks, start // BLOCK_SAMPLES, -(-end // BLOCK_SAMPLES))))[: end - start]
 
 
 def wav(samples: NDArray[np.int16]) -> bytes:

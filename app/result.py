@@ -1,4 +1,4 @@
-"""One utterance, analysed: prediction, probabilities, where in time and by which features, playback and downloads."""
+"""One utterance: emotion, probabilities, explanation by time and by features, playback, downloads."""
 
 import io
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from app.plots import bars, moments
 from app.recording import Recording, wav
 from edge import features
 from edge.audio import SAMPLE_RATE
-from edge.cli.analyse import finding
+from edge.cli.analyse import result_of
 from edge.daemon.pipeline import Analysis
 from edge.explain import picture
 from edge.explain.explainer import Explanation
@@ -25,7 +25,7 @@ Made = TypeVar("Made")
 
 
 def show(recording: Recording, found: Analysis, classifier: Classifier, place: str) -> None:
-    """The whole view of the utterance ``found`` in a recording; ``place`` says which one it is."""
+    """Show the utterance ``found`` of a recording; ``place`` says which one it is."""
     labels = classifier.bundle.labels
     prediction = found.prediction
     noise = "" if np.isnan(found.snr_db) else f", {found.snr_db:.0f} dB over the noise"
@@ -58,14 +58,14 @@ def show(recording: Recording, found: Analysis, classifier: Classifier, place: s
 
 
 def _question(label: str, labels: tuple[str, ...]) -> str | None:
-    _heading("Why", "LMAC, in log-odds: what speaks for it is to the right, what speaks against it to the left")
+    _heading("Why", "LMAC, in log-odds: bars to the right speak for it, bars to the left against it")
     others = [_ALL, *(other for other in labels if other != label)]
     chosen = st.selectbox(f"Why {label}, and not …", others, key=f"against-{label}")
     return None if chosen == _ALL else chosen
 
 
 def _kept(name: str, key: object, make: Callable[[], Made]) -> Made:
-    """What ``make`` makes; the latest is kept with the reader's session, since every click runs the page again."""
+    """The result of ``make``, cached in the session for the latest ``key``: every click runs the page again."""
     kept = st.session_state.get(name)
     if kept is None or kept[0] != key:
         with st.spinner("Explaining …"):
@@ -78,10 +78,10 @@ def _reasons(explanation: Explanation) -> None:
     shades = palette.current()
     st.altair_chart(bars.contributions(explanation.families, shades))
     st.caption(
-        f"The families share out, exactly, what lifts the log-odds from {_signed(explanation.base_value)} "
+        f"The shares of the families sum exactly to the change of the log-odds from {_signed(explanation.base_value)} "
         f"({explanation.baseline}) to {_signed(explanation.value)}."
     )
-    _heading("Single features", "the strongest, each set to the baseline alone")
+    _heading("Single features", "the strongest effects; each feature alone is set to the baseline")
     st.altair_chart(bars.contributions({effect.name: effect.effect for effect in explanation.features}, shades))
 
 
@@ -105,7 +105,7 @@ def _downloads(name: str, samples: NDArray[np.int16], analysis: Analysis) -> Non
     stem = f"{name.rsplit('.', 1)[0]}-{analysis.start_s:.2f}s"
     left, right = st.columns(2)
     left.download_button(
-        "JSON", findings.lines([finding(name, analysis)]), f"{stem}.json", "application/json",
+        "JSON", findings.lines([result_of(name, analysis)]), f"{stem}.json", "application/json",
         icon=":material/data_object:", width="stretch", on_click="ignore",
     )  # fmt: skip
     explanation = analysis.explanation

@@ -1,4 +1,4 @@
-"""What a bundle says of its own making: scores by protocol, training curves. Values in, values out."""
+"""Scores and training curves from the card of a bundle: values in, values out."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,7 +8,7 @@ ADAPTATIONS = {"none": "cold", "source": "adapted to the microphone", "speaker":
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """Clips of about the same confidence: how many, how sure on average, how often right."""
+    """One bin of confidence: number of clips, mean confidence, accuracy."""
 
     n: int
     confidence: float
@@ -45,7 +45,7 @@ class Epoch(msgspec.Struct, frozen=True):
 
 
 def scores(card: Mapping[str, object]) -> dict[str, dict[str, Scores]]:
-    """The scores under each protocol and adaptation; what is not whole is left out. "" is the bundle's own split."""
+    """The scores by protocol and adaptation, incomplete ones left out. "" is the bundle's own split."""
     found = card.get("scores")
     protocols: dict[str, dict[str, Scores]] = {}
     for protocol, adaptation, content in _entries(found if isinstance(found, dict) else {}):
@@ -67,7 +67,7 @@ def curves(card: Mapping[str, object]) -> dict[int, Epoch]:
 
 
 def protocol(name: str) -> str:
-    """What was kept from training, as people read it."""
+    """A protocol's name for people."""
     corpus, _, groups = name.partition("/")
     if groups == "speakers":
         return f"each speaker of {corpus} in turn"
@@ -78,12 +78,12 @@ def protocol(name: str) -> str:
 
 
 def rate(value: float | str) -> str:
-    """A score as people read it."""
+    """A score as text."""
     return f"{value.replace('+-', '±')} %" if isinstance(value, str) else f"{100 * value:.1f} %"
 
 
 def _entries(found: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
-    """Protocol, adaptation and scores; a card holds them by adaptation, or by protocol and then by adaptation."""
+    """(protocol, adaptation, scores) of a card, which holds them by adaptation, or by protocol and adaptation."""
     for name, content in found.items():
         if isinstance(content, dict) and "confusion" not in content:
             yield from ((name, str(inner), scores) for inner, scores in content.items())

@@ -11,7 +11,7 @@ from edge import features
 from edge.features import filters
 
 KHZ_TICKS = (0.25, 0.5, 1.0, 2.0, 4.0)
-_FLOOR_DB = 60.0  # under the loudest bin: below it all is dark
+_FLOOR_DB = 60.0  # below the loudest bin: the darkest colour
 _CIVIDIS = ("00224e", "213b6e", "4c546c", "6c6e72", "8e8978", "b2a570", "d9c55c", "fee838")  # Nunez et al., 2018
 
 
@@ -32,7 +32,7 @@ def picture(levels: NDArray[np.float32]) -> str:
 
 
 def band_of(khz: float) -> float:
-    """Where a frequency lies on the axis of bands, 0 being the middle of the lowest."""
+    """The position of a frequency on the axis of bands; 0 is the centre of the lowest band."""
     low, high = filters.hz_to_slaney_mel(features.MEL_FMIN), filters.hz_to_slaney_mel(features.MEL_FMAX)
     step = (high - low) / (features.MELS + 1)
     return float((filters.hz_to_slaney_mel(1000 * khz) - low) / step - 1)

@@ -1,4 +1,4 @@
-"""The verdict on an utterance, large."""
+"""The emotion of an utterance, in large type."""
 
 from collections.abc import Sequence
 from html import escape
@@ -9,7 +9,7 @@ from app.palette import hue
 
 
 def show(emotion: str, confidence: float | None, labels: Sequence[str], detail: str, best: str = "") -> None:
-    """The emotion in words and colour, its confidence, and one line of detail; ``best`` where it is uncertain."""
+    """Show emotion, confidence and a line of detail; ``best`` is the most probable label, shown if uncertain."""
     sure = "" if confidence is None else f"{100 * confidence:.0f} %"
     perhaps = f" perhaps {best}," if best and best != emotion else ""
     st.html(

@@ -1,11 +1,11 @@
-"""A waveform thinned out to what a screen shows: the highest and lowest sample of each pixel's stretch."""
+"""A waveform reduced to the resolution of a screen: the highest and lowest sample of each column."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
 
-COLUMNS = 900  # about one a pixel
+COLUMNS = 900  # about one for each pixel
 
 
 def envelope(samples: NDArray[np.int16], columns: int = COLUMNS) -> list[dict[str, float]]:

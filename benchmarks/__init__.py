@@ -1,4 +1,4 @@
-"""What the figures in the documentation are made with. One thread each: cores are not what is compared."""
+"""Measures the figures in the documentation. Everything runs on one thread: cores are not compared."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Measure everything, or what is named: tables to the terminal, JSON beside, the table of costs into the README.
+"""Measure everything, or the parts named: tables to the terminal, JSON to results/, tables to docs/performance.md.
 
 python -m benchmarks [--runs N] [--quick] [NAME ...]
 """
@@ -14,7 +14,7 @@ NAMES = (
     "utterance", "features", "coalitions", "listening", "memory", "start", "latency", "throughput", "size", "training",
     "hotspots", "growth",
 )  # fmt: skip
-ONCE = {"memory", "size"}  # measured once: one is long, and files do not change
+ONCE = {"memory", "size"}  # measured once: memory takes long, and sizes do not vary
 QUICK = {
     "features": ["--clips", "20"],
     "listening": ["--seconds", "20"],

@@ -1,4 +1,4 @@
-"""What to expect of boards that nothing was run on: what was measured here, times the larger of two factors."""
+"""Estimates for boards that were not at hand: the costs measured here times the larger of two factors."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A guard against growing dear: ratios, never times, against the committed ones; more than 25 % worse fails.
+"""Guards the costs: fails if a ratio to an alternative is more than 25 % worse than the committed one.
 
 python -m benchmarks.check [NAME ...]
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import measure
 from benchmarks.measure import RESULTS, rows
 
-QUICK = ("utterance", "features", "coalitions", "size")  # two minutes; the others may be named
+QUICK = ("utterance", "features", "coalitions", "size")  # two minutes; others on request
 ALLOWED = 0.75  # of the committed ratio
 
 

@@ -1,7 +1,7 @@
 """Row C: the exact Shapley values of the bundle's families, against the plain batch and against Kernel SHAP.
 
-The goals were set for the 32 coalitions of five families. Where the bundle has more, those that always keep the others
-are measured beside all of them.
+The goals were set for the 32 coalitions of five families. For a bundle with more families, the 32 coalitions that keep
+the further ones are measured as well.
 
 python -m benchmarks.coalitions [--runs N] [--json FILE]
 """

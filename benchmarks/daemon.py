@@ -23,7 +23,7 @@ READY_S = 60.0
 
 @dataclass(frozen=True)
 class Daemon:
-    """``ready_s`` and ``ready_cpu_s``: what it took from exec to READY."""
+    """``ready_s`` and ``ready_cpu_s``: seconds and CPU seconds from exec to READY."""
 
     process: subprocess.Popen[bytes]
     ready_s: float
@@ -44,7 +44,7 @@ class Daemon:
         self.process.stdin.flush()
 
     def finish(self) -> None:
-        """The recording is over: wait until everything in it has been understood and published."""
+        """End the recording, and wait until all of it has been analysed and published."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         if self.process.wait(600) != 0:
@@ -53,7 +53,7 @@ class Daemon:
 
 @contextlib.contextmanager
 def daemon(port: int, node: str = "bench") -> Iterator[Daemon]:
-    """A daemon that listens to what is played and publishes to the broker at ``port``."""
+    """A daemon that hears what is played and publishes to the broker at ``port``."""
     with (
         tempfile.TemporaryDirectory(prefix="affectd-") as name,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell,
@@ -82,7 +82,7 @@ def daemon(port: int, node: str = "bench") -> Iterator[Daemon]:
 
 @contextlib.contextmanager
 def broker() -> Iterator[int]:
-    """The port of a mosquitto of our own."""
+    """Start a mosquitto; yields its port."""
     program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     if not Path(program).exists():
         raise SystemExit("mosquitto is missing: apt-get install mosquitto")
@@ -115,7 +115,7 @@ def play_paced(daemons: dict[Daemon, np.ndarray], seconds: float) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process, all threads, those that have ended left out; to the nanosecond (proc(5), schedstat)."""
+    """CPU time of the running threads of a process, exact to the nanosecond (schedstat, proc(5))."""
     total = 0
     for thread in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -124,6 +124,6 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident_mb(pid: int) -> float:
-    """Memory of a process that is in RAM, shared libraries included, MB."""
+    """Resident memory of a process, shared libraries included, MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

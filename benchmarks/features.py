@@ -1,4 +1,4 @@
-"""What features cost for three seconds of speech, next to librosa and openSMILE, and how far they are from librosa's.
+"""The cost of features for three seconds of speech, beside librosa and openSMILE, and their difference from librosa.
 
 python -m benchmarks.features [--audio FILE] [--runs N] [--data FOLDER] [--clips N] [--json FILE]
 """
@@ -28,12 +28,12 @@ from edge.audio import SAMPLE_RATE
 from edge.features import prosody, spectrum
 
 SECONDS = 3
-MEASURED_SECONDS = 0.25  # of CPU time in each run, so that the clock's steps do not count
+MEASURED_SECONDS = 0.25  # of CPU time in each run, so that the resolution of the clock does not matter
 STFT = {"n_fft": features.WINDOW_SAMPLES, "hop_length": features.HOP_SAMPLES, "pad_mode": "constant"}
 
 
 def librosa_shared(samples: np.ndarray) -> np.ndarray:
-    """The five families as a careful user of librosa computes them, with one STFT for all: the reference of ours."""
+    """The five families from librosa with one shared STFT: the reference for ours."""
     magnitude = np.abs(librosa.stft(samples, **STFT))
     power = magnitude**2
     mel = librosa.power_to_db(librosa.feature.melspectrogram(S=power, sr=SAMPLE_RATE, n_mels=40), top_db=None)
@@ -44,7 +44,7 @@ def librosa_shared(samples: np.ndarray) -> np.ndarray:
 
 
 def against_reference(clips: dict[str, np.ndarray]) -> dict[str, tuple[float, str]]:
-    """The largest difference in each family, and the clip where it is."""
+    """The largest difference in each family, and the clip in which it occurs."""
     worst = dict.fromkeys(features.FAMILIES, (0.0, ""))
     with mock.patch("librosa.feature.spectral.power_to_db", functools.partial(librosa.power_to_db, top_db=None)):
         for name, clip in clips.items():
@@ -75,7 +75,7 @@ def real_clips(folder: Path, count: int) -> dict[str, np.ndarray]:
 
 
 def contenders(samples: np.ndarray) -> dict[str, Callable[[], object] | None]:
-    """What is measured, by name; None for what is not installed."""
+    """The contenders by name; None for one that is not installed."""
     floats = (samples / np.float32(32768)).astype(np.float32)
     try:
         import opensmile
@@ -102,7 +102,7 @@ def streamed(samples: np.ndarray) -> None:
 
 
 def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
-    """The parts of ours, each over the whole clip."""
+    """The parts of our computation, each over the whole clip."""
     count = 1 + len(samples) // features.HOP_SAMPLES
     spectra = [features.Spectrum(power.copy()) for power in spectrum.power_spectra(samples, 0, count)]
     windows = [np.random.default_rng(0).standard_normal((len(each.power), features.WINDOW_SAMPLES)) for each in spectra]
@@ -133,7 +133,7 @@ def cpu_seconds(function: Callable[[], object]) -> float:
 
 
 def measured(functions: dict[str, Callable[[], object] | None], runs: int) -> dict[str, list[float] | None]:
-    """Milliseconds of CPU in each run; the contenders take turns, so that a busy machine slows all alike."""
+    """CPU milliseconds of each run. The contenders take turns, so that other work slows all of them equally."""
     for function in functions.values():
         if function:
             function()  # compiles, caches, fills its buffers

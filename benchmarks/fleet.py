@@ -2,9 +2,8 @@
 
     python benchmarks/fleet.py --nodes 200 --seconds 120
 
-The nodes are the daemon's own journal and connection, without the sound; the events are synthetic, as large as real
-ones, one every three seconds for each node. Printed: whether every journal is complete at the consumer, and what a node
-costs.
+The nodes are the daemon's own journal and connection, without sound. The events are synthetic, of realistic size, one
+every three seconds for each node. Prints whether every journal is complete at the consumer, and the cost of a node.
 """
 
 import argparse
@@ -41,7 +40,7 @@ PROCESS = 50  # nodes in one process
 
 
 class Node:
-    """A daemon without ears."""
+    """A daemon without sound: journal and connection."""
 
     def __init__(self, number: int, port: int, folder: Path) -> None:
         topics = Topics("affectd", f"node-{number:03d}")
@@ -52,20 +51,21 @@ class Node:
             MqttSettings(host="127.0.0.1", port=port),
             f"affectd-{topics.node}",
             Conversation(
-                will=topics.will(), online=topics.online(), subscriptions=topics.commands(),
-                greeting=lambda: [topics.info(info)], envelope=topics.journal, hear=lambda _message: None,
+                will=topics.will(), online=topics.online(), subscriptions=topics.subscriptions(),
+                envelope=topics.journal, on_message=lambda _message: None,
             ),
             self.journal,
             beat=lambda: None,
         )  # fmt: skip
+        self.connection.publish(topics.info(info))
         threading.Thread(target=self.connection.run, daemon=True).start()
 
     def speak(self) -> None:
-        event, _ = self.journal.accept(self._event)
+        event, _ = self.journal.accept(self._draft())
         self.connection.publish(self.topics.event(event))
-        self.connection.look()
+        self.connection.journal_grown()
 
-    def _event(self, seq: int) -> Event:
+    def _draft(self) -> Event:
         weights = [random.random() for _ in LABELS]
         shares = {label: round(weight / sum(weights), 4) for label, weight in zip(LABELS, weights, strict=True)}
         best = max(shares, key=lambda label: shares[label])
@@ -75,7 +75,7 @@ class Node:
         )
         now = time.time()
         return Event(
-            id=f"{self.topics.node}-0000-{seq:06d}", node=self.topics.node, boot="0000", seq=seq, event_type=best,
+            node=self.topics.node, boot="0000", event_type=best,
             emotion=best, confidence=shares[best], probabilities=shares, start=stamp(now - 3), end=stamp(now),
             duration_s=3.0, snr_db=12.3, explanation=explanation, model="sha256:" + "0" * 64, clock="synced",
         )  # fmt: skip
@@ -92,14 +92,14 @@ def main() -> None:
         first, count, port, folder = options.part
         speak(range(int(first), int(first) + int(count)), int(port), Path(folder), options.seconds)
         return
-    # The nodes' journals lie in memory: in a fleet, each has a disk of its own. Broker and consumer write to disk.
+    # The nodes' journals are in memory, since in a fleet each has its own disk. Broker and consumer write to disk.
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory(dir=memory) as journals:
         print(json.dumps(measure(options.nodes, options.seconds, Path(name), Path(journals)), indent=1))
 
 
 def speak(numbers: range, port: int, folder: Path, seconds: float) -> None:
-    """Some of the nodes, in a process of their own; prints how far each has counted."""
+    """Runs some of the nodes in one process; prints the last number of each."""
     nodes = [Node(number, port, folder) for number in numbers]
     while not all(node.connection.connected for node in nodes):
         time.sleep(0.1)
@@ -185,7 +185,7 @@ def measure(count: int, seconds: float, folder: Path, journals: Path) -> dict[st
 
 
 def cpu(processes: list[psutil.Popen]) -> float:
-    """Seconds of processor time that they have used."""
+    """CPU seconds that the processes have used."""
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 

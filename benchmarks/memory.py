@@ -1,4 +1,4 @@
-"""Row G: the daemon's memory through six hours of sound, a quarter of it speech, played as fast as it listens.
+"""Row G: the daemon's memory during six hours of sound, a quarter of it speech, as fast as it can be heard.
 
 python -m benchmarks.memory [--hours H] [--json FILE]
 """
@@ -13,9 +13,9 @@ from benchmarks import measure, scenes
 from benchmarks.daemon import Daemon, broker, daemon, play_paced, resident_mb
 from edge.audio import BLOCK_SAMPLES
 
-STEP_S = 120  # of sound between two looks at the memory
+STEP_S = 120  # of sound between two samples of the memory
 TALK_S = 30  # of these; the rest is a quiet room
-SETTLED_STEPS = 15  # half an hour, after which buffers have their size
+SETTLED_STEPS = 15  # half an hour, after which buffers no longer grow
 REST_S = 25.0
 OURS, THEIRS = "affectd", "librosa and torch, after one clip"
 _RECIPE = (
@@ -36,7 +36,7 @@ def recipe_mb() -> float:
 
 
 def at_rest(listening: Daemon) -> float:
-    """MB after a while of quiet in real time, when everything has been understood and free memory given back."""
+    """MB after a while of quiet in real time, when everything is analysed and free memory is returned."""
     play_paced({listening: scenes.room(REST_S)}, REST_S)
     return listening.resident_mb
 

@@ -1,21 +1,26 @@
-"""Put the results into the pages that quote them, each between its marks.
+"""Put the measured costs into docs/performance.md, each table between its marks, and one sentence into README.md.
 
 python -m benchmarks.pages
 """
 
 import json
 import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from benchmarks import measure
 from benchmarks.boards import estimates
-from benchmarks.measure import RESULTS, plain
+from benchmarks.measure import RESULTS, Row, plain
 
-PAGES = ("README.md", "docs/performance.md")
-KINDS = ("FusedConv", "Conv", "MatMul", "LSTM", "BatchNormalization", "Transpose")  # of nodes that are named
+README = measure.ROOT / "README.md"
+PAGE = measure.ROOT / "docs" / "performance.md"
+KINDS = ("FusedConv", "Conv", "MatMul", "LSTM", "BatchNormalization", "Transpose")  # nodes that have their own row
 
 
 def main() -> None:
-    tables = {"cost": measure.table(measure.rows())}
+    rows = measure.rows()
+    fill(README, {"cost": summary(rows)})
+    tables = {"cost": measure.table(rows)}
     if (RESULTS / "hotspots.json").exists():
         details = _details("hotspots")
         tables |= {"stages": stages(details), "graphs": graphs(details)}
@@ -24,18 +29,31 @@ def main() -> None:
     if all((RESULTS / f"{name}.json").exists() for name in ("hotspots", "utterance", "listening")):
         peak = _details("hotspots")["peak_gmac_per_s"]
         tables["boards"] = estimates(peak, _details("utterance")["cpu"], _details("listening")["cpu"])
-    for name in PAGES:
-        page = measure.ROOT / name
-        text = page.read_text()
-        for mark, table in tables.items():
-            marked = f"<!-- {mark} -->"
-            filled = f"{marked}\n{table}\n{marked}"
-            text = re.sub(f"{marked}.*?{marked}", lambda _, filled=filled: filled, text, flags=re.DOTALL)
-        page.write_text(text)
+    fill(PAGE, tables)
+
+
+def fill(page: Path, tables: Mapping[str, str]) -> None:
+    """Replace what stands between each pair of marks ``<!-- NAME -->`` in ``page`` by the table of that name."""
+    text = page.read_text(encoding="utf-8")
+    for mark, table in tables.items():
+        marked = f"<!-- {mark} -->"
+        filled = f"{marked}\n{table}\n{marked}"
+        text = re.sub(f"{marked}.*?{marked}", lambda _, filled=filled: filled, text, flags=re.DOTALL)
+    page.write_text(text, encoding="utf-8")
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """What it costs in one sentence: rows A, D and G."""
+    ours = {row.letter: row.ours for row in reversed(rows)}
+    explained, idle, memory = ours["A"].split(" (")[0], ours["D"].rsplit("= ")[-1], ours["G"].split(" at rest")[0]
+    return (
+        f"{explained} of one x86-64 core for an explained event of 3 s of speech, {idle} in a quiet room, "
+        f"{memory} of memory at rest ([every cost, and estimates for a Raspberry Pi](docs/performance.md))."
+    )
 
 
 def stages(details: dict) -> str:
-    """The parts of three seconds."""
+    """The stages of three seconds of speech."""
     lines = ["| stage | CPU ms, median | least to most |", "|---|--:|---|"]
     for name, each in details["stages"].items():
         shown = name.replace("  ", "&nbsp;&nbsp;")
@@ -59,7 +77,7 @@ def graphs(details: dict) -> str:
 
 
 def growth(details: dict) -> str:
-    """A table for each axis."""
+    """One table for each axis."""
     parts = []
     names = {"length": ("length, s", "length_s"), "rows": ("coalitions", "rows"), "nodes": ("daemons", "nodes")}
     units = {"length": "CPU ms", "rows": "CPU ms", "nodes": "% of a core"}

@@ -1,4 +1,4 @@
-"""A wire between a client and a broker that notes when what was published and when it was acknowledged (MQTT 5)."""
+"""A proxy between a client and a broker that records when messages are published and acknowledged (MQTT 5)."""
 
 import contextlib
 import socket
@@ -37,7 +37,7 @@ class Wire:
 
 @contextlib.contextmanager
 def wire(broker: int) -> Iterator[Wire]:
-    """A wire to the broker at that port; connect to ``Wire.port`` instead. It takes one client."""
+    """A proxy to the broker at that port, for one client, which connects to ``Wire.port`` instead."""
     listener = socket.create_server(("127.0.0.1", 0))
     result = Wire(listener.getsockname()[1])
 
@@ -55,7 +55,7 @@ def wire(broker: int) -> Iterator[Wire]:
 
 
 def _copy(source: socket.socket, sink: socket.socket, note: Callable[[int, int, bytes], None]) -> None:
-    """Pass on all that comes, and note each control packet."""
+    """Forward everything, and record each control packet."""
     pending = b""
     with contextlib.suppress(OSError):
         while piece := source.recv(65_536):

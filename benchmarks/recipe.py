@@ -1,8 +1,7 @@
 """The alternative: speech emotion recognition as it is usually written, with librosa and torch.
 
-Every feature is a call of its own on the clip, tonnetz from the harmonic part and its constant-Q transform; their
-statistics over time go through a CNN-BiLSTM-attention network, and the explanation sets one of the 180 numbers after
-the other to zero.
+Each feature has its own librosa call; tonnetz comes from the harmonic part and its constant-Q transform. Statistics
+over time go through a CNN-BiLSTM-attention network. The explanation sets the 180 numbers to zero one by one.
 """
 
 import librosa
@@ -52,7 +51,7 @@ class _Network(nn.Module):
 
 
 class Recipe:
-    """Hears a clip, names its emotion and perturbs. Untrained: weights do not change what arithmetic costs."""
+    """Features, prediction and explanation of a clip. The network is untrained: weights do not change the cost."""
 
     def __init__(self) -> None:
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""What the daemon is played: a quiet room, two steady noises, and people who never stop talking."""
+"""The sound that is played to the daemon: a quiet room, two steady noises, and speech without end."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ from edge.config import GateSettings
 from edge.sources.conversion import into_blocks, read_audio
 from edge.vad.gate import Gate, Utterance
 
-ROOM_DB = -80.0  # dBFS: what a quiet room leaves of a microphone; digital silence would be reported as a fault
-PAUSE_S = 0.75  # longer than the hangover: each sentence is an utterance of its own
+ROOM_DB = -80.0  # dBFS: a quiet room; digital silence would be reported as a fault
+PAUSE_S = 0.75  # longer than the hangover: each sentence is one utterance
 
 
 def room(seconds: float, seed: int = 0) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Row K: what the device's environment takes on disk, next to what torch and librosa bring.
+"""Row K: the size of the device's environment on disk, beside that of torch and librosa.
 
-The files of each distribution and of all that it requires, as installed here; a device has no byte code before its
-first start, and pip and the interpreter are the same for both.
+Counts the installed files of each distribution and of its requirements. Byte code is left out, since a device has none
+before its first start; so are pip and the interpreter, which are the same for both.
 
 python -m benchmarks.size [--json FILE]
 """
@@ -33,7 +33,7 @@ def closure(*names: str) -> dict[str, float]:
 
 def _megabytes(distribution: importlib.metadata.Distribution) -> float:
     files = [file.locate() for file in distribution.files or [] if file.suffix != ".pyc"]
-    if distribution.metadata["Name"] == "affectd":  # perhaps an editable one, which names no file of its own
+    if distribution.metadata["Name"] == "affectd":  # an editable installation lists no files
         files = [path for path in (measure.ROOT / "edge").rglob("*") if path.suffix != ".pyc"]
     return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
 

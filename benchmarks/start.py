@@ -1,4 +1,4 @@
-"""Rows G (at rest) and H: from exec to READY, and the memory then, against importing what the recipe imports.
+"""Rows G (at rest) and H: the time from exec to READY and the memory then, beside the imports of the recipe.
 
 python -m benchmarks.start [--runs N] [--json FILE]
 """
@@ -11,7 +11,7 @@ from benchmarks import measure
 from benchmarks.daemon import broker, daemon, resident_mb
 
 OURS, THEIRS = "affectd", "importing librosa and torch"
-# What `import librosa` puts off until a function is called belongs to it.
+# Includes what `import librosa` defers until a function is called.
 _IMPORT = "import torch, librosa, librosa.feature, librosa.effects; print('ready', flush=True); input()"
 
 

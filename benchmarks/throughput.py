@@ -1,6 +1,6 @@
-"""Row J: how fast `affectd analyse` goes through recordings on two cores, next to the recipe on one clip after another.
+"""Row J: the speed of `affectd analyse` over recordings on two cores, beside the recipe clip by clip.
 
-Without recordings at hand the demonstration recording is taken, over and over.
+Without recordings, the demonstration recording is repeated.
 
 python -m benchmarks.throughput [--runs N] [--clips N] [--data FOLDER] [--json FILE]
 """
@@ -26,7 +26,7 @@ RECIPE_CLIPS = 3  # in each run
 
 
 def analyse(paths: list[Path], options: list[str]) -> tuple[float, float]:
-    """Seconds by the clock, and of CPU, for as many processes as there are cores, which share the files."""
+    """Seconds by the clock and of CPU, for one process a core; the processes share the files."""
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     processes = [
         subprocess.Popen(

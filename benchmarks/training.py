@@ -1,4 +1,4 @@
-"""Row L: the features of all recordings, next to librosa's, and one epoch of training, taken from samples of each.
+"""Row L: the features of all recordings beside librosa's, and one epoch of training; scaled from samples.
 
 python -m benchmarks.training [--runs N] [--clips N] [--data FOLDER] [--config FILE] [--json FILE]
 """

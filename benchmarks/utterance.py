@@ -1,4 +1,4 @@
-"""Row A: from three seconds of speech to an explained event, against the same work as it is usually written.
+"""Row A: three seconds of speech to an explained event, beside the same work as it is usually written.
 
 python -m benchmarks.utterance [--runs N] [--json FILE]
 """

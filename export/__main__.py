@@ -72,7 +72,7 @@ def export(trained: Checkpoint, out: Path, name: str) -> Bundle:
     )
     parameters = sum(parameter.numel() for parameter in network.parameters())
     files[bundle.SCALER] = _json(record.scaler)
-    files[bundle.ENCODER] = _json({"classes": record.classes})
+    files[bundle.LABELS] = _json({"classes": record.classes})
     files[bundle.CARD] = card.text(manifest, record.classes, parameters).encode()
     return bundle.write(out, manifest, files)
 

@@ -1,1 +1,1 @@
-"""Puts affectd on a machine: what `make install`, `cross-install`, `wheelhouse` and `uninstall` call."""
+"""Installs affectd on a machine: called by `make install`, `cross-install`, `wheelhouse` and `uninstall`."""

@@ -14,7 +14,7 @@ _DIST = _ROOT / "dist"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one action; 0 done, 1 not done and said why."""
+    """Run one action; returns the exit code: 0 done, 1 failed, with a sentence on stderr."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
@@ -40,7 +40,7 @@ def _wheelhouse(options: argparse.Namespace) -> None:
 
 
 def _payload(options: argparse.Namespace) -> None:
-    """For this machine; prints the folder alone, for a Makefile."""
+    """Make the payload for this machine; prints only its folder, for the Makefile."""
     here = Machine.here()
     reason = refusal(here)
     if reason:

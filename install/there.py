@@ -1,4 +1,4 @@
-"""Installing on another machine over ssh: ask what it is, bring what it needs, let it install offline."""
+"""Installation on another machine over ssh: ask what it is, copy what it needs, install there offline."""
 
 import shlex
 import shutil
@@ -12,7 +12,7 @@ from install.device.errors import InstallError
 from install.device.machine import Machine, canonical, parse_python, refusal
 from install.device.payload import Payload
 
-_FOLDER = ".cache/affectd"  # in the home of who logs in: a second installation brings only what changed
+_FOLDER = ".cache/affectd"  # in the user's home: a second installation copies only what changed
 _QUESTIONS = """
 echo architecture=$(uname -m)
 echo bits=$(getconf LONG_BIT)
@@ -28,13 +28,13 @@ echo free=$(df -Pk "$HOME" | awk 'NR == 2 {print $4}')
 
 @dataclass(frozen=True)
 class Remote:
-    """A machine as ssh knows it, and the ssh command that reaches it."""
+    """A machine under its name for ssh, and the ssh command that reaches it."""
 
     host: str
     ssh: list[str]
 
     def run(self, script: str, *, terminal: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run a shell script there; its output is returned, or with ``terminal`` shown as it comes."""
+        """Run a shell script there; its output is returned, or with ``terminal`` shown live."""
         options = ["-t"] if terminal and sys.stdin.isatty() else ["-o", "BatchMode=yes"]
         command = [*self.ssh, "-o", "ConnectTimeout=15", *options, self.host, script]
         return subprocess.run(command, capture_output=not terminal, text=True, check=False)
@@ -42,7 +42,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class Device:
-    """What the other machine said of itself; ``free`` in bytes, of the home folder."""
+    """The answers of the other machine; ``free`` in bytes, of the home folder."""
 
     machine: Machine
     root: bool
@@ -54,7 +54,7 @@ class Device:
 
 
 def install(remote: Remote, root: Path, into: Path) -> None:
-    """Build for the device, copy, install there offline, start, and wait until it is up."""
+    """Gather the wheels for the device, copy them, install there offline, start, and wait until it is up."""
     device = ask(remote)
     reason = refusal(device.machine) or objection(device)
     if reason:
@@ -71,12 +71,12 @@ def install(remote: Remote, root: Path, into: Path) -> None:
 
 
 def uninstall(remote: Remote) -> None:
-    """Remove affectd there, with the setup program that it was installed with."""
+    """Remove affectd there, with its own setup program."""
     _setup(remote, ask(remote), "/opt/affectd/current/setup", "uninstall")
 
 
 def ask(remote: Remote) -> Device:
-    """What the machine is; InstallError if it cannot be reached."""
+    """Ask the machine what it is; InstallError if it cannot be reached."""
     done = remote.run(_QUESTIONS)
     if done.returncode == 255:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -85,7 +85,7 @@ def ask(remote: Remote) -> Device:
 
 
 def parse(answers: str) -> Device:
-    """What ``_QUESTIONS`` brought back; InstallError if the machine could not answer."""
+    """Parse the answers to ``_QUESTIONS``; InstallError if one is missing."""
     said = dict(line.partition("=")[::2] for line in answers.splitlines() if "=" in line)
     try:
         python = parse_python(said["python"]) if said["python"] else (0, 0)
@@ -103,7 +103,7 @@ def parse(answers: str) -> Device:
 
 
 def objection(device: Device) -> str | None:
-    """Why a machine of the right kind cannot be installed on as it is; None if it can."""
+    """Why affectd cannot be installed there in the machine's present state; None if it can."""
     if not device.systemd:
         return "systemd does not run there, and affectd is a service of systemd"
     if not device.root and not device.sudo and not sys.stdin.isatty():
@@ -112,7 +112,7 @@ def objection(device: Device) -> str | None:
 
 
 def copy(remote: Remote, device: Device, payload: Payload) -> None:
-    """Bring the payload over, by rsync where both have it, else as one tar."""
+    """Copy the payload, by rsync where both sides have it, otherwise as one tar."""
     size = sum(path.stat().st_size for path in payload.folder.rglob("*") if path.is_file())
     if device.free < size:
         raise InstallError(

@@ -1,4 +1,4 @@
-"""Making a payload: the locked wheels of a target, affectd's own, and what sets them up."""
+"""The payload for a target: the locked wheels, affectd's own wheel, and the setup program."""
 
 import os
 import re
@@ -15,13 +15,13 @@ from install.device.machine import Version, dotted
 from install.device.payload import Payload, seal
 from install.lock import LOCK, target_options
 
-_EPOCH = "315532800"  # 1980, the oldest time that a zip file can say: the same sources make the same wheel
+_EPOCH = "315532800"  # 1980, the oldest time in a zip file: the same sources always make the same wheel
 
 
 def gather(root: Path, architecture: str, python: Version, into: Path) -> Payload:
-    """Make the payload of the sources in ``root`` for a target, in a folder of its own under ``into``.
+    """Make the payload of the sources in ``root`` for a target, in its own folder under ``into``.
 
-    The locked wheels are kept in ``into``, and what is there is not fetched again.
+    The locked wheels are cached in ``into`` and not fetched twice.
     """
     store = into / f"wheels-{architecture}-py{dotted(python)}"
     _fetch(store, architecture, python)
@@ -40,12 +40,12 @@ def gather(root: Path, architecture: str, python: Version, into: Path) -> Payloa
 
 
 def without_installer(lock: str) -> str:
-    """The lock less pip, which does the installing and is not installed."""
+    """The lock without pip, which installs and is not installed."""
     return re.sub(r"^pip==.*\n(?:    .*\n)*", "", lock, flags=re.MULTILINE)
 
 
 def _fetch(store: Path, architecture: str, python: Version) -> None:
-    """Make ``store`` hold one wheel of each pin, and nothing else."""
+    """Fill ``store`` with one wheel of each pin, and remove everything else."""
     store.mkdir(parents=True, exist_ok=True)
     there = {sha256(wheel.read_bytes()).hexdigest(): wheel for wheel in store.iterdir()}
     pins = [set(re.findall("sha256:([0-9a-f]{64})", pin)) for pin in LOCK.read_text().split("==")[1:]]
@@ -61,7 +61,7 @@ def _fetch(store: Path, architecture: str, python: Version) -> None:
 
 
 def _build(root: Path, scratch: Path) -> Path:
-    """The wheel of affectd itself, from a copy of what belongs in it: no trace of earlier builds gets in."""
+    """Build the wheel of affectd, from a clean copy of its sources without traces of earlier builds."""
     sources = scratch / "sources"
     sources.mkdir()
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
@@ -74,7 +74,7 @@ def _build(root: Path, scratch: Path) -> Path:
 
 
 def copy_program(root: Path, folder: Path) -> None:
-    """Everything of a payload but its wheels and requirements."""
+    """Copy the rest of the payload: all but wheels and requirements."""
     for name in ("systemd", "install/device"):
         shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for source, name in (

@@ -1,5 +1,6 @@
 """Checkpoints: what the export turns into a bundle, written whole or not at all."""
 
+import io
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from lightning_fabric.utilities import rank_zero_only
 
+from edge import files
 from edge.errors import AffectdError
 from edge.features import FeatureSet
 from edge.model.bundle import Scaler, feature_set
@@ -55,20 +57,19 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 @rank_zero_only
 def write_whole(content: object, path: Path) -> None:
-    """``torch.save`` beside ``path``, then a rename; a full disk leaves the earlier file as it was.
+    """``torch.save``, whole or not at all: a full disk leaves the earlier file as it was.
 
     Of a run's processes the first alone writes.
     """
+    stored = io.BytesIO()
+    torch.save(content, stored)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     try:
-        torch.save(content, partial)
-    except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
+        files.replace(path, stored.getvalue(), 0o644)
+    except OSError as error:
         raise AffectdError(
             f"{path}: the checkpoint could not be written ({error}); free some space and resume."
         ) from error
-    partial.replace(path)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

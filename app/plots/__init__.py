@@ -1,1 +1,1 @@
-"""What the pages draw, all with Altair: values in, a chart out."""
+"""The charts of the pages, with Altair: values in, a chart out."""

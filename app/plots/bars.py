@@ -15,7 +15,7 @@ _NUMBER = 0.25  # of the axis: room for the number at a bar's end
 def probabilities(
     shares: Mapping[str, float], threshold: float | None, labels: Sequence[str], palette: Palette
 ) -> alt.LayerChart:
-    """The probability of each label, the highest first, and the confidence below which none is named."""
+    """The probability of each label, the highest first; a dashed line marks ``threshold``."""
     ranked = sorted(shares.items(), key=lambda item: -item[1])
     colours = hues(labels)
     rows = [
@@ -40,7 +40,7 @@ def probabilities(
 
 
 def contributions(effects: Mapping[str, float], palette: Palette) -> alt.LayerChart:
-    """Signed bars in the given order, each with its number: to the right what speaks for, to the left what against."""
+    """Signed bars with their numbers, in the given order: for to the right, against to the left."""
     low, high = min(0.0, *effects.values()), max(0.0, *effects.values())
     room = _NUMBER * ((high - low) or 1.0)
     domain = [low - room if low < 0 else low, high + room]

@@ -10,13 +10,13 @@ from app.palette import Palette, hue
 from edge.events.event import UNCERTAIN
 
 _LANE_PX = 20
-_MARGIN_PX = 50  # the axis, and what a page takes off a chart's height
+_MARGIN_PX = 50  # axis and margins within a chart's height
 _SHORTEST_PX = 4
 
 
 @dataclass(frozen=True)
 class Stay:
-    """One utterance in its lane; ``start`` and ``end`` in seconds, or as moments."""
+    """One utterance in its lane; ``start`` and ``end`` in seconds, or as times of day."""
 
     emotion: str
     confidence: float
@@ -74,7 +74,7 @@ def _chart(
     )
     end = alt.X2(field="end")
     spans = base.mark_bar(height=12, cornerRadius=2).encode(x2=end, opacity=_opacity())
-    if chosen is None:  # a few seconds are less than a pixel of an hour
+    if chosen is None:  # within an hour, a few seconds are less than a pixel
         extra = base.mark_tick(height=14, thickness=_SHORTEST_PX).encode(opacity=_opacity())
     else:
         frame = base.transform_filter("datum.chosen").mark_bar(height=16, filled=False, strokeWidth=2, cornerRadius=3)

@@ -1,4 +1,4 @@
-"""One utterance over time: what each moment says for the emotion, waveform, spectrogram and attention on one axis."""
+"""One utterance over time: effect of each moment, waveform, spectrogram and attention on one axis."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ _AXIS_PX = 58  # room for the numbers at the left, the same in every panel, so t
 def panels(
     samples: NDArray[np.int16], log_mel: NDArray[np.float32], explanation: Explanation | None, palette: Palette
 ) -> list[alt.LayerChart]:
-    """Samples int16 [n] and their log-mel spectrum [time, bands], explained where they are: charts to stack."""
+    """Charts to stack, for samples int16 [n], their log-mel spectrum [time, bands] and, if any, the explanation."""
     seconds = len(samples) / SAMPLE_RATE
     attention = list(explanation.attention or []) if explanation else []
     stack: list[alt.LayerChart] = []
@@ -40,7 +40,7 @@ def panels(
 def recording(
     samples: NDArray[np.int16], log_mel: NDArray[np.float32], seconds: float, palette: Palette
 ) -> list[alt.LayerChart]:
-    """What has been heard so far of a recording of ``seconds``: charts of one width to stack."""
+    """Charts to stack, for a running recording of ``seconds`` so far; all have one width."""
     return [
         _waveform(samples, _x(seconds), palette),
         _spectrogram(log_mel, len(samples) / SAMPLE_RATE, _x(seconds, labelled=True), palette),
@@ -134,7 +134,7 @@ def _attention(weights: Sequence[float], seconds: float, x: alt.X, palette: Pale
 
 
 def _marked(panel: alt.LayerChart, segment: TimeEffect, palette: Palette) -> alt.LayerChart:
-    """The stretch that speaks most for the emotion, over the whole height of a panel."""
+    """Marks the stretch that speaks most for the emotion, over the whole height of a panel."""
     row = {"seconds": segment.start_s, "until": segment.end_s}
     stretch = (
         alt.Chart(alt.InlineData(values=[row]))

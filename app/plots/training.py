@@ -1,4 +1,4 @@
-"""How a model was made and how well it does: confusion, accuracy by class, reliability, training curves."""
+"""Training and scores of a model: confusion, accuracy by class, reliability, training curves."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ _CELL_PX = 46
 
 
 def confusion(scores: Scores) -> alt.LayerChart:
-    """Rows: what was meant; columns: what was heard; each cell its share of the row, and the count on hovering."""
+    """Rows: the emotion meant; columns: the emotion named. Cells: share of the row, and on hovering the count."""
     rows = [
         {"meant": meant, "heard": heard, "clips": count, "share": count / max(1, sum(counts))}
         for meant, counts in zip(scores.labels, scores.confusion, strict=True)
@@ -26,7 +26,7 @@ def confusion(scores: Scores) -> alt.LayerChart:
     cells = base.mark_rect(cornerRadius=3).encode(
         color=alt.Color("share:Q", scale=alt.Scale(scheme="cividis", domain=[0, 1]), legend=None)
     )
-    # Bright cells take dark text, whatever the page's ground.
+    # Bright cells have dark text in both themes.
     text = base.mark_text(fontSize=12).encode(
         text=alt.Text("share:Q", format=".0%"),
         color=alt.condition("datum.share > 0.55", alt.value("#111111"), alt.value("#FFFFFF")),
@@ -36,7 +36,7 @@ def confusion(scores: Scores) -> alt.LayerChart:
 
 
 def accuracy(scores: Scores, palette: Palette) -> alt.LayerChart:
-    """How much of each emotion is heard as what it is (recall)."""
+    """Recall of each emotion."""
     colours = hues(scores.labels)
     rows = [
         {
@@ -56,7 +56,7 @@ def accuracy(scores: Scores, palette: Palette) -> alt.LayerChart:
 
 
 def reliability(bins: Sequence[Bin], palette: Palette) -> alt.LayerChart:
-    """How often the model is right when it is so sure; on the diagonal it is as sure as it should be."""
+    """Accuracy over confidence; on the diagonal they are equal."""
     rows = [{"confidence": b.confidence, "accuracy": b.accuracy, "clips": b.n} for b in bins]
     unit = alt.Scale(domain=[0, 1])
     x = alt.X("confidence:Q", title="how sure", scale=unit, axis=alt.Axis(format=".0%", tickCount=5))
@@ -72,7 +72,7 @@ def reliability(bins: Sequence[Bin], palette: Palette) -> alt.LayerChart:
 
 
 def curves(epochs: Mapping[int, Epoch], fields: Mapping[str, str], title: str, palette: Palette) -> alt.Chart:
-    """Some fields of every epoch, each under its name, over the epochs."""
+    """Some fields of each epoch over the epochs, with a name for each."""
     rows = [
         {"epoch": number, "which": name, "value": getattr(epoch, field)}
         for number, epoch in epochs.items()

@@ -1,6 +1,6 @@
-"""One change at a time: trains every variant of ablation.yaml that ablation.json lacks as it is, and prints the tables.
+"""Ablations: trains every variant of ablation.yaml without a result in ablation.json, and prints the tables.
 
-A variant whose run was killed goes on after its last epoch.
+A variant whose run was killed continues after its last epoch.
 
 Run from the repository's root: python -m benchmarks.accuracy.ablation [PLAN [VARIANT ...]]
 """
@@ -54,7 +54,7 @@ def add(name: str, plan: dict[str, Any], variant: str, material: Material) -> No
     folder = Path("runs/ablation") / f"{name}-{variant.replace(' ', '-')}-{digest}"
     scores = run(settings, material, folder, Path(begin) if begin else None).card["scores"]
     found = {p: {corpus: part["uar"] for corpus, part in scores[p]["per_corpus"].items()} for p in PROTOCOLS}  # type: ignore[index]
-    results = known()  # another variant may have come to its end meanwhile
+    results = known()  # another process may have added a variant meanwhile
     results.setdefault(name, {})[variant] = {"configuration": digest, **found}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     sys.stdout.write(row(variant, found) + "\n")
@@ -62,7 +62,7 @@ def add(name: str, plan: dict[str, Any], variant: str, material: Material) -> No
 
 
 def configuration(plan: dict[str, Any], variant: str) -> tuple[Settings, str]:
-    """A variant's configuration, and the checkpoint that it goes on from, if any: its own ``start`` or the plan's."""
+    """A variant's configuration, and the checkpoint that it starts from, if any: its own ``start`` or the plan's."""
     change = dict(plan["variants"][variant])
     begin = change.pop("start", plan.get("start", ""))
     return msgspec.convert(merged(plan["base"], change), Settings), begin

@@ -1,4 +1,4 @@
-"""What else one could run, on the same splits and under the same adaptation: writes baselines.json and prints a table.
+"""Alternatives on the same splits and under the same adaptation: writes baselines.json and prints a table.
 
 Run from the repository's root: python -m benchmarks.accuracy.baselines [PROTOCOL [FEATURES:MODEL ...]]
 """
@@ -33,16 +33,16 @@ PROTOCOLS = {
     "ravdess/5": "configs/train-ravdess.yaml",
     "emodb/speakers": "configs/train-emodb.yaml",
 }
-"""The configuration whose corpora, labels and splits each protocol takes."""
+"""The configuration with the corpora, labels and splits of each protocol."""
 NAMES = ("pooled:majority", "recipe:mlp", "recipe:svm", "pooled:svm", "pooled:network", "egemaps:svm")
 ADAPTER = AdapterSettings(prior=8.0, memory=1e9)
-"""One vector an utterance: nothing is forgotten."""
+"""One vector an utterance, without forgetting."""
 
 Floats = NDArray[np.float32]
 
 
 class Network:
-    """Our pooled network with scikit-learn's face: AdamW with one cosine cycle, emotions weighing alike."""
+    """Our pooled network with scikit-learn's interface: AdamW with one cosine cycle, balanced class weights."""
 
     epochs, batch = 60, 64
 
@@ -80,7 +80,7 @@ MODELS: dict[str, Callable[[], SVC | MLPClassifier | DummyClassifier | Network]]
 
 
 def adapted(clips: list[Clip], scaled: list[Floats]) -> Floats:
-    """Training vectors as their own speaker's history would have left them, in a seeded order."""
+    """Training vectors, each adapted to its own speaker's history, in a seeded order."""
     rows = np.zeros((len(clips), scaled[0].shape[1]), np.float32)
     adapters: dict[str, Adapter] = {}
     for index in np.random.default_rng(1).permutation(len(clips)):
@@ -91,7 +91,7 @@ def adapted(clips: list[Clip], scaled: list[Floats]) -> Floats:
 
 
 def judge(protocol: str, kind: str, classifier: str) -> dict[str, object]:
-    """Mean and spread over the folds: cold, and with each corpus's and each speaker's history."""
+    """Mean and spread over the folds: cold, and adapted to each corpus and to each speaker."""
     settings, root = read_settings(Path(PROTOCOLS[protocol])), data_folder()
     clips = relabel(read_manifest(root / settings.manifest), settings.labels)
     if settings.corpora:
@@ -119,7 +119,7 @@ def judge(protocol: str, kind: str, classifier: str) -> dict[str, object]:
 def logits_of(
     fitted: SVC | MLPClassifier | DummyClassifier | Network, row: Floats, usual: Adaptation
 ) -> tuple[Floats, None]:
-    """Of one scaled vector [1, features], behind the adapter as it was."""
+    """The prediction for one scaled vector [1, features] under the present adaptation."""
     probable = not hasattr(fitted, "decision_function")
     adapted = usual(row)
     found = np.log(fitted.predict_proba(adapted) + 1e-9) if probable else fitted.decision_function(adapted)

@@ -1,4 +1,4 @@
-"""How much an adapter's history is worth, by its length and by what was said in it: UAR on a run's test side.
+"""What an adapter's history gains, by its length and its emotions: UAR on a run's test side.
 
 Run from the repository's root: python -m benchmarks.accuracy.histories RUN ...   (folders that `train fit` left)
 """
@@ -25,7 +25,7 @@ LENGTHS = (0, 1, 5, 20, 50)
 
 
 def drawn(kind: str, length: int, emotions: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Places in a speaker's other clips: emotions as they come, four in five neutral, or one emotion alone."""
+    """Indices into a speaker's other clips: all emotions, four in five neutral, or one emotion alone."""
     shares = np.ones(len(emotions))
     if kind == "80 % neutral" and (emotions == "neutral").any():
         shares = np.where(

@@ -1,6 +1,6 @@
-"""One vector of statistics for each recording, as what one could run instead has them; kept under runs/vectors.
+"""One vector of statistics for each recording, as the alternatives use them; cached under runs/vectors.
 
-Ahead of the comparisons, as openSMILE takes its time: python -m benchmarks.accuracy.vectors egemaps
+openSMILE is slow, so compute its vectors first: python -m benchmarks.accuracy.vectors egemaps
 """
 
 import sys
@@ -23,14 +23,14 @@ from train.settings import data_folder, read_settings
 
 KEPT = Path("runs/vectors")
 SHARE = 600
-"""Clips of each corpus of more than ``LARGE`` that train: openSMILE and an SVM take their time."""
+"""Training clips of each corpus with more than ``LARGE`` clips: openSMILE and an SVM are slow."""
 LARGE = 2000
 
 Floats = NDArray[np.float32]
 
 
 def recipe(samples: Floats) -> Floats:
-    """Means over time of 40 MFCC, 12 chroma and 128 mel bands, as the popular recipe has them: [180]."""
+    """Means over time of 40 MFCC, 12 chroma and 128 mel bands, as in the popular recipe: [180]."""
     power = np.abs(librosa.stft(samples))
     mel = librosa.feature.melspectrogram(y=samples, sr=SAMPLE_RATE)
     mfcc = librosa.feature.mfcc(y=samples, sr=SAMPLE_RATE, n_mfcc=40)

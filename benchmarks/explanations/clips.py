@@ -1,4 +1,4 @@
-"""Recordings that the bundle has never heard, as its own card names them."""
+"""Recordings that the bundle has never heard, according to its card."""
 
 import csv
 import os
@@ -16,12 +16,12 @@ from edge.sources.conversion import read_audio
 
 DATA = Path(os.environ.get("AFFECTD_DATA", "../shared/data"))
 RENAMED = {"calm": "neutral"}
-_TRIM_DB = 35  # under the loudest 10 ms: what lies outside is the studio's silence, which no gate lets through
+_TRIM_DB = 35  # below the loudest 10 ms: the silence of the studio, which no gate would pass
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording: int16 samples without the silence around it, what a bundle hears of them, speaker and emotion."""
+    """One recording: int16 samples without the silence around them, their frames, speaker and emotion."""
 
     samples: np.ndarray
     chosen: FeatureSet
@@ -37,7 +37,7 @@ class Clip:
 def held_out(bundle: Bundle, count: int | None = None, seed: int = 0) -> list[Clip]:
     """Clips of speakers who trained no weight of the bundle, in a seeded random order.
 
-    They are those kept for evaluation; where a bundle kept none, those that set its temperature and threshold.
+    They are the evaluation speakers, or, if a bundle has none, those that set its temperature and threshold.
     """
     split = bundle.manifest.card["training"]["split"]
     patterns = split["test"] or split["calibration"]
@@ -56,7 +56,7 @@ def _clip(row: dict[str, str], chosen: FeatureSet) -> Clip:
 
 
 def trimmed(samples: np.ndarray) -> np.ndarray:
-    """Without the silence before and after, but for 50 ms."""
+    """Removes the silence before and after, except 50 ms."""
     size = SAMPLE_RATE // 100
     power = np.square(samples[: len(samples) // size * size].astype(np.float64)).reshape(-1, size).mean(axis=1)
     loud = np.flatnonzero(power > power.max() * 10 ** (-_TRIM_DB / 10))

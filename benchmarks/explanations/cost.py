@@ -1,4 +1,4 @@
-"""What an explanation costs with the bundle that ships, for three seconds of speech."""
+"""The cost of an explanation with the shipped bundle, for three seconds of speech."""
 
 import numpy as np
 

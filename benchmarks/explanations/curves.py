@@ -1,4 +1,4 @@
-"""Deletion and insertion: features put aside, or put back, in the order of a method's scores (Petsiuk et al., 2018)."""
+"""Deletion and insertion: features removed or added in the order of a method's scores (Petsiuk et al., 2018)."""
 
 import time
 from collections import defaultdict
@@ -17,7 +17,7 @@ CLIPS, STEP, RANDOM_ORDERS = 60, 5, 10
 
 
 def areas(subject: Subject, scores: np.ndarray, groups: np.ndarray, step: int) -> tuple[float, float]:
-    """Mean probability of the prediction while the best go first (deletion), and while they come first (insertion)."""
+    """Mean probability of the predicted class while the best features are removed (deletion) and added (insertion)."""
     order = np.argsort(-scores, kind="stable")
     kept = np.ones((len(range(0, len(order), step)) + 1, len(order)))
     for row, end in enumerate([*range(0, len(order), step), len(order)]):

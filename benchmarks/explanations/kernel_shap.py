@@ -1,4 +1,4 @@
-"""Exact Shapley values of the families next to Kernel SHAP of the same: the values, and what they cost."""
+"""Exact Shapley values of the families beside those of Kernel SHAP: values and cost."""
 
 import numpy as np
 

@@ -14,7 +14,7 @@ CLIPS = 100
 
 
 def sparseness(scores: np.ndarray) -> float:
-    """Gini index of the scores' sizes (Hurley and Rickard, 2009): 1 where one has all, 0 where all are alike."""
+    """Gini index of the scores' sizes (Hurley and Rickard, 2009): 1 if one has all, 0 if all are equal."""
     sizes = np.sort(np.abs(scores))
     ranks = np.arange(1, len(sizes) + 1)
     return float(1 - 2 * np.sum(sizes / sizes.sum() * (len(sizes) - ranks + 0.5) / len(sizes)))

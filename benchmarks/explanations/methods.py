@@ -1,4 +1,4 @@
-"""Ways to attribute a prediction to its inputs, all from masks alone: ours, LIME, Kernel SHAP, and chance.
+"""Methods that attribute a prediction to its inputs, all from masks alone: ours, LIME, Kernel SHAP, and chance.
 
 Each takes ``values``, which maps masks [rows, players] to log-odds [rows], and returns scores [players].
 """
@@ -21,7 +21,7 @@ logging.getLogger("shap").setLevel(logging.ERROR)
 
 
 def occlusion(values: ValueFunction, players: int) -> np.ndarray:
-    """What is lost with each player alone: players + 1 evaluations."""
+    """The loss without each single player: players + 1 evaluations."""
     found = values(np.concatenate([np.ones((1, players)), 1 - np.eye(players)]))
     return found[0] - found[1:]
 

@@ -1,4 +1,4 @@
-"""Which sizes of the network keep its explanations cheap: one row, the plain batch, and the shared first layer."""
+"""The cost of explanations for several sizes of the network: one row, plain batch, shared first layer."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Planted feature: where only one contrast band tells two classes apart, the explanation must name that band."""
+"""Planted feature: if only one contrast band tells two classes apart, the explanation must name that band."""
 
 import tempfile
 from pathlib import Path
@@ -21,7 +21,7 @@ TRAINED, TESTED = 120, 100
 
 
 def planted(frames: np.ndarray, band: int, yes: np.ndarray) -> np.ndarray:
-    """Scaled frames [clips, time, features] whose ``band`` lies higher where ``yes`` and lower where not."""
+    """Scaled frames [clips, time, features], with ``band`` raised in the clips of ``yes`` and lowered in the others."""
     marked = frames.copy()
     marked[:, :, band] -= marked[:, :, band].mean(axis=1, keepdims=True)
     marked[:, :, band] += np.where(yes, SHIFT, -SHIFT)[:, None]
@@ -29,7 +29,7 @@ def planted(frames: np.ndarray, band: int, yes: np.ndarray) -> np.ndarray:
 
 
 def fitted(frames: np.ndarray, band: int, seed: int) -> EmotionNetwork:
-    """The network that ships, in its default sizes, trained to tell the planted classes apart."""
+    """A network of the shipped sizes, trained to tell the planted classes apart."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = EmotionNetwork(NetworkSettings(inputs=frames.shape[-1], classes=2)).train()

@@ -26,7 +26,7 @@ def overlap(first: tuple[float, float], second: tuple[float, float]) -> float:
 
 
 def spliced(neutral: list[Clip], burst: Clip, rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float]]:
-    """Two neutral clips and the burst, before, between or after them; and where it is, in seconds."""
+    """Splices the burst before, between or after two neutral clips; returns also its place in seconds."""
     before, after = (neutral[index].samples for index in rng.choice(len(neutral), 2, replace=False))
     parts = [before, after]
     place = int(rng.integers(3))
@@ -36,7 +36,7 @@ def spliced(neutral: list[Clip], burst: Clip, rng: np.random.Generator) -> tuple
 
 
 def segment(explainer: Explainer, prediction: Prediction, against: str | None) -> tuple[float, float]:
-    """The stretch that an explanation of the prediction points at."""
+    """The stretch that an explanation of the predicted class finds."""
     stretch = explainer.explain(prediction, ("time",), against).segment
     return stretch.start_s, stretch.end_s
 
@@ -46,7 +46,7 @@ def seconds(frames: tuple[int, int]) -> tuple[float, float]:
 
 
 def warmed(classifier: Classifier, clips: list[Clip]) -> Adaptation:
-    """What an adapter knows that has heard some of a speaker's clips, of whatever emotion."""
+    """An adaptation to some of a speaker's clips of any emotion."""
     adapter = Adapter(len(classifier.bundle.scaler.mean), classifier.bundle.embedding)
     for index in np.random.default_rng(1).permutation(len(clips))[:HISTORY]:
         frames = clips[index].frames
@@ -107,7 +107,7 @@ def stretches(
     place: tuple[float, float],
     rng: np.random.Generator,
 ) -> dict[str, tuple[float, float]]:
-    """Where each way of asking says that the burst is, in seconds."""
+    """The burst as found by each kind of explanation, in seconds."""
     classifier = explainer.classifier
     frames = features.frames(samples, classifier.bundle.features)
     prediction = classifier.predict(frames, adaptation)
@@ -118,7 +118,7 @@ def stretches(
     return {
         OURS: segment(explainer, asked, NEUTRAL),
         "its emotion against all others": segment(explainer, asked, None),
-        "the prediction, whatever it is, against neutral": segment(
+        "the predicted emotion against neutral": segment(
             explainer, frames, asked if prediction.label == NEUTRAL else prediction, NEUTRAL
         ),
         "attention, by the same rule": seconds(occlusion.strongest(attention)),

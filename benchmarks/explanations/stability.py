@@ -1,4 +1,4 @@
-"""Stability: what noise, a shift in time and another gain do to an explanation of the same class."""
+"""Stability: the effect of noise, a shift in time and another gain on the explanation of the same class."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""One utterance under examination: what its network says of any masking of it."""
+"""One utterance under any mask of its features: the outputs of the network."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from edge.model.classifier import Classifier, Prediction, softmax
 
 @dataclass(frozen=True)
 class Subject:
-    """A clip's frames with the prediction for them, and masks of them in; its log-odds and probabilities out."""
+    """A clip's frames and its predicted class; maps masks to the log-odds and probabilities of that class."""
 
     explainer: Explainer
     inputs: np.ndarray
@@ -44,7 +44,7 @@ class Subject:
         return perturbation.of_features(self.bundle, self.inputs, np.asarray(masks, np.float32))
 
     def value(self, masks: np.ndarray) -> np.ndarray:
-        """Log-odds [rows] of the prediction with features masked [rows, features]."""
+        """Log-odds [rows] of the predicted class with features masked [rows, features]."""
         return log_odds(self.logits(masks))[:, self.target]
 
     def value_of_families(self, masks: np.ndarray) -> np.ndarray:
@@ -52,5 +52,5 @@ class Subject:
         return self.value(np.asarray(masks, np.float32) @ self.groups)
 
     def probabilities(self, masks: np.ndarray) -> np.ndarray:
-        """Probabilities [rows] of the prediction, softmax once, no temperature."""
+        """Probabilities [rows] of the predicted class: one softmax, no temperature."""
         return softmax(self.logits(masks))[:, self.target]

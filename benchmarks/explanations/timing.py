@@ -1,4 +1,4 @@
-"""CPU time of one thread: what the wall clock would show on a core of one's own."""
+"""CPU time of one thread: the wall-clock time on an idle core."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def milliseconds(*calls: Callable[[], object], runs: int = 40) -> list[tuple[float, float]]:
-    """Median and minimum CPU milliseconds of each call, taken in turns so that all meet the same machine."""
+    """Median and minimum CPU milliseconds of each call; the calls take turns, so that other work slows all equally."""
     for call in calls:
         call()
     times = np.zeros((runs, len(calls)))

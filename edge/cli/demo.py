@@ -1,5 +1,6 @@
-"""The main job in one terminal: a broker, the daemon, and a subscriber that shows what the daemon publishes."""
+"""``affectd demo``: a broker, the daemon, and a subscriber that shows what the daemon publishes, in one terminal."""
 
+import argparse
 import asyncio
 import contextlib
 import logging
@@ -15,9 +16,11 @@ import msgspec
 import yaml
 
 from edge import config as configuration
-from edge.cli.watch import Watcher
+from edge.cli import output
+from edge.cli.watch import show, watch
 from edge.config import Config, MqttSettings, SourceSettings
 from edge.errors import AffectdError
+from edge.mqtt.client import Connected
 
 RECORDING = Path(__file__).parents[1] / "demo.opus"
 
@@ -26,6 +29,11 @@ That was a recording. Next:
   your own microphone           make run SOURCE=microphone
   your own broker               copy configs/affectd.yaml, set mqtt.host, then: affectd run --config YOURS.yaml
   an audio file, without MQTT   affectd analyse FILE"""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demonstration; returns the daemon's exit code."""
+    return demonstrate(source=options.source, config=options.config, as_json=options.json)
 
 
 def demonstrate(*, source: str, config: Path | None, as_json: bool) -> int:
@@ -40,16 +48,7 @@ def demonstrate(*, source: str, config: Path | None, as_json: bool) -> int:
                 mqtt=stack.enter_context(_embedded_broker()),
                 state_directory=stack.enter_context(tempfile.TemporaryDirectory(prefix="affectd-")),
             )
-        watcher = Watcher(
-            settings.mqtt,
-            settings.node or "+",
-            lambda line: print(line, flush=True),
-            as_json=as_json,
-            colour=sys.stdout.isatty(),
-        )
-        watcher.start()
-        stack.callback(watcher.stop)
-        watcher.subscribed.wait(10)
+        watcher = stack.enter_context(_watching(settings, as_json=as_json))
         if not as_json:
             address = f"{settings.mqtt.host}:{settings.mqtt.port}"
             heard = (
@@ -57,15 +56,68 @@ def demonstrate(*, source: str, config: Path | None, as_json: bool) -> int:
                 if config is None and source == "recording"
                 else f"a {settings.source.kind}"
             )
-            print(f"affectd listens to {heard}; what follows comes back from the broker at {address}.")
+            output.line(f"affectd listens to {heard}; what follows comes back from the broker at {address}.")
         daemon = stack.enter_context(_daemon(settings))
         try:
-            code = daemon.wait()
+            code = _wait(daemon, watcher)
         except KeyboardInterrupt:  # the daemon got the same Ctrl-C and leaves cleanly
             code = daemon.wait()
     if not as_json and config is None and source == "recording" and code == 0:
-        print(_HINTS)
+        output.line(_HINTS)
     return code
+
+
+class _Watcher(threading.Thread):
+    """Shows what comes back from the broker; ``failure`` is what ended it before it was told to stop."""
+
+    def __init__(self, settings: Config, *, as_json: bool) -> None:
+        super().__init__(name="watch", daemon=True)
+        self.failure: BaseException | None = None
+        self.subscribed = threading.Event()
+        self.stop = threading.Event()
+        self._settings = settings
+        self._as_json = as_json
+
+    def run(self) -> None:
+        """The thread."""
+        colour = sys.stdout is not None and sys.stdout.isatty()
+        try:
+            for item in watch(self._settings.mqtt, self._settings.node or "+", self.stop):
+                if isinstance(item, Connected):
+                    self.subscribed.set()
+                show(item, as_json=self._as_json, colour=colour)
+        except BaseException as error:  # noqa: BLE001 (raised again by who waits for us)
+            self.failure = error
+        self.subscribed.set()
+
+
+@contextlib.contextmanager
+def _watching(settings: Config, *, as_json: bool) -> Iterator[_Watcher]:
+    watcher = _Watcher(settings, as_json=as_json)
+    watcher.start()
+    watcher.subscribed.wait(10)
+    try:
+        _check(watcher)
+        yield watcher
+        _check(watcher)
+    finally:
+        watcher.stop.set()
+        watcher.join(5)
+
+
+def _check(watcher: _Watcher) -> None:
+    if watcher.failure is not None:
+        raise watcher.failure
+
+
+def _wait(daemon: subprocess.Popen[bytes], watcher: _Watcher) -> int:
+    """Until the daemon ends, or nothing that it says can be shown any more."""
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return daemon.wait(0.5)
+        _check(watcher)
+        if not watcher.is_alive():  # nobody reads any more
+            return 1
 
 
 def _source(source: str) -> SourceSettings:

@@ -1,22 +1,26 @@
-"""Emptying the adapter from outside: through the daemon while it runs, else on the disk."""
+"""``affectd forget``: empty the adapter, through the daemon while it runs, else on the disk."""
 
+import argparse
 import os
-import queue
 import secrets
 
 import msgspec
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
 
+from edge.cli import configuration, output
 from edge.config import Config
 from edge.config.node import default_node
 from edge.daemon.state import lock, state_folder
 from edge.errors import AffectdError, UsageError
 from edge.model.adapter_store import FILE_NAME
-from edge.mqtt.credentials import authenticate
+from edge.mqtt.client import Client
 from edge.mqtt.topics import Topics
 
-_TIMEOUT_S = 10.0
+
+def run(options: argparse.Namespace) -> int:
+    """Make the configured node forget, and say what was done."""
+    config = configuration.read(options)
+    output.line(forget(msgspec.structs.replace(config, mqtt=configuration.broker(config.mqtt))))
+    return 0
 
 
 def forget(config: Config) -> str:
@@ -43,35 +47,16 @@ def forget(config: Config) -> str:
 
 
 def _ask(config: Config, topics: Topics) -> None:
+    """Ask the daemon over MQTT, and wait for its answer to this very request."""
     where = f"{config.mqtt.host}:{config.mqtt.port}"
     transaction = secrets.token_hex(8)
-    request = msgspec.json.encode({"transaction": transaction})
-    answered: queue.Queue[bytes] = queue.Queue()
-    client = paho.Client(CallbackAPIVersion.VERSION2, f"affectd-forget-{transaction}")
-    authenticate(client, config.mqtt)
-
-    def subscribe(*_: object) -> None:
-        client.subscribe(f"{topics.root}/response/forget", qos=1)
-
-    def publish(*_: object) -> None:
-        client.publish(f"{topics.root}/request/forget", request, qos=1)
-
-    client.on_connect, client.on_subscribe = subscribe, publish
-    client.on_message = lambda _client, _data, message: answered.put(bytes(message.payload))
-    try:
-        client.connect(config.mqtt.host, config.mqtt.port)
-    except OSError as error:
-        raise AffectdError(
-            f"the broker {where} cannot be reached ({error}): start it, or stop the daemon first"
-        ) from None
-    client.loop_start()
-    try:
-        while transaction not in answered.get(timeout=_TIMEOUT_S).decode(errors="replace"):
-            pass
-    except queue.Empty:
-        raise AffectdError(
-            f"the daemon {topics.node} does not answer at {where}: see its log, or stop it first"
-        ) from None
-    finally:
-        client.disconnect()
-        client.loop_stop()
+    with Client(config.mqtt, "forget") as client:
+        client.subscribe(topics.name("response/forget"))
+        client.publish(topics.name("request/forget"), msgspec.json.encode({"transaction": transaction}))
+        try:
+            while transaction.encode() not in client.receive().payload:
+                pass
+        except AffectdError:
+            raise AffectdError(
+                f"the daemon {topics.node} does not answer at {where}: see its log, or stop it first"
+            ) from None

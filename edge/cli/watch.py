@@ -1,78 +1,99 @@
-"""What daemons publish, live, in a terminal: a subscriber like any other."""
+"""``affectd watch``: what daemons publish, live, in a terminal; a subscriber like any other."""
 
+import argparse
+import re
+import select
+import signal
 import sys
 import threading
-import uuid
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import msgspec
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.cli import render
-from edge.config import MqttSettings
-from edge.errors import AffectdError
+from edge.cli import configuration, output, render
+from edge.config import Config, MqttSettings, changed, load
+from edge.errors import AffectdError, UsageError
 from edge.events.event import Event
-from edge.mqtt.credentials import authenticate
+from edge.mqtt.client import Connected, Disconnected, follow
+from edge.mqtt.topics import Incoming
 
 SHOWN = ("status", "microphone", "speech", "state", "event")
+_NODE = re.compile(r"\+|[^#+/\0]+")
 
 
-class Watcher:
-    """Subscribes to the nodes under ``mqtt.base`` and hands each line to ``write``; reconnects by itself."""
+def run(options: argparse.Namespace) -> int:
+    """Show what arrives until a signal comes or nobody reads any more; raises as ``watch`` does."""
+    config = load(options.config) if options.config else Config()
+    overrides = {name: getattr(options, name) for name in ("host", "port") if getattr(options, name) is not None}
+    settings = configuration.broker(changed(config.mqtt, **overrides))
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    for item in watch(settings, options.node, stop):
+        show(item, as_json=options.json, colour=sys.stdout is not None and sys.stdout.isatty())
+    return 0
 
-    def __init__(
-        self, settings: MqttSettings, node: str, write: Callable[[str], None], *, as_json: bool, colour: bool
-    ) -> None:
-        self._settings = settings
-        self._node = node
-        self._write = write
-        self._as_json = as_json
-        self._colour = colour
-        self.subscribed = threading.Event()
-        self.events = 0
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, f"affectd-watch-{uuid.uuid4().hex[:12]}")
-        authenticate(self._client, settings)
-        self._client.on_connect = self._on_connect
-        self._client.on_subscribe = lambda *_: self.subscribed.set()
-        self._client.on_message = self._on_message
 
-    def start(self) -> None:
-        """Connect and receive on a thread of paho's; raises AffectdError when the broker cannot be reached."""
+def watch(settings: MqttSettings, node: str, stop: threading.Event) -> Iterator[Connected | Incoming]:
+    """What the node says (``+``: all nodes), reconnecting until ``stop`` is set or standard output has lost its reader.
+
+    Raises UsageError for a name that no node can have, AffectdError where the first connection fails.
+    """
+    if not _NODE.fullmatch(node):
+        raise UsageError(f"--node {node!r} names no node: give the name of one, or leave it out to see all")
+    connected = False
+    for item in follow(
+        settings,
+        "watch",
+        [f"{settings.base}/{node}/{topic}" for topic in SHOWN],
+        lambda: not stop.is_set() and not _unread(),
+    ):
+        if not isinstance(item, Disconnected):
+            connected = True
+            yield item
+        elif not connected:
+            raise AffectdError(item.reason)
+        else:
+            print(f"affectd: {item.reason}; trying again", file=sys.stderr)
+
+
+def show(item: Connected | Incoming, *, as_json: bool, colour: bool) -> None:
+    """Write what arrived on standard output, for people or ``as_json``; raises as ``output.line`` does."""
+    if isinstance(item, Connected):
+        return
+    node, topic = item.topic.split("/")[-2:]
+    if as_json:
+        line = {"node": node, "topic": topic, "retained": item.retained, "payload": _json(topic, item.payload)}
+        output.json(msgspec.json.encode(line))
+        return
+    text = output.printable(item.payload.decode(errors="replace"))
+    if topic == "event":
         try:
-            self._client.connect(self._settings.host, self._settings.port, self._settings.keepalive_s)
-        except OSError as error:
-            address = f"{self._settings.host}:{self._settings.port}"
-            raise AffectdError(
-                f"no broker answers at {address} ({error}): start one, or name another with --host"
-            ) from None
-        self._client.loop_start()
+            output.line(render.event(msgspec.json.decode(item.payload, type=Event), colour=colour))
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+            output.line(f"{output.printable(item.topic)}: not an event of affectd ({error})")
+    elif topic in ("status", "microphone"):  # speech and state are part of the event, as people read it
+        output.line(render.change(f"{output.printable(node)} {topic}", text, colour=colour))
 
-    def stop(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
 
-    def _on_connect(
-        self, client: paho.Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
-    ) -> None:
-        if reason.is_failure:
-            print(f"affectd: the broker refuses: {reason}", file=sys.stderr)
-            return
-        client.subscribe([(f"{self._settings.base}/{self._node}/{topic}", 1) for topic in SHOWN])
+def _json(topic: str, payload: bytes) -> msgspec.Raw | str:
+    """An event's object as it came, on one line; anything else as a string."""
+    if topic == "event":
+        try:
+            return msgspec.Raw(msgspec.json.format(payload, indent=-1))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+    return payload.decode(errors="replace")
 
-    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        _, node, topic = message.topic.rsplit("/", 2)
-        text = message.payload.decode(errors="replace")
-        if self._as_json:
-            payload = msgspec.Raw(message.payload) if topic == "event" else text
-            line = {"node": node, "topic": topic, "retained": message.retain, "payload": payload}
-            self._write(msgspec.json.encode(line).decode())
-        elif topic == "event":
-            try:
-                self._write(render.event(msgspec.json.decode(message.payload, type=Event), colour=self._colour))
-            except msgspec.DecodeError as error:
-                self._write(f"{message.topic}: not an event of affectd ({error})")
-        elif topic in ("status", "microphone"):  # speech and state are part of the event, as people read it
-            self._write(render.change(f"{node} {topic}", text, colour=self._colour))
-        self.events += topic == "event"
+
+def _unread() -> bool:
+    """Whether standard output is a pipe whose reader has gone (poll(2), POLLERR)."""
+    if sys.stdout is None:
+        return False
+    try:
+        descriptor = sys.stdout.fileno()
+    except OSError:  # not a file
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(found & select.POLLERR for _, found in poll.poll(0))

@@ -1,4 +1,4 @@
-"""One schema for everything that the daemon can be told."""
+"""Every setting of the daemon, with its default, unit, range and help text."""
 
 from edge.config.settings import (
     DEFAULT_PATH,
@@ -11,6 +11,7 @@ from edge.config.settings import (
     MqttSettings,
     SourceSettings,
     TlsSettings,
+    changed,
     load,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "MqttSettings",
     "SourceSettings",
     "TlsSettings",
+    "changed",
     "load",
 ]

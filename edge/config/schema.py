@@ -16,11 +16,15 @@ Settings = TypeVar("Settings", bound=msgspec.Struct)
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML that refuses a key given twice, where plain YAML keeps the last without a word."""
+    """YAML that refuses a key given twice; plain YAML silently keeps the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key is a list or a mapping, and must be a name", key_node.start_mark
+                )
             if key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key `{key_node.value}` is given twice", key_node.start_mark
@@ -39,7 +43,7 @@ def read(path: Path, schema: type[Settings]) -> Settings:
         raise ConfigError(
             [f"{path} cannot be read ({error}): it must be a UTF-8 text file that this user may read"]
         ) from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise ConfigError([f"{path} is not YAML: {' '.join(str(error).split())}"]) from None
     problems = list(_problems({} if document is None else document, schema, ""))
     if problems:
@@ -62,10 +66,10 @@ def _problems(value: object, annotation: Any, path: str) -> Iterator[str]:
         try:
             msgspec.convert(value, annotation)
         except msgspec.ValidationError:
-            yield f"{path} is {json.dumps(value, default=str)}: allowed is {_allowed(annotation)}"
+            yield f"{path} is {_shown(value)}: allowed is {_allowed(annotation)}"
         return
     if not isinstance(value, dict):
-        found = json.dumps(value, default=str)
+        found = _shown(value)
         yield f"{path or 'the file'} is {found}: allowed is a mapping with {_fields_of(struct)}"
         return
     within = list(_problems_within(value, struct, path))
@@ -73,7 +77,7 @@ def _problems(value: object, annotation: Any, path: str) -> Iterator[str]:
     if not within:
         try:
             msgspec.convert(value, struct)
-        except msgspec.ValidationError as error:  # what the struct's own __post_init__ says
+        except msgspec.ValidationError as error:  # raised by the struct's __post_init__
             yield f"{path or 'the file'}: {str(error).split(' - at `$')[0]}"
 
 
@@ -93,6 +97,14 @@ def _problems_within(mapping: dict[Any, Any], struct: type[msgspec.Struct], path
             yield f"{path}.{field.name}".lstrip(".") + f" is missing: allowed is {_allowed(hints[field.name])}"
 
 
+def _shown(value: object) -> str:
+    """What was found, as JSON where it can be: YAML's anchors allow a list that holds itself."""
+    try:
+        return json.dumps(value, default=str)
+    except (ValueError, TypeError):
+        return repr(value)
+
+
 def _leaves(struct: type[msgspec.Struct], path: str) -> Iterator[tuple[str, object, Any]]:
     hints = get_type_hints(struct, include_extras=True)
     for field in msgspec.structs.fields(struct):
@@ -109,7 +121,7 @@ def _leaves(struct: type[msgspec.Struct], path: str) -> Iterator[tuple[str, obje
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:
-    """The members of a union, through Annotated; a lone type is its own only member."""
+    """The members of a union, with Annotated removed; any other type is its only member."""
     if get_origin(annotation) is Annotated:
         return _parts(get_args(annotation)[0])
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
@@ -130,7 +142,7 @@ def _fields_of(struct: type[msgspec.Struct]) -> str:
 
 
 def _meta(annotation: Any) -> msgspec.Meta:
-    """All that the (possibly nested) Annotated layers say, the outer ones first."""
+    """The metadata of all nested Annotated layers; the outer ones win."""
     merged: dict[str, Any] = {}
     while get_origin(annotation) is Annotated:
         annotation, *metas = get_args(annotation)
@@ -145,7 +157,7 @@ def _meta(annotation: Any) -> msgspec.Meta:
 
 
 def _allowed(annotation: Any) -> str:
-    """What a field takes, in words."""
+    """The values that a field accepts, in words."""
     meta = _meta(annotation)
     words = []
     for part in _parts(annotation):

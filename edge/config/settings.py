@@ -1,4 +1,4 @@
-"""The daemon's configuration: one schema with defaults, units, ranges and help; YAML in, every error at once."""
+"""The daemon's configuration: every setting with its default, unit, range and help text."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Meta
 
 from edge.audio import BLOCK_SECONDS
-from edge.config import schema
+from edge.config import host, schema
+from edge.errors import UsageError
 
 DEFAULT_PATH = Path("/etc/affectd/config.yaml")
 
@@ -17,7 +18,7 @@ NodeName = Annotated[str, Meta(pattern="^[a-z0-9_-]{1,40}$")]
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the sound comes from."""
+    """The source of the sound."""
 
     kind: Annotated[
         Literal["microphone", "command", "file", "stdin"],
@@ -25,13 +26,13 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "microphone"
     device: Annotated[
         str | None,
-        Meta(description="microphone: part of its name as `affectd devices` prints it; null is the default one"),
+        Meta(description="microphone: part of its name as printed by `affectd devices`; null: the default microphone"),
     ] = None
     command: Annotated[
         list[str], Meta(description="command: the program and its arguments; it writes signed 16-bit little-endian PCM")
     ] = []
     path: Annotated[str | None, Meta(description="file: anything libsndfile reads (WAV, FLAC, OGG, MP3)")] = None
-    paced: Annotated[bool, Meta(description="file: in real time (true) or as fast as possible (false)")] = True
+    paced: Annotated[bool, Meta(description="file: read in real time (true) or as fast as possible (false)")] = True
     rate: Annotated[int, Meta(ge=8000, le=192_000, description="command, stdin: samples per second of the PCM, Hz")] = (
         16_000
     )
@@ -41,7 +42,7 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=3600,
-            description="digital silence (every sample zero) or no sound at all for this long is a fault, s",
+            description="the microphone is faulty after this long without blocks, or with every sample zero, s",
         ),
     ] = 10.0
 
@@ -58,31 +59,39 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """When speech begins and ends, and how utterances are cut out of it."""
 
     trigger_db: Annotated[
-        float, Meta(ge=0, le=30, description="how far above the noise a block must be before it is looked at, dB")
+        float,
+        Meta(ge=0, le=30, description="level above the noise floor from which the voice detectors look at a block, dB"),
     ] = 2.0
     aggressiveness: Annotated[
-        int, Meta(ge=0, le=3, description="of the WebRTC detector, the cheap one: 0 misses least, 3 wakes least")
+        int,
+        Meta(
+            ge=0,
+            le=3,
+            description="mode of the WebRTC detector: 0 misses the least speech, 3 has the fewest false alarms",
+        ),
     ] = 0
     open_probability: Annotated[
-        float, Meta(gt=0, le=1, description="speech probability at which an utterance begins")
+        float, Meta(gt=0, le=1, description="speech probability (Silero) from which an utterance begins")
     ] = 0.4
     close_probability: Annotated[
-        float, Meta(gt=0, le=1, description="speech probability below which it ends; at most open_probability")
+        float,
+        Meta(gt=0, le=1, description="speech probability below which an utterance ends; at most `open_probability`"),
     ] = 0.25
     confirm_s: Annotated[
-        float, Meta(ge=0.032, le=1, description="unbroken speech needed before an utterance begins, s")
+        float, Meta(ge=0.032, le=1, description="speech without a break before an utterance begins, s")
     ] = 0.128
     hangover_s: Annotated[float, Meta(ge=0.1, le=3, description="pause that ends an utterance, s")] = 0.6
     lead_in_s: Annotated[
-        float, Meta(ge=0, le=3, description="loud sound taken for speech when speech is recognised at its end, s")
+        float,
+        Meta(ge=0, le=3, description="loud sound before recognised speech that also counts as speech, at most, s"),
     ] = 1.5
-    pre_roll_s: Annotated[float, Meta(ge=0.5, le=2, description="sound kept from before the first speech, s")] = 0.5
+    pre_roll_s: Annotated[float, Meta(ge=0.5, le=2, description="sound kept before the first speech, s")] = 0.5
     tail_s: Annotated[
-        float, Meta(ge=0, le=1, description="sound kept after the last speech, s; at most hangover_s")
+        float, Meta(ge=0, le=1, description="sound kept after the last speech, s; at most `hangover_s`")
     ] = 0.25
-    min_utterance_s: Annotated[float, Meta(ge=0.032, le=3, description="shorter speech is dropped, s")] = 0.3
+    min_utterance_s: Annotated[float, Meta(ge=0.032, le=3, description="shorter utterances are dropped, s")] = 0.3
     max_utterance_s: Annotated[
-        float, Meta(ge=5, le=60, description="longer speech is cut at its quietest point, s; pre-roll included")
+        float, Meta(ge=5, le=60, description="longer utterances are cut at their quietest point, s; pre-roll included")
     ] = 12.0
 
     def __post_init__(self) -> None:
@@ -97,27 +106,33 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What names the emotion."""
+    """The model that names the emotion."""
 
-    bundle: Annotated[
-        str | None, Meta(description="folder of the model bundle; null is the one that affectd ships")
-    ] = None
+    bundle: Annotated[str | None, Meta(description="folder of the model bundle; null: the one that affectd ships")] = (
+        None
+    )
     threshold: Annotated[
         Fraction | None,
-        Meta(description="confidence below which the emotion is `uncertain`; null is the bundle's own"),
+        Meta(description="confidence below which the emotion is `uncertain`; null: the bundle's own threshold"),
     ] = None
     adapt: Annotated[
-        bool, Meta(description="whether each utterance is heard as a deviation from what this microphone usually hears")
+        bool,
+        Meta(
+            description="adapt to the voices at this microphone: judge an utterance by how it differs from those before"
+        ),
     ] = True
     explain: Annotated[
-        Literal["families", "none"], Meta(description="whether each event says which family of features spoke for it")
+        Literal["families", "none"],
+        Meta(description="`families`: each event has the share of each feature family in it"),
     ] = "families"
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """TLS to the broker. There is no fallback to plain."""
+    """TLS to the broker. There is no fallback to an unencrypted connection."""
 
-    ca_file: Annotated[str | None, Meta(description="PEM file of the authority; null trusts the system's")] = None
+    ca_file: Annotated[
+        str | None, Meta(description="PEM file of the certificate authority; null: the system's authorities")
+    ] = None
     certificate_file: Annotated[str | None, Meta(description="PEM file of this client's certificate")] = None
     key_file: Annotated[str | None, Meta(description="PEM file of this client's key")] = None
 
@@ -129,67 +144,80 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
 class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The broker."""
 
-    host: Annotated[str, Meta(min_length=1, description="name or address of the broker")] = "localhost"
-    port: Annotated[Port, Meta(description="1883 plain, 8883 TLS by custom")] = 1883
+    host: Annotated[str, Meta(min_length=1, description="name or address of the broker, without scheme or port")] = (
+        "localhost"
+    )
+    port: Annotated[Port, Meta(description="by convention 1883 without TLS, 8883 with TLS")] = 1883
     base: Annotated[
-        str, Meta(pattern=r"^[^#+/]+(/[^#+/]+)*$", description="first levels of every topic; the node follows")
+        str, Meta(pattern=r"^[^#+/]+(/[^#+/]+)*$", description="first levels of every topic, before the node")
     ] = "affectd"
-    username: Annotated[str | None, Meta(description="name to log in with")] = None
+    username: Annotated[str | None, Meta(description="user name for the broker")] = None
     password_file: Annotated[
         str | None,
-        Meta(description="file that holds the password; a systemd credential `mqtt-password` is found without it"),
+        Meta(description="file with the password; null: the systemd credential `mqtt-password`, if there is one"),
     ] = None
-    keepalive_s: Annotated[
-        int, Meta(ge=5, le=3600, description="seconds after which a silent connection is dead, s")
-    ] = 30
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600, description="MQTT keep-alive interval, s")] = 30
     hold_s: Annotated[
-        float, Meta(ge=1, le=3600, description="how long `state` keeps an emotion before it is `none`, s")
+        float, Meta(ge=1, le=3600, description="how long `state` keeps an emotion before it returns to `none`, s")
     ] = 20.0
     reconnect_max_s: Annotated[
         float,
-        Meta(ge=0.1, le=600, description="longest wait between two attempts to connect, s; drawn at random below it"),
+        Meta(
+            ge=0.1,
+            le=600,
+            description="longest pause between two attempts to connect, s; each pause is random, up to it",
+        ),
     ] = 60.0
-    tls: Annotated[TlsSettings | None, Meta(description="present: the connection is encrypted")] = None
+    tls: Annotated[TlsSettings | None, Meta(description="encrypts the connection; null: no TLS")] = None
 
     def __post_init__(self) -> None:
+        wrong = host.problem(self.host)
+        if wrong:
+            raise ValueError(wrong)
         if self.password_file is not None and self.username is None:
             raise ValueError("username is missing: a password_file needs the name that goes with it")
 
 
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept for a broker that is away."""
+    """How much is kept for a broker that is away."""
 
-    max_mb: Annotated[float, Meta(ge=1, le=4096, description="size on disk above which the oldest go, MiB")] = 64.0
+    max_mb: Annotated[
+        float, Meta(ge=1, le=4096, description="size on disk above which the oldest events are dropped, MiB")
+    ] = 64.0
     max_days: Annotated[
-        float, Meta(gt=0, le=365, description="age above which they go, in days that the daemon ran")
+        float, Meta(gt=0, le=365, description="age above which events are dropped, in days that the daemon ran")
     ] = 7.0
 
 
 class HomeAssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Home Assistant, if there is one."""
+    """Home Assistant discovery."""
 
-    discovery: Annotated[bool, Meta(description="whether the node announces its entities")] = True
+    discovery: Annotated[bool, Meta(description="announce the node's entities to Home Assistant")] = True
     prefix: Annotated[
         str, Meta(pattern=r"^[^#+/]+(/[^#+/]+)*$", description="Home Assistant's discovery prefix and birth topic")
     ] = "homeassistant"
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the daemon says about itself."""
+    """What the daemon reports about itself."""
 
-    diagnostics_s: Annotated[float, Meta(ge=1, le=3600, description="how often `diagnostics` is published, s")] = 60.0
+    diagnostics_s: Annotated[
+        float, Meta(ge=1, le=3600, description="interval between two `diagnostics` messages, s")
+    ] = 60.0
     prometheus_port: Annotated[
-        Port | None, Meta(description="port on which Prometheus may scrape the same figures; null: none")
+        Port | None, Meta(description="port for Prometheus to scrape the diagnostics; null: no such port")
     ] = None
-    prometheus_host: Annotated[str, Meta(min_length=1, description="address of that port")] = "127.0.0.1"
+    prometheus_host: Annotated[str, Meta(min_length=1, description="address that the Prometheus port listens on")] = (
+        "127.0.0.1"
+    )
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the daemon can be told."""
+    """The whole configuration file."""
 
     node: Annotated[
         NodeName | None,
-        Meta(description="name of this microphone in topics: a-z, 0-9, _ and -; null derives one from the machine"),
+        Meta(description="name of this microphone in topics: a-z, 0-9, _ and -; null: derived from the machine id"),
     ] = None
     source: SourceSettings = SourceSettings()
     gate: GateSettings = GateSettings()
@@ -201,15 +229,23 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     state_directory: Annotated[
         str | None,
         Meta(
-            description="folder for journal, settings and adapter; null is systemd's StateDirectory, else "
+            description="folder for journal, settings and adapter; null: systemd's StateDirectory, else "
             "/var/lib/affectd for root, else ~/.local/state/affectd"
         ),
     ] = None
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="how much the log says")] = (
-        "info"
-    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least severity that is logged")
+    ] = "info"
+
+
+def changed(settings: MqttSettings, **values: object) -> MqttSettings:
+    """The same settings but for ``values``, given by a person; UsageError where one is not allowed."""
+    try:
+        return msgspec.convert({**msgspec.structs.asdict(settings), **values}, MqttSettings, from_attributes=True)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"mqtt: {error}") from None
 
 
 def load(path: Path) -> Config:
-    """Read a configuration file; ConfigError holds one sentence for every error in it."""
+    """Read a configuration file; ConfigError has one sentence for every error in it."""
     return schema.read(path, Config)

@@ -4,7 +4,6 @@ import gc
 import logging
 import secrets
 import signal
-import threading
 from functools import partial
 from types import FrameType
 
@@ -25,13 +24,13 @@ from edge.journal.retention import Limits
 from edge.model.adapter_store import FILE_NAME, AdapterStore
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
-from edge.mqtt.announcer import Announcer
+from edge.mqtt.commands import Commands, PendingRequest
 from edge.mqtt.connection import Connection
-from edge.mqtt.controls import Controls, Effects
-from edge.mqtt.presence import Presence
+from edge.mqtt.discovery import every_topic
+from edge.mqtt.retained import Presence, RetainedState
 from edge.mqtt.session import Conversation
 from edge.mqtt.settings import Settings
-from edge.mqtt.topics import Incoming, Info, Topics, spoken_by_another
+from edge.mqtt.topics import Incoming, Info, Topics
 from edge.sources import open_source
 from edge.sources.capture import Capture
 from edge.sources.inbox import Inbox
@@ -60,46 +59,49 @@ class Daemon:
         self._journal = Journal(folder, node, Limits(size=int(size * 2**20), age_s=days * 86_400))
         self._supervisor = supervisor = Supervisor()
         self._inbox = Inbox(round(QUEUE_S / BLOCK_SECONDS))
-        self._announcer = Announcer(
-            topics,
-            Presence(hold_s=config.mqtt.hold_s, stall_s=STALL_S),
-            Info(node=node, boot=self._boot, bundle=bundle.name, model=bundle.digest, labels=list(bundle.labels)),
-            lambda message: self._connection.publish(message),  # noqa: PLW0108 (there is no connection yet)
-            config.homeassistant.prefix if config.homeassistant.discovery else None,
-        )
-        asleep = threading.Event()
-        asleep.set()
-        self._capture = Capture(
-            lambda: open_source(config.source),
-            self._inbox,
-            silence_s=config.source.silence_s,
-            observe=self._announcer.microphone,
-            asleep=asleep.is_set,
-            beat=partial(supervisor.beat, "capture")
-            if config.source.kind in ("microphone", "command")
-            else lambda: None,
-        )
-        birth_topic = f"{config.homeassistant.prefix}/status"
+        home_assistant = config.homeassistant
+        listed = every_topic(topics, home_assistant.prefix, announced=home_assistant.discovery)
         self._connection = Connection(
             config.mqtt,
             f"affectd-{node}",
             Conversation(
                 will=topics.will(),
                 online=topics.online(),
-                subscriptions=[*topics.commands(), birth_topic],
-                greeting=self._announcer.greeting,
+                subscriptions=listed.subscribed,
                 envelope=topics.journal,
-                hear=self._on_message,
+                on_message=self._on_message,
             ),
             self._journal,
             beat=partial(supervisor.beat, "connection"),
             turn_s=supervisor.turn_s,
         )
+        self._commands = Commands(
+            topics, self._boot, home_assistant.prefix, folder / "settings.json", self._connection, self
+        )
+        settings = self._commands.settings
+        self._retained = RetainedState(
+            topics,
+            Presence(hold_s=config.mqtt.hold_s, stall_s=STALL_S),
+            Info(node=node, boot=self._boot, bundle=bundle.name, model=bundle.digest, labels=list(bundle.labels)),
+            settings,
+            self._threshold(settings),
+            self._connection.publish,
+            home_assistant.prefix if home_assistant.discovery else None,
+        )
+        self._capture = Capture(
+            lambda: open_source(config.source),
+            self._inbox,
+            silence_s=config.source.silence_s,
+            observe=self._retained.microphone,
+            beat=partial(supervisor.beat, "capture")
+            if config.source.kind in ("microphone", "command")
+            else lambda: None,
+        )
         classifier = Classifier(bundle)
         adapters = AdapterStore(folder / FILE_NAME, bundle) if config.model.adapt else None
         analysis = AnalysisSettings(FAMILIES_ALONE if config.model.explain == "families" else ())
         origin = Origin(node, self._boot, bundle.digest)
-        self._reporter = Reporter(origin, self._journal, self._announcer, self._connection.look)
+        self._reporter = Reporter(origin, self._journal, self._retained, self._connection.journal_grown)
         self._listener = Listener(
             self._inbox,
             self._capture,
@@ -107,25 +109,10 @@ class Daemon:
             Explainer(classifier),
             self._reporter,
             adapters=adapters,
-            asleep=asleep,
-            progress=self._announcer.progress,
+            progress=self._retained.progress,
             beat=partial(supervisor.beat, "listener"),
         )
-        self._controls = Controls(
-            topics,
-            birth_topic,
-            folder / "settings.json",
-            Effects(
-                publish=self._connection.publish,
-                apply=self._apply,
-                greet_again=self._connection.greet_again,
-                restart=self._restart,
-                forget=self._listener.forget,
-                explain=self._listener.explain,
-                later=self._inbox.ask,
-            ),
-        )
-        self._apply(self._controls.settings)
+        self.apply(settings)
         self._gauges = Gauges(
             self._capture,
             self._inbox,
@@ -133,10 +120,10 @@ class Daemon:
             self._reporter,
             self._journal,
             self._connection,
-            self._controls,
+            self._commands,
             adapters,
         )
-        self._housekeeping = Housekeeping(self._gauges, self._announcer, asleep, config.source.silence_s)
+        self._housekeeping = Housekeeping(self._gauges, self._retained, config.source.silence_s)
         self._restarting = False
 
     def run(self) -> bool:
@@ -164,7 +151,7 @@ class Daemon:
         self._capture.close()
         capturing.join(STALL_S)
         listening.join(QUEUE_S)
-        self._announcer.microphone(False)
+        self._retained.microphone(False)
         self._connection.close()
         connection.join(STALL_S + 5.0)
         self._journal.close()
@@ -172,30 +159,32 @@ class Daemon:
         _logger.info(log.line("stopped", events=self._reporter.events, dropped_blocks=self._inbox.dropped))
         return self._restarting
 
-    def _apply(self, settings: Settings) -> None:
+    def apply(self, settings: Settings) -> None:
         """Let the settings take effect, and say so."""
-        chosen = [settings.threshold, self._config.model.threshold, self._bundle.threshold]
-        threshold = next(value for value in chosen if value is not None)
+        threshold = self._threshold(settings)
         self._inbox.ask(partial(self._listener.use_threshold, threshold))
         if settings.listening == self._capture.muted:
             self._capture.mute(not settings.listening)
             self._inbox.ask(self._listener.interrupt)
         if not settings.listening:
-            self._announcer.muted()
-        self._announcer.settings(settings, threshold)
+            self._retained.muted()
+        self._retained.settings(settings, threshold)
 
-    def _on_message(self, message: Incoming) -> None:
-        if message.topic != self._topics.name("info"):
-            self._controls.hear(message)
-        # What is retained at the first connection may be our own, from before we were started.
-        elif spoken_by_another(message.payload, self._boot) and not (
-            message.retained and self._connection.connections == 1
-        ):
-            self._connection.contested()
-
-    def _restart(self) -> None:
+    def restart(self) -> None:
+        """Stop, and start again in the same process."""
         self._restarting = True
         self._supervisor.stop()
+
+    def ask(self, request: PendingRequest) -> None:
+        """Answer it on the listener's thread, between two blocks."""
+        self._inbox.ask(partial(self._listener.answer, request))
+
+    def _threshold(self, settings: Settings) -> float:
+        chosen = [settings.threshold, self._config.model.threshold, self._bundle.threshold]
+        return next(value for value in chosen if value is not None)
+
+    def _on_message(self, message: Incoming) -> None:
+        self._commands.process(message)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

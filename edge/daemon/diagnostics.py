@@ -36,11 +36,14 @@ class Diagnostics(msgspec.Struct, frozen=True, kw_only=True):
     expired_events: int
     """Not published live because there was no connection in time; the journal has them."""
     dropped_audio_s: float
+    """Not processed in time, or lost by the sound system."""
     queued_audio_s: float
     microphone_losses: int
     connections: int
     refused_commands: int
     adapted_on: int
+    microphone_problem: str | None = None
+    """What is wrong with the source, as ``no signal`` or ``hum``; its names are those of `edge.sources.health`."""
 
 
 class Stopwatch:

@@ -8,8 +8,8 @@ from edge.daemon.diagnostics import Diagnostics, Stopwatch, Uptime, cpu_temperat
 from edge.daemon.reporting import Reporter
 from edge.journal.journal import Journal
 from edge.model.adapter_store import AdapterStore
+from edge.mqtt.commands import Commands
 from edge.mqtt.connection import Connection
-from edge.mqtt.controls import Controls
 from edge.sources.capture import Capture
 from edge.sources.inbox import Inbox
 
@@ -24,7 +24,7 @@ class Gauges:
     reporter: Reporter
     journal: Journal
     connection: Connection
-    controls: Controls
+    commands: Commands
     adapters: AdapterStore | None
     uptime: Uptime = field(default_factory=Uptime)
 
@@ -44,11 +44,12 @@ class Gauges:
             journal_depth=self.journal.depth,
             dropped_events=self.journal.dropped,
             expired_events=self.connection.expired,
-            dropped_audio_s=round(self.inbox.dropped * BLOCK_SECONDS, 2),
+            dropped_audio_s=round(self.inbox.dropped * BLOCK_SECONDS + self.capture.lost_s, 2),
             queued_audio_s=round(self.inbox.waiting * BLOCK_SECONDS, 2),
             microphone_losses=self.capture.losses,
+            microphone_problem=self.capture.problem,
             connections=self.connection.connections,
-            refused_commands=self.controls.refused,
+            refused_commands=self.commands.refused,
             adapted_on=self.adapters.utterances if self.adapters else 0,
         )
 

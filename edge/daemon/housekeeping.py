@@ -1,6 +1,5 @@
 """What has to be done now and then, on the supervisor's thread."""
 
-import threading
 import time
 
 import msgspec
@@ -8,7 +7,7 @@ import msgspec
 from edge.daemon.gauges import Gauges
 from edge.daemon.supervisor import Chore
 from edge.model import memory
-from edge.mqtt.announcer import Announcer
+from edge.mqtt.retained import RetainedState
 
 JOURNAL_S = 10.0
 
@@ -19,10 +18,9 @@ class Housekeeping:
     ``silence_s`` is how long the source may bring nothing before the microphone is called offline.
     """
 
-    def __init__(self, gauges: Gauges, announcer: Announcer, asleep: threading.Event, silence_s: float) -> None:
+    def __init__(self, gauges: Gauges, retained: RetainedState, silence_s: float) -> None:
         self._gauges = gauges
-        self._announcer = announcer
-        self._asleep = asleep
+        self._retained = retained
         self._silence_s = silence_s
         self._released = -1  # events by the time memory was last given back; what starting took is, too
 
@@ -36,19 +34,19 @@ class Housekeeping:
 
     def announce_diagnostics(self) -> None:
         """Publish the diagnostics as they are now."""
-        self._announcer.diagnostics(msgspec.json.encode(self._gauges.diagnostics()))
+        self._retained.diagnostics(msgspec.json.encode(self._gauges.diagnostics()))
 
     def _deadlines(self) -> None:
         capture, inbox = self._gauges.capture, self._gauges.inbox
         if not capture.muted and time.monotonic() - capture.last_block > self._silence_s:
-            self._announcer.microphone(False)
+            self._retained.microphone(False)
             if not inbox.waiting:
                 inbox.end()
-        self._announcer.tick()
+        self._retained.tick()
 
     def _journal(self) -> None:
         self._gauges.journal.tick()
         events = self._gauges.reporter.events
-        if self._asleep.is_set() and events > self._released:
+        if not self._gauges.inbox.attentive and events > self._released:
             self._released = events
             memory.release()

@@ -1,6 +1,5 @@
 """The listener: the one thread that takes sound from the inbox, runs the pipeline and hands on what it finds."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,22 +11,25 @@ from edge.audio import BLOCK_SECONDS
 from edge.daemon.diagnostics import Stopwatch
 from edge.daemon.pipeline import Analysis, Pipeline, PipelineItem
 from edge.daemon.reporting import Reporter
-from edge.explain.explainer import Explainer, Part
+from edge.errors import AffectdError
+from edge.explain.explainer import Explainer
 from edge.explain.recent import RecentUtterances
 from edge.model import memory
 from edge.model.adapter_store import AdapterStore
+from edge.mqtt.commands import PendingRequest
 from edge.sources.capture import Capture
-from edge.sources.inbox import Block, Gap, Inbox
+from edge.sources.inbox import Block, Discontinuity, Inbox
 
 QUEUE_S = 10.0  # of sound that may wait while the pipeline is busy; then the oldest is dropped
+SOURCE_S = 4.0  # until capture has let go of what it was reading when the microphone was closed
 HELD_S = 60.0  # how long sound stays in the gate where none comes to overwrite it
 
 
 class Listener:
     """Owns the pipeline, the adapter and the recent utterances: ``run`` and the requests belong to its thread.
 
-    Other threads hand requests in with ``Inbox.ask``, and read ``asleep``, which is set while nobody is known or
-    suspected to speak. ``progress`` is called for every block, ``beat`` whenever the thread moves.
+    Other threads hand requests in with ``Inbox.ask``; ``Inbox.attend`` tells capture whether somebody may speak.
+    ``progress`` is called for every block, ``beat`` whenever the thread moves.
     """
 
     def __init__(
@@ -39,7 +41,6 @@ class Listener:
         reporter: Reporter,
         *,
         adapters: AdapterStore | None,
-        asleep: threading.Event,
         progress: Callable[[], None],
         beat: Callable[[], None],
     ) -> None:
@@ -49,12 +50,11 @@ class Listener:
         self._explainer = explainer
         self._reporter = reporter
         self._adapters = adapters
-        self._asleep = asleep
         self._progress = progress
         self._beat = beat
         self._recent = RecentUtterances()
         self._latest_s: float | None = None  # when the latest sound that the gate holds was processed, monotonic
-        self._unreleased = False  # features were wiped, but not yet what is left of them in free memory
+        self._scrub_at: float | None = None  # when to wipe what is left in free memory, monotonic
         self.stopwatch = Stopwatch()
 
     def run(self) -> None:
@@ -64,7 +64,7 @@ class Listener:
             self._beat()
             self._expire(time.monotonic())
             match self._inbox.get(1.0):
-                case Block() | Gap() if self._capture.muted:
+                case Block() | Discontinuity() if self._capture.muted:
                     continue
                 case Block(samples, heard_at):
                     blocks += 1
@@ -72,10 +72,13 @@ class Listener:
                     stream_began = heard_at - blocks * BLOCK_SECONDS
                     self._progress()
                     self._process(self._pipeline.push(samples), stream_began, BLOCK_SECONDS)
-                    self._wake()
-                case Gap():
+                    samples.fill(0)  # the gate has a copy of its own
+                    self._inbox.attend(closely=not self._pipeline.gate.asleep)
+                case Discontinuity(sound=True):
                     self._process(self._pipeline.finish(), stream_began, 0.0)
-                    self._wake()
+                    self._inbox.attend(closely=False)
+                case Discontinuity():
+                    self._drop()
                 case None:
                     continue
                 case request:
@@ -84,24 +87,32 @@ class Listener:
         if self._adapters is not None:
             self._adapters.save()
 
-    def explain(self, event_id: str, parts: tuple[Part, ...]) -> bytes:
-        """Request: the explanation of a recent event, as JSON. Raises ExplanationError."""
-        return msgspec.json.encode(self._explainer.explain(self._recent.find(event_id), parts))
+    def answer(self, request: PendingRequest) -> None:
+        """Request: ``forget``, or ``explain`` a recent event."""
+        if request.verb == "forget":
+            self.forget()
+            request.answer(None)
+            return
+        try:
+            explanation = self._explainer.explain(self._recent.find(request.id), request.parts)
+        except AffectdError as error:
+            request.refuse(str(error))
+        else:
+            request.answer(msgspec.json.encode(explanation))
 
     def forget(self) -> None:
         """Request: empty the adapter, on disk too, and drop the features of recent utterances."""
         if self._adapters is not None:
             self._adapters.forget()
         self._recent.clear()
-        self._release()
+        self._scrub()
 
     def interrupt(self) -> None:
         """Request: the microphone was closed. What was being said is dropped, and all that is held of what was said."""
-        self._pipeline.gate.wipe()
-        self._asleep.set()
-        self._latest_s = None
+        self._drop()
         self._recent.clear()
-        self._release()
+        self._scrub()
+        self._scrub_at = time.monotonic() + SOURCE_S
 
     def use_threshold(self, threshold: float) -> None:
         """Request: from now on, the emotion is uncertain below this confidence."""
@@ -112,16 +123,17 @@ class Listener:
         if self._latest_s is not None and now - self._latest_s > HELD_S and self._pipeline.gate.asleep:
             self._pipeline.gate.wipe()
             self._latest_s = None
-            self._release()
-        self._unreleased |= self._recent.expire(now)
-        if self._unreleased and self._pipeline.gate.asleep:  # while somebody speaks, the next explanation wants it
-            self._release()
+            self._scrub_at = now
+        if self._recent.expire(now):
+            self._scrub_at = now
+        if self._scrub_at is not None and now >= self._scrub_at and self._recent.empty and self._pipeline.gate.asleep:
+            self._scrub()
 
-    def _release(self) -> None:
+    def _scrub(self) -> None:
         """Leave nothing in the buffers of the features, nor in memory that is free but still ours."""
         features.wipe()
-        memory.release()
-        self._unreleased = False
+        memory.scrub()
+        self._scrub_at = None
 
     def _process(self, found: Iterator[PipelineItem], stream_began: float, heard_s: float) -> None:
         """Hand on what ``heard_s`` of sound brought to light, and take the time of it."""
@@ -144,10 +156,7 @@ class Listener:
         if self._adapters is not None:
             self._adapters.save_in_time(now)
 
-    def _wake(self) -> None:
-        """Publish whether somebody speaks; if so, capture may no longer bring blocks several at a time."""
-        if self._pipeline.gate.asleep:
-            self._asleep.set()
-        else:
-            self._asleep.clear()
-            self._capture.awaken()  # it asked before this block was heard
+    def _drop(self) -> None:
+        """What was being said when the microphone was closed, or broke, is not judged."""
+        self._pipeline.gate.wipe()
+        self._inbox.attend(closely=False)

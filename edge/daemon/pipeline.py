@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.config import GateSettings
 from edge.errors import ExplanationError
 from edge.explain.explainer import FAMILIES_ALONE, Explainer, Explanation, Part
+from edge.model import encoder
 from edge.model.adapter import Adapter
 from edge.model.classifier import Classifier, Prediction
 from edge.vad.gate import Gate, GateItem, SpeechEnded, SpeechStarted, Utterance
@@ -62,7 +62,7 @@ def analyse(
 
     The ``adapter`` is the one thing that changes: it learns from the utterance, after the prediction.
     """
-    frames = features.frames(utterance.samples, classifier.bundle.features)
+    frames = encoder.frames(utterance.samples, classifier.bundle)
     adaptation, adapted_on = (adapter.snapshot(), adapter.utterances) if adapter else (None, 0)
     prediction, explanation, unexplained = None, None, ""
     if settings.parts:

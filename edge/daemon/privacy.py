@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge import features
 from edge.config import GateSettings, JournalSettings
-from edge.daemon.listener import HELD_S, QUEUE_S
+from edge.daemon.listener import HELD_S, QUEUE_S, SOURCE_S
 from edge.explain.recent import KEPT, KEPT_S
 from edge.features import SIX
 
@@ -32,7 +32,7 @@ def held() -> tuple[Held, ...]:
         Held(
             "sound that waits to be processed",
             "memory",
-            f"at most {QUEUE_S:.0f} s of it; wiped {at_once}",
+            f"at most {QUEUE_S:.0f} s of it; wiped {at_once}, and what was just being read {SOURCE_S:.0f} s later",
         ),
         Held(
             "sound of the last seconds, for what comes before an utterance and for the utterance itself",

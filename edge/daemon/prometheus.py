@@ -16,7 +16,7 @@ _COUNTERS = {
 
 
 def exposition(diagnostics: Diagnostics, node: str) -> str:
-    """Every number of the diagnostics in Prometheus' text format."""
+    """Every number of the diagnostics in Prometheus' text format, with all of its digits."""
     lines = []
     for name, value in msgspec.structs.asdict(diagnostics).items():
         if name == "journal":
@@ -25,7 +25,7 @@ def exposition(diagnostics: Diagnostics, node: str) -> str:
             continue
         metric = f"affectd_{name}_total" if name in _COUNTERS else f"affectd_{name}"
         kind = "counter" if name in _COUNTERS else "gauge"
-        lines += [f"# TYPE {metric} {kind}", f'{metric}{{node="{node}"}} {value:g}']
+        lines += [f"# TYPE {metric} {kind}", f'{metric}{{node="{node}"}} {value!r}']
     return "\n".join(lines) + "\n"
 
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from edge import log
 from edge.daemon.clock import clock_state
@@ -11,7 +10,7 @@ from edge.daemon.pipeline import Analysis, PipelineItem
 from edge.events.event import Event, EventExplanation, stamp
 from edge.explain.explainer import Explanation
 from edge.journal.journal import Journal
-from edge.mqtt.announcer import Announcer
+from edge.mqtt.retained import RetainedState
 from edge.vad.gate import SpeechEnded, SpeechStarted
 
 _logger = logging.getLogger("affectd")
@@ -27,14 +26,15 @@ class Origin:
     """The bundle's digest."""
 
 
-def event_of(analysis: Analysis, origin: Origin, stream_began: float, seq: int) -> Event:
-    """The event that tells subscribers about one utterance; ``stream_began`` in seconds since the epoch."""
+def event_of(analysis: Analysis, origin: Origin, stream_began: float) -> Event:
+    """The event, not yet numbered, that tells subscribers about one utterance.
+
+    ``stream_began``: seconds since the epoch.
+    """
     prediction = analysis.prediction
     return Event(
-        id=f"{origin.node}-{origin.boot}-{seq:06d}",
         node=origin.node,
         boot=origin.boot,
-        seq=seq,
         event_type=prediction.emotion,
         emotion=prediction.emotion,
         confidence=round(prediction.confidence, 4),
@@ -68,10 +68,12 @@ class Reporter:
     reported; any thread may read it.
     """
 
-    def __init__(self, origin: Origin, journal: Journal, announcer: Announcer, published: Callable[[], None]) -> None:
+    def __init__(
+        self, origin: Origin, journal: Journal, retained: RetainedState, published: Callable[[], None]
+    ) -> None:
         self._origin = origin
         self._journal = journal
-        self._announcer = announcer
+        self._retained = retained
         self._published = published
         self.events = 0
 
@@ -79,18 +81,18 @@ class Reporter:
         """Report one finding; returns the event of an utterance. ``stream_began`` in seconds since the epoch."""
         match item:
             case SpeechStarted():
-                self._announcer.speech(True)
+                self._retained.speech(True)
             case SpeechEnded():
-                self._announcer.speech(False)
+                self._retained.speech(False)
             case Analysis():
                 return self._event(item, stream_began)
         return None
 
     def _event(self, analysis: Analysis, stream_began: float) -> Event:
-        event, durable = self._journal.accept(partial(event_of, analysis, self._origin, stream_began))
+        event, durable = self._journal.accept(event_of(analysis, self._origin, stream_began))
         fields = {"seq": event.seq, "id": event.id, "emotion": event.emotion, "confidence": event.confidence}
         _logger.info(log.line("accepted" if durable else "kept in memory", **fields))
         self.events += 1
-        self._announcer.event(event)
+        self._retained.event(event)
         self._published()
         return event

@@ -10,15 +10,34 @@ SYSTEM = Path("/var/lib/affectd")
 
 
 def state_folder(configured: str | None, node: str) -> Path:
-    """The node's own folder: under the configured one, else systemd's, else the system's for root, else the user's."""
+    """The node's own folder: under the configured one, else systemd's, else the system's for root, else the user's.
+
+    Raises UsageError for a user without a home.
+    """
     systemd = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]  # systemd.exec(5)
     if configured or systemd:
         base = Path(configured or systemd)
     elif os.geteuid() == 0:
         base = SYSTEM
     else:
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "affectd"
+        base = _of_user() / "affectd"
     return base / "nodes" / node
+
+
+def _of_user() -> Path:
+    """Where a user's programs keep their state (XDG Base Directory Specification)."""
+    named = os.environ.get("XDG_STATE_HOME")
+    if named:
+        return Path(named)
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither HOME nor a line in the password file
+        home = Path("/")
+    if home == Path("/"):
+        raise UsageError(
+            f"the user {os.geteuid()} has no home to keep the journal and the settings in: set `state_directory`"
+        )
+    return home / ".local" / "state"
 
 
 def lock(folder: Path) -> int | None:

@@ -7,12 +7,8 @@ LATE_S = 30.0  # what has waited longer than this is not published live
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message for the topic ``journal``; ``key`` is what its acknowledgement is told by."""
+    """One message for the topic ``journal``: the event ``seq``, or a gap that ends with it."""
 
-    key: tuple[int, bool]
+    seq: int
     id: str
     payload: bytes
-
-    @property
-    def seq(self) -> int:
-        return self.key[0]

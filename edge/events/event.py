@@ -21,13 +21,16 @@ class EventExplanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One utterance. Times are UTC RFC 3339, confidence and probabilities 0-1, ``snr_db`` dB over the noise."""
+    """One utterance. Times are UTC RFC 3339, confidence and probabilities 0-1, ``snr_db`` dB over the noise.
+
+    Without ``id`` and ``seq`` it is a draft, which the journal numbers.
+    """
 
     schema: int = SCHEMA
-    id: str
+    id: str = ""
     node: str
     boot: str
-    seq: int
+    seq: int = 0
     event_type: str
     emotion: str
     confidence: float
@@ -41,6 +44,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     clock: str
     replayed: bool = False
+
+    def numbered(self, seq: int) -> "Event":
+        """The same event as number ``seq`` of its node; its ``id`` names the run of the daemon, too."""
+        return msgspec.structs.replace(self, seq=seq, id=f"{self.node}-{self.boot}-{seq:06d}")
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,9 +20,10 @@ from edge.audio import SAMPLE_RATE
 from edge.errors import ExplanationError, UsageError
 from edge.explain import occlusion, perturbation, shapley
 from edge.explain.values import ValueFunction, value_function
+from edge.features import SPEECH
 from edge.features.wording import words
 from edge.model.adapter import Adaptation
-from edge.model.bundle import input_names
+from edge.model.bundle import Bundle, input_names
 from edge.model.classifier import Classifier, Prediction
 
 Floats = NDArray[np.float32]
@@ -195,7 +196,7 @@ class Explainer:
         if "features" in parts:
             effects = value - values(self._without_each_feature(prediction))
             bundle = self.classifier.bundle
-            found["features"] = _ranked(effects, input_names(bundle.profile, bundle.features))
+            found["features"] = _ranked(effects, _single_names(bundle))
             evaluations += len(effects)
         if "time" in parts:
             windows = occlusion.windows(len(prediction.frames))
@@ -216,9 +217,9 @@ class Explainer:
         )
 
     def _without_each_feature(self, prediction: Prediction) -> Floats:
-        """Logits [features, classes] with each feature in turn at its baseline."""
+        """Logits [features, classes] with each feature in turn at its baseline; ``speech`` is one feature."""
         inputs = self.classifier.inputs(prediction.frames, prediction.adaptation)
-        all_but_one = 1 - np.eye(inputs.shape[-1], dtype=np.float32)
+        all_but_one = _all_but_one(self.classifier.bundle)
         statistics = self.classifier.statistics(prediction.adaptation)
         return perturbation.of_features(self.classifier.bundle, inputs, all_but_one, statistics)
 
@@ -275,6 +276,25 @@ class Explainer:
                 f"The bundle {bundle.path} names no baseline to explain against: export it again with this version"
             )
         return baseline
+
+
+def _single_names(bundle: Bundle) -> list[str]:
+    """What is perturbed one by one: every hand-made feature, and the family ``speech`` as a whole.
+
+    No single number of an encoder has a name that says anything.
+    """
+    names = list(input_names(bundle.profile, bundle.features))
+    speech = bundle.features.speech
+    return [*names[:-speech], SPEECH] if speech else names
+
+
+def _all_but_one(bundle: Bundle) -> Floats:
+    """Masks [features, columns] that leave out each of ``_single_names``."""
+    columns, speech = len(input_names(bundle.profile, bundle.features)), bundle.features.speech
+    masks = 1 - np.eye(len(_single_names(bundle)), columns, dtype=np.float32)
+    if speech:
+        masks[-1, -speech:] = 0
+    return masks
 
 
 def _ranked(effects: NDArray[np.float64], names: Sequence[str]) -> list[FeatureEffect]:

@@ -1,7 +1,7 @@
 """The acoustic features of a frame, 105 as librosa defines them and 5 of prosody, from numpy alone: docs/features.md.
 
-All is double precision up to the last rounding, so that a frame comes out the same whatever its neighbours in a product
-of matrices are: a clip in pieces has the features of the whole.
+Everything is in double precision up to the last rounding. A frame therefore does not depend on the other rows of a
+product of matrices, and a clip in pieces has the same features as the whole.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
-from edge.features import filters, prosody
+from edge.features import filters, log_mel, prosody
 from edge.features.spectrum import HOP_SAMPLES, WINDOW_SAMPLES, Array, Samples, full_scale, power_spectra
 
 __all__ = [
@@ -39,7 +39,7 @@ PADDING = WINDOW_SAMPLES // 2  # zeros before and after a clip: frame i is centr
 
 MELS = 40
 MEL_FMIN, MEL_FMAX = 0.0, 8000.0  # Hz
-AMIN = 1e-10  # the power, or for contrast the magnitude, that counts as silence: -100 dB
+AMIN = 1e-10  # power (for contrast: magnitude) of silence: -100 dB
 CONTRAST_FMIN, CONTRAST_OCTAVES, CONTRAST_QUANTILE = 200.0, 6, 0.02
 
 DECIBELS = 10 / np.log(10)
@@ -52,44 +52,44 @@ TONNETZ = filters.tonnetz_projection()
 CONTRAST_BANDS = filters.contrast_bands(SAMPLE_RATE, WINDOW_SAMPLES, CONTRAST_FMIN, CONTRAST_OCTAVES, CONTRAST_QUANTILE)
 _VALLEYS = [np.arange(band.start, band.start + count) for band, count in CONTRAST_BANDS]
 _PEAKS = [np.arange(band.stop - count, band.stop) for band, count in CONTRAST_BANDS]
-_EXTREMES = np.concatenate(_VALLEYS + _PEAKS)  # where they lie once each band is sorted
+_EXTREMES = np.concatenate(_VALLEYS + _PEAKS)  # their bins after each band is sorted
 _COUNTS = np.array([len(bins) for bins in _VALLEYS + _PEAKS])
 _STARTS = np.cumsum(_COUNTS) - _COUNTS
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """The power spectra of some frames, float64 [frames, BINS], and what more than one family needs of them."""
+    """Power spectra, float64 [frames, BINS], and what several families derive from them, computed once."""
 
     power: Array
 
     @cached_property
     def log_mel(self) -> Array:
-        """Decibels in 40 mel bands."""
+        """Level in 40 mel bands, dB: float64 [frames, MELS]."""
         return decibels(np.concatenate([self.power[:, bins] @ bank for bins, bank in _MEL_PARTS], axis=1))
 
     @cached_property
     def chroma(self) -> Array:
-        """Power in 12 pitch classes, the strongest being 1; silence has none."""
+        """Power in 12 pitch classes, relative to the strongest: float64 [frames, 12]. Silence is all zeros."""
         power = self.power @ CHROMA_BANK
         chroma: Array = power / _length(power.max(axis=1, keepdims=True))
         return chroma
 
 
 def decibels(power: Array) -> Array:
-    """10 log10 of a power, no lower than that of ``AMIN``; no reference, no maximum of the clip."""
+    """10 log10 of a power of at least ``AMIN``: dB relative to 1, whatever the clip's maximum."""
     level: Array = DECIBELS * np.log(np.maximum(power, AMIN))
     return level
 
 
 def mfcc(spectrum: Spectrum) -> Array:
-    """All 40 coefficients of the log-mel spectrum's DCT."""
+    """All 40 coefficients of the log-mel spectrum's DCT: float64 [frames, MELS]."""
     coefficients: Array = spectrum.log_mel @ DCT
     return coefficients
 
 
 def contrast(spectrum: Spectrum) -> Array:
-    """Decibels between the mean magnitudes of the strongest and of the weakest few bins of each octave band."""
+    """Spectral contrast, dB: strongest over weakest bins of each octave band, float64 [frames, bands]."""
     ordered = spectrum.power.astype(np.float32)  # sorts twice as fast
     for band, _ in CONTRAST_BANDS:
         ordered[:, band].sort(axis=1)
@@ -100,24 +100,24 @@ def contrast(spectrum: Spectrum) -> Array:
 
 
 def tonnetz(spectrum: Spectrum) -> Array:
-    """Chroma, summing to 1, on the circles of fifths, minor and major thirds."""
+    """Chroma, summing to 1, on the circles of fifths, minor and major thirds: float64 [frames, 6]."""
     chroma = spectrum.chroma
     positions: Array = chroma / _length(chroma.sum(axis=1, keepdims=True)) @ TONNETZ
     return positions
 
 
 def _length(norm: Array) -> Array:
-    """What to divide by: silence is left as it is."""
+    """The divisor: 1 for silence, so that it stays as it is."""
     norm[norm < SMALLEST] = 1
     return norm
 
 
 @dataclass(frozen=True)
 class Family:
-    """Features that belong together: what each is called, how to compute them, and whether they describe tone.
+    """Features that belong together: their names, how to compute them, and whether they are tonal.
 
-    ``compute`` maps a spectrum to float64 [frames, len(names)]. Of tonal features the pooled profile keeps more than
-    the mean.
+    ``compute`` maps a spectrum to float64 [frames, len(names)]. Of tonal features the pooled profile keeps standard
+    deviation, minimum and maximum, of the others only the mean.
     """
 
     names: tuple[str, ...]
@@ -128,6 +128,9 @@ class Family:
 _PITCH_CLASSES = ("c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_sharp", "a", "a_sharp", "b")
 _CONTRAST_EDGES = (0, *(round(CONTRAST_FMIN) * 2**octave for octave in range(CONTRAST_OCTAVES)))
 _CIRCLES = ("fifth_x", "fifth_y", "minor_x", "minor_y", "major_x", "major_y")
+
+SPEECH = "speech"
+"""What a pretrained network hears beyond the others."""
 
 _FAMILIES = {
     "mfcc": Family(tuple(f"mfcc_{i}" for i in range(MELS)), mfcc, tonal=False),
@@ -150,34 +153,48 @@ _PARAMETERS: dict[str, object] = {
     "contrast": {"fmin": CONTRAST_FMIN, "octaves": CONTRAST_OCTAVES, "quantile": CONTRAST_QUANTILE},
     "tonnetz": {"from": "chroma", "norm": 1},
     "prosody": prosody.SPECIFICATION,
+    SPEECH: log_mel.SPECIFICATION,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Some of the families, in order: the columns of a frame. A bundle says which one it was trained on."""
+    """An ordered selection of families: the columns of a frame. A bundle names the one that it was trained on."""
 
     families: tuple[str, ...]
+    speech: int = 0
+    """Columns of the family ``speech``, the last, which a bundle's encoder computes; 0 without it."""
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.families if name not in _FAMILIES]
-        if unknown or len(set(self.families)) < len(self.families):
-            raise ValueError(f"families must be different ones of {', '.join(_FAMILIES)}, not {list(self.families)}")
+        if self.speech < 0 or (SPEECH in self.families) != (self.speech > 0) or SPEECH in self.families[:-1]:
+            raise ValueError(
+                f"the family {SPEECH} comes last and has columns, not {self.speech} in {list(self.families)}"
+            )
+        known = self.hand_made
+        if any(name not in _FAMILIES for name in known) or len(set(known)) < len(known):
+            raise ValueError(f"families must be different ones of {', '.join(_FAMILIES)}, not {list(known)}")
+
+    @cached_property
+    def hand_made(self) -> tuple[str, ...]:
+        """The families that are computed here."""
+        return self.families[:-1] if self.speech else self.families
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Every column's name."""
-        return tuple(name for family in self.families for name in _FAMILIES[family].names)
+        """The name of each column."""
+        own = tuple(name for family in self.hand_made for name in _FAMILIES[family].names)
+        return (*own, *(f"{SPEECH}_{place}" for place in range(self.speech)))
 
     @cached_property
     def places(self) -> dict[str, slice]:
-        """Where each family's columns are."""
-        ends = accumulate((len(_FAMILIES[family].names) for family in self.families), initial=0)
+        """The columns of each family."""
+        widths = [self.speech if family == SPEECH else len(_FAMILIES[family].names) for family in self.families]
+        ends = accumulate(widths, initial=0)
         return {family: slice(*ends) for family, ends in zip(self.families, pairwise(ends), strict=True)}
 
     @cached_property
     def specification(self) -> dict[str, object]:
-        """What a model was trained on, as JSON values: a device that computes otherwise refuses the bundle."""
+        """The definition as JSON values. A device whose definition differs refuses a bundle."""
         return {
             "version": 1,
             "sample_rate": SAMPLE_RATE,
@@ -187,17 +204,17 @@ class FeatureSet:
             "padding": "zeros, centred",
             "decibels": {"amin": AMIN, "reference": 1.0, "top_db": None},
             **{family: _PARAMETERS[family] for family in self.families},
-            "families": {family: len(_FAMILIES[family].names) for family in self.families},
-            "tonal": [family for family in self.families if _FAMILIES[family].tonal],
+            "families": {family: place.stop - place.start for family, place in self.places.items()},
+            "tonal": [family for family in self.hand_made if _FAMILIES[family].tonal],
         }
 
 
 FIVE = FeatureSet(("mfcc", "mel", "chroma", "contrast", "tonnetz"))
-"""The 105 features that are librosa's."""
+"""The 105 features of librosa."""
 SIX = FeatureSet((*FIVE.families, "prosody"))
-"""All 110: those first, then prosody."""
+"""All 110: the 105 of ``FIVE``, then prosody."""
 LOG_MEL = FeatureSet(("mel",))
-"""The log-mel spectrum alone, as pictures show it."""
+"""The log-mel spectrum alone, for pictures."""
 
 NAMES, COUNT, FAMILIES, SPECIFICATION = FIVE.names, len(FIVE.names), FIVE.places, FIVE.specification
 
@@ -209,24 +226,24 @@ POOLED_NAMES: tuple[str, ...] = (
 
 
 def frames(samples: Samples, chosen: FeatureSet = FIVE) -> NDArray[np.float32]:
-    """The features of a whole clip.
+    """The hand-made features of a whole clip.
 
     ``samples`` are mono at 16 kHz: floating point in -1..1, or int16 [n]. Returns float32
-    [1 + n // HOP_SAMPLES, len(chosen.names)]; frame i is centred on sample i * HOP_SAMPLES, and what lies outside the
-    clip is zero.
+    [1 + n // HOP_SAMPLES, hand-made columns]; frame i is centred on sample i * HOP_SAMPLES. Samples outside the clip
+    are zero.
     """
     return _analyse(_checked(samples), -PADDING, 1 + len(samples) // HOP_SAMPLES, chosen)
 
 
 class FrameStream:
-    """The same frames as of the whole clip, from pieces of any size."""
+    """The frames of a clip that comes in pieces of any size; they equal those of the whole clip."""
 
     def __init__(self, chosen: FeatureSet = FIVE) -> None:
         self._chosen = chosen
         self._pending = np.zeros(PADDING)
 
     def push(self, samples: Samples) -> NDArray[np.float32]:
-        """The frames whose last sample has now come: float32 [0 or more, features]."""
+        """The frames that ``samples`` completes: float32 [0 or more, features]."""
         pending = np.concatenate([self._pending, _checked(samples) * full_scale(samples)])
         result = _analyse(pending, 0, max(0, 1 + (len(pending) - WINDOW_SAMPLES) // HOP_SAMPLES), self._chosen)
         self._pending = pending[len(result) * HOP_SAMPLES :].copy()
@@ -258,12 +275,13 @@ def _checked(samples: Samples) -> Samples:
 
 def _analyse(samples: Samples, begin: int, count: int, chosen: FeatureSet) -> NDArray[np.float32]:
     """``count`` frames, the first from sample ``begin`` on."""
-    result = np.empty((count, len(chosen.names)), np.float32)
+    result = np.empty((count, len(chosen.names) - chosen.speech), np.float32)
     start = 0
     for power in power_spectra(samples, begin, count):
         spectrum = Spectrum(power)
         rows = result[start : start + len(power)]
-        for name, place in chosen.places.items():
+        for name in chosen.hand_made:
+            place = chosen.places[name]
             rows[:, place] = _FAMILIES[name].compute(spectrum)
         start += len(power)
     return result

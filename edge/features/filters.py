@@ -1,12 +1,12 @@
-"""The fixed matrices between a power spectrum and its features, after the definitions that librosa 0.11 follows."""
+"""The constant matrices from a power spectrum to its features, as librosa 0.11 defines them."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 PITCH_CLASSES = 12
-A0 = 27.5  # Hz: four octaves below concert pitch, where chroma counts its semitones from
-CHROMA_CENTRE_OCTAVE = 5.0  # octaves above A0: where chroma listens most (880 Hz)
-CHROMA_OCTAVES = 2.0  # standard deviation of that preference
+A0 = 27.5  # Hz, four octaves below concert pitch: semitone 0 of chroma
+CHROMA_CENTRE_OCTAVE = 5.0  # octaves above A0: where chroma has most weight (880 Hz)
+CHROMA_OCTAVES = 2.0  # standard deviation of that weight
 C_ABOVE_A = 3  # semitones
 
 
@@ -41,14 +41,14 @@ def mel_bank(sample_rate: int, window: int, bands: int, fmin: float, fmax: float
 
 
 def trimmed(bank: NDArray[np.float64]) -> tuple[slice, NDArray[np.float64]]:
-    """The bins that a bank [bins, bands] listens to at all, and its weights for them."""
+    """The bins in which a bank [bins, bands] has a weight other than zero, and its weights there."""
     heard = np.flatnonzero(bank.any(axis=1))
     bins = slice(int(heard[0]), int(heard[-1]) + 1)
     return bins, np.ascontiguousarray(bank[bins])
 
 
 def dct(size: int) -> NDArray[np.float64]:
-    """The orthonormal DCT-II as a matrix to multiply rows with: float64 [size, size], one column per coefficient."""
+    """The orthonormal DCT-II as a matrix for rows: float64 [size, size], one column per coefficient."""
     position, order = np.arange(size)[:, None] + 0.5, np.arange(size)
     matrix: NDArray[np.float64] = np.cos(np.pi / size * position * order) * np.sqrt(2 / size)
     matrix[:, 0] /= np.sqrt(2)
@@ -56,10 +56,10 @@ def dct(size: int) -> NDArray[np.float64]:
 
 
 def chroma_bank(sample_rate: int, window: int) -> NDArray[np.float64]:
-    """How much of each bin belongs to each of the pitch classes C, C#, ... B, at A = 440 Hz.
+    """The weight of each bin in each of the pitch classes C, C#, ... B, at A = 440 Hz.
 
-    A Gaussian over the distance in semitones, as wide as the bin, each bin's weights of unit length, faded out around
-    the centre octave (Ellis, *Chroma feature analysis and synthesis*, 2007). Returns float64 [bins, 12].
+    A Gaussian over the distance in semitones, as wide as the bin. The weights of a bin have unit length, and fall off
+    around the centre octave (Ellis, *Chroma feature analysis and synthesis*, 2007). Returns float64 [bins, 12].
     """
     hz = np.arange(1, window // 2 + 2) * (sample_rate / window)
     semitones = PITCH_CLASSES * np.log2(hz / A0)
@@ -92,9 +92,9 @@ def contrast_bands(
 ) -> tuple[tuple[slice, int], ...]:
     """The octave bands of spectral contrast: one below ``lowest`` Hz, ``octaves`` above; the last runs to Nyquist.
 
-    Each is a slice of bins and how many of its strongest, and of its weakest, bins count (Jiang et al., 2002). As
-    librosa has it, a band begins one bin below its lower edge and ends one bin early, except the outermost ends, and
-    the count is a share of the band with that last bin.
+    Each is a slice of bins, and how many of its strongest and of its weakest bins are averaged (Jiang et al., 2002). As
+    in librosa, a band begins one bin below its lower edge and ends one bin early, except at the outermost ends. The
+    count is a share of the band with that last bin.
     """
     hz = bin_frequencies(sample_rate, window)
     lower = np.searchsorted(hz, [0, *(lowest * 2.0 ** np.arange(octaves))])

@@ -1,7 +1,7 @@
-"""Pitch, voicing, loudness and the tilt of the spectrum: what a listener calls prosody, from power spectra alone.
+"""Prosody: pitch, voicing, loudness and spectral tilt, from power spectra alone.
 
-The cosine transform of the magnitude spectrum is an autocorrelation of a signal with flattened formants, which takes a
-formant for the pitch less often than that of the power spectrum does (``python -m benchmarks.pitch``).
+The cosine transform of the magnitude spectrum is the autocorrelation of a signal with flattened formants. It takes a
+formant for the pitch less often than that of the power spectrum (``python -m benchmarks.pitch``).
 """
 
 import numpy as np
@@ -15,11 +15,11 @@ Array = NDArray[np.float64]
 NAMES = ("pitch", "voicing", "energy", "alpha_ratio", "hammarberg_index")
 
 PITCH_MIN, PITCH_MAX, PITCH_REFERENCE = 60.0, 500.0, 150.0  # Hz
-PITCH_BAND = 2000.0  # Hz of the spectrum that pitch is sought in: above it lies more noise than voice
+PITCH_BAND = 2000.0  # Hz: the spectrum below is searched for pitch; above is more noise than voice
 OCTAVE_COST = 0.05  # of correlation an octave: of two equal periods the shorter one wins (Boersma, 1993)
 ALPHA_BANDS = ((50.0, 1000.0), (1000.0, 5000.0))  # Hz (Eyben et al., The Geneva minimalistic parameter set, 2016)
 HAMMARBERG_BANDS = ((0.0, 2000.0), (2000.0, 5000.0))  # Hz (the same)
-AMIN = 1e-10  # the power that counts as silence: -100 dB
+AMIN = 1e-10  # power of silence: -100 dB
 
 SPECIFICATION: dict[str, object] = {
     "pitch": {"fmin": PITCH_MIN, "fmax": PITCH_MAX, "reference": PITCH_REFERENCE, "band": PITCH_BAND,
@@ -30,15 +30,15 @@ SPECIFICATION: dict[str, object] = {
 
 _BIN_HZ = SAMPLE_RATE / WINDOW_SAMPLES
 _BINS = round(PITCH_BAND / _BIN_HZ)
-_RATE = SAMPLE_RATE / 2  # of the correlation's lags: twice what its band needs
+_RATE = SAMPLE_RATE / 2  # Hz, of the correlation's lags: twice what its band needs
 _SHORTEST, _LONGEST = int(_RATE / PITCH_MAX), int(_RATE / PITCH_MIN) + 1
 
 
 def _transform() -> Array:
     """Magnitudes [_BINS] to their autocorrelation at the lags [_SHORTEST - 1 .. _LONGEST] and, last, at 0.
 
-    An inverse FFT as a matrix, as few of its lags are asked for. The window's own correlation, which every frame's
-    carries as a factor, is divided out.
+    An inverse FFT as a matrix, since only a few of its lags are needed. The correlation of the window, a factor of
+    every frame's, is divided out.
     """
     lags = np.arange(_SHORTEST - 1, _LONGEST + 1)
     window = np.fft.irfft(np.square(np.abs(np.fft.rfft(WINDOW))))
@@ -55,7 +55,7 @@ _COST = OCTAVE_COST * np.log2(np.arange(_SHORTEST, _LONGEST) / _SHORTEST)
 def pitch(power: Array) -> tuple[Array, Array]:
     """Pitch in Hz and strength of voicing, 0 to 1, of power spectra [frames, bins]: two arrays [frames].
 
-    Where there is no voice the pitch means nothing and the voicing is low; from 0.35 on both can be trusted.
+    Without a voice the pitch means nothing and the voicing is low. From 0.35 on both can be trusted.
     """
     correlation = np.sqrt(power[:, :_BINS]) @ _TRANSFORM
     before, here, after = correlation[:, :-3], correlation[:, 1:-2], correlation[:, 2:-1]
@@ -71,8 +71,8 @@ def pitch(power: Array) -> tuple[Array, Array]:
 def prosody(power: Array) -> Array:
     """The family of power spectra [frames, bins], float64 [frames, len(NAMES)].
 
-    Pitch in octaves from ``PITCH_REFERENCE``, weighted by voicing, so that a frame without voice has none; voicing;
-    energy in dB; the alpha ratio, dB of low over high bands; the Hammarberg index, dB between their highest peaks.
+    Columns: pitch in octaves from ``PITCH_REFERENCE``, weighted by voicing, so that a frame without voice has pitch 0;
+    voicing; energy, dB; alpha ratio, dB of the low over the high band; Hammarberg index, dB between their peaks.
     """
     hertz, voicing = pitch(power)
     energy = power.sum(axis=1)

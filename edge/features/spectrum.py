@@ -1,6 +1,6 @@
 """Power spectra of overlapping windows, in double precision, a block of frames at a time.
 
-In single precision the FFT's own noise, 140 dB below the loudest bin, would fill the valleys between the harmonics.
+In single precision the FFT's rounding noise, 140 dB below the loudest bin, would fill the valleys between harmonics.
 """
 
 import threading
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Samples = NDArray[np.floating] | NDArray[np.int16]
 
-WINDOW_SAMPLES = 1024  # 64 ms at 16 kHz: bins 15.6 Hz apart, so that semitones are apart from about 260 Hz on
-HOP_SAMPLES = 256  # 16 ms: four windows over every sample
+WINDOW_SAMPLES = 1024  # 64 ms at 16 kHz: bins are 15.6 Hz apart, a semitone from about 260 Hz on
+HOP_SAMPLES = 256  # 16 ms: every sample is in four windows
 BINS = WINDOW_SAMPLES // 2 + 1
 WINDOW = 0.5 - 0.5 * np.cos(2 * np.pi / WINDOW_SAMPLES * np.arange(WINDOW_SAMPLES))  # periodic Hann
 
-BLOCK_FRAMES = 64  # computed at a time: 1.4 MB, near the processor, and no product of matrices worth a second thread
+BLOCK_FRAMES = 64  # at a time: 1.4 MB fit into the cache, and no product starts a second thread
 FULL_SCALE = 32768  # of int16
 
 
 class _Buffers(threading.local):
-    """One set for each thread, kept: fresh memory would cost a page fault every 4 kB."""
+    """One set for each thread, reused: fresh memory would cost a page fault for every 4 kB."""
 
     def __init__(self) -> None:
         self.samples = np.empty((BLOCK_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES)
@@ -38,8 +38,8 @@ _buffers = _Buffers()
 def power_spectra(samples: Samples, begin: int, count: int) -> Iterator[Array]:
     """The power of ``count`` frames, the first from sample ``begin`` on, float64 [up to BLOCK_FRAMES, BINS] at a time.
 
-    ``samples`` [n] are floating point in -1..1, or int16; outside of them there is silence. What is yielded is a buffer
-    of this thread, and holds until the next call.
+    ``samples`` [n] are floating point in -1..1, or int16; outside of them there is silence. Each result is a buffer of
+    this thread, valid until the next one.
     """
     for start in range(0, count, BLOCK_FRAMES):
         _load(samples, begin + start * HOP_SAMPLES)
@@ -53,7 +53,7 @@ def wipe() -> None:
 
 
 def full_scale(samples: Samples) -> float:
-    """What to multiply samples by so that the loudest possible is 1."""
+    """The factor that takes samples of this type to a full scale of 1."""
     return 1 / FULL_SCALE if samples.dtype == np.int16 else 1.0
 
 

@@ -1,4 +1,4 @@
-"""What the features are called when a person reads about them: "MFCC 2", "mel 1.2-1.4 kHz", "chroma A", "loudness"."""
+"""Names of the features for people: "MFCC 2", "mel 1.2-1.4 kHz", "chroma A", "loudness"."""
 
 import numpy as np
 
@@ -11,7 +11,9 @@ _STATISTICS = {"mean": "mean of", "std": "spread of", "min": "lowest", "max": "h
 
 
 def words(name: str) -> str:
-    """A name of ``features.SIX.names`` or ``features.POOLED_NAMES`` in words."""
+    """The name for people of one of ``features.SIX.names`` or ``features.POOLED_NAMES``, or of ``speech``."""
+    if name == features.SPEECH:
+        return "speech (what a pretrained network hears)"
     if name in features.SIX.names:
         return _feature(name)
     feature, statistic = name.rsplit("_", 1)
@@ -36,7 +38,7 @@ def _feature(name: str) -> str:
 
 
 def _mel_band(index: int) -> tuple[float, float]:
-    """Where the band's triangle is half as high as its top, in Hz: neighbouring bands then meet."""
+    """Where the band's triangle has half its height, in Hz: so neighbouring bands meet."""
     ends = filters.hz_to_slaney_mel(features.MEL_FMIN), filters.hz_to_slaney_mel(features.MEL_FMAX)
     edges = filters.slaney_mel_to_hz(np.linspace(*ends, features.MELS + 2))[index : index + 3]
     return float(edges[:2].mean()), float(edges[1:].mean())

@@ -1,4 +1,4 @@
-"""The high-water mark: a sequence number beside the database, so that no damage to the one repeats what it gave out."""
+"""The high-water mark: a number beside the database, so that damage to the database never repeats a number."""
 
 import os
 import zlib
@@ -7,7 +7,7 @@ from pathlib import Path
 _LENGTH = 64  # bytes: far below a sector, so that one write is all or nothing
 
 
-class Mark:
+class HighWaterMark:
     """A small file, overwritten in place and made durable, that holds the last number given out."""
 
     def __init__(self, path: Path) -> None:
@@ -34,6 +34,7 @@ class Mark:
         os.fdatasync(self._descriptor)
 
     def close(self) -> None:
+        """Let go of the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,7 +1,6 @@
 """What the journal keeps when it cannot keep everything: pure decisions, oldest first, explanations before events."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 BATCH = 1 / 20  # of what is there goes at a time: one large deletion is cheaper than one for each new event
@@ -19,50 +18,38 @@ class Limits:
 
 @dataclass(frozen=True)
 class Holdings:
-    """What the journal holds: bytes on disk, records, explanations, and records past their age."""
+    """What the journal holds, seen from its oldest record."""
 
     size: int
+    """Bytes on disk."""
     records: int
     explanations: int
+    leading_gap: bool = False
+    """Whether the oldest record is a gap: nothing is gained by making a gap of it alone."""
     expired: int = 0
+    """Records past their age that follow one another from the oldest on, without the leading gap."""
 
 
 @dataclass(frozen=True)
-class Relief:
-    """How many of the oldest explanations and records have to go, and why."""
+class Excess:
+    """How many of the oldest explanations go, or how many of the oldest records become one gap, and why."""
 
     explanations: int = 0
     records: int = 0
     reason: str = ""
 
-    def __bool__(self) -> bool:
-        return self.explanations > 0 or self.records > 0
 
+def excess(holdings: Holdings, limits: Limits) -> Excess | None:
+    """The next thing to drop, or None once everything is within its bounds; ask again after dropping it.
 
-def relief(holdings: Holdings, limits: Limits) -> Relief:
-    """The next thing to drop; ask again after dropping it. False once everything is within its bounds."""
+    It ends: each answer leaves fewer explanations, or fewer records behind the leading gap, than there were.
+    """
+    lead = int(holdings.leading_gap)
     if holdings.expired:
-        return Relief(records=holdings.expired, reason="age")
+        return Excess(records=lead + holdings.expired, reason="age")
     if holdings.size <= limits.size:
-        return Relief()
+        return None
     if holdings.explanations:
-        return Relief(explanations=math.ceil(holdings.explanations * BATCH), reason="space")
-    return Relief(records=math.ceil(holdings.records * BATCH), reason="space")
-
-
-def missing(held: Iterable[tuple[int, int]], first: int, last: int) -> list[tuple[int, int]]:
-    """The runs of sequence numbers from ``first`` to ``last`` that none of the ascending spans ``held`` covers."""
-    runs = []
-    expected = first
-    for start, end in held:
-        if start > expected:
-            runs.append((expected, min(start - 1, last)))
-        expected = max(expected, end + 1)
-    if expected <= last:
-        runs.append((expected, last))
-    return [(start, end) for start, end in runs if start <= end]
-
-
-def joined(reasons: Iterable[str]) -> str:
-    """One reason for a gap that several gaps have become part of."""
-    return ", ".join(sorted({part for reason in reasons if reason for part in reason.split(", ")}))
+        return Excess(explanations=math.ceil(holdings.explanations * BATCH), reason="space")
+    behind = holdings.records - lead
+    return Excess(records=lead + math.ceil(behind * BATCH), reason="space") if behind > 0 else None

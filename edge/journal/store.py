@@ -1,14 +1,14 @@
 """The journal's database: SQLite in WAL mode, where what has been committed outlasts a power cut."""
 
 import contextlib
-import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edge.journal.records import Record, gap_of
-from edge.journal.retention import Holdings, Relief, joined
+from edge.files import sync_folder
+from edge.journal.records import Record, events_in, merged
+from edge.journal.retention import Excess, Holdings
 
 SUFFIXES = ("", "-wal")  # of the files that make up the database
 _WAL_PAGES = 64  # after so many the log is written back, and starts over
@@ -26,7 +26,7 @@ _SELECT = """
 SELECT seq, from_seq, stored_s, reason, records.body, records.checksum, explanations.body, explanations.checksum
 FROM records LEFT JOIN explanations USING (seq)
 """
-_EXPIRED = "SELECT count(*) FROM (SELECT stored_s FROM records ORDER BY seq LIMIT 1000) WHERE stored_s < ?"
+_FIRST_BEHIND = "WHERE seq > ? ORDER BY seq LIMIT 1"
 
 
 class DamagedError(Exception):
@@ -34,10 +34,12 @@ class DamagedError(Exception):
 
 
 class Store:
-    """Records in order of their numbers. Raises sqlite3.Error when the disk fails, DamagedError when it lied."""
+    """Records in order of their numbers, of which each begins where the one before it ends.
+
+    Raises sqlite3.Error when the disk fails, DamagedError when it does not hold what was written.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
         try:
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")  # no shared memory file, which a full disk would break
@@ -49,9 +51,9 @@ class Store:
             if self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise DamagedError("quick_check fails")
             self._db.executescript(_SCHEMA)
-            self._records = sum(1 for _ in self._rows(_SELECT + "ORDER BY seq"))  # looks at every checksum once
+            self._records = self._checked_count()
             self._explanations = self._one("SELECT count(*) FROM explanations")
-            _synchronise(path.parent)
+            sync_folder(path.parent)
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise _told_apart(error) from error
@@ -62,10 +64,8 @@ class Store:
     @property
     def last(self) -> int:
         """The highest number ever stored, also when its record is gone; 0 at the beginning."""
-        try:
+        with self._reading():
             return int(self._one("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'records'"))
-        except sqlite3.DatabaseError as error:
-            raise _told_apart(error) from error
 
     @property
     def count(self) -> int:
@@ -78,65 +78,82 @@ class Store:
         with self._reading():
             return float(self._one("SELECT coalesce(max(stored_s), 0.0) FROM records"))
 
-    def keys(self) -> list[tuple[int, bool]]:
-        """Number and kind (gap or not) of every record."""
-        with self._reading():
-            return [(seq, bool(reason)) for seq, reason in self._db.execute("SELECT seq, reason FROM records")]
-
     def read(self, after: int, count: int) -> list[Record]:
-        """The first ``count`` records behind number ``after``."""
-        return list(self._rows(_SELECT + "WHERE seq > ? ORDER BY seq LIMIT ?", after, count))
+        """The first ``count`` records behind number ``after``; of a gap that begins before it, what is behind it."""
+        found = self._rows(_SELECT + "WHERE seq > ? ORDER BY seq LIMIT ?", after, count)
+        return [record.behind(after) for record in found]
 
-    def write(self, add: Iterable[Record] = (), remove: Iterable[tuple[int, bool]] = ()) -> None:
-        """Add records and remove those with the given number and kind (gap or not), durably, all or nothing."""
+    def write(self, records: Sequence[Record], delivered: int) -> None:
+        """Bring the database up to date, durably, all or nothing.
+
+        ``records`` take the place of whatever is stored from the first of them on; what is stored through the number
+        ``delivered`` goes.
+        """
         with self._transaction():
-            for seq, gap in remove:
-                self._remove("seq = ? AND (reason <> '') = ?", seq, gap)
-            for record in add:
+            if records:
+                self._remove("seq >= ?", records[0].from_seq)
+            torn = [record for record in self._rows(_SELECT + _FIRST_BEHIND, delivered) if record.from_seq <= delivered]
+            self._remove("seq <= ?", torn[0].seq if torn else delivered)
+            rest = [record.behind(delivered) for record in torn]
+            for record in [*rest, *records]:
                 self._insert(record)
 
-    def holdings(self, stored_before_s: float) -> Holdings:
-        """What there is, counting as expired what was stored before the given time."""
+    def holdings(self, expired_before_s: float) -> Holdings:
+        """What there is, counting as expired what was accepted before the given time."""
         with self._reading():
             pages = self._one("PRAGMA page_count") - self._one("PRAGMA freelist_count") + _WAL_PAGES
-            return Holdings(
-                size=pages * self._page_size,
-                records=self._records,
-                explanations=self._explanations,
-                expired=self._one(_EXPIRED, stored_before_s),
+            leading_gap, expired = False, 0
+            oldest = self._db.execute(
+                "SELECT reason <> '', stored_s < ? FROM records ORDER BY seq", (expired_before_s,)
             )
+            for place, (gap, old) in enumerate(oldest):
+                if place == 0 and gap:
+                    leading_gap = True
+                elif old:
+                    expired += 1
+                else:
+                    break
+            return Holdings(pages * self._page_size, self._records, self._explanations, leading_gap, expired)
 
-    def relieve(self, relief: Relief, now_s: float) -> int:
-        """Drop what ``relief`` says, leaving one gap record for the records; returns how many events went."""
+    def drop(self, excess: Excess) -> int:
+        """Drop the oldest explanations, or make one gap of the oldest records; returns how many events went."""
         with self._transaction():
             self._explanations -= self._db.execute(
                 "DELETE FROM explanations WHERE seq IN (SELECT seq FROM explanations ORDER BY seq LIMIT ?)",
-                (relief.explanations,),
+                (excess.explanations,),
             ).rowcount
-            oldest = list(self._rows(_SELECT + "ORDER BY seq LIMIT ?", relief.records))
-            if not oldest:
-                return 0
-            last = oldest[-1].seq
-            self._remove("seq <= ?", last)
-            reason = joined([relief.reason, *(record.reason for record in oldest)])
-            self._insert(gap_of(oldest[0].from_seq, last, now_s, reason))
-            return sum(not record.gap for record in oldest)
+            oldest = self.read(0, excess.records)
+            if oldest:
+                self._remove("seq <= ?", oldest[-1].seq)
+                self._insert(merged(oldest, excess.reason))
+            return events_in(oldest)
 
     def close(self) -> None:
+        """Give the files back; what was written is durable already."""
         with contextlib.suppress(sqlite3.Error):  # a disk that fails has been reported already
             self._db.close()
 
+    def _checked_count(self) -> int:
+        """How many records there are, after a look at each: its checksum, and whether it follows the one before it."""
+        count, end = 0, None
+        for record in self._rows(_SELECT + "ORDER BY seq"):
+            if end is not None and record.from_seq != end + 1:
+                raise DamagedError(f"record {record.seq} does not follow record {end}")
+            count, end = count + 1, record.seq
+        return count
+
     def _insert(self, record: Record) -> None:
-        # Or ignored: a commit whose acknowledgement failed may have reached the disk all the same.
-        self._records += self._db.execute(
-            "INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?, ?, ?)",
+        self._db.execute(
+            "INSERT INTO records(seq, from_seq, stored_s, reason, body, checksum) VALUES (?, ?, ?, ?, ?, ?)",
             (record.seq, record.from_seq, record.stored_s, record.reason, record.body, record.checksum()),
-        ).rowcount
+        )
+        self._records += 1
         if record.explanation is not None:
-            self._explanations += self._db.execute(
-                "INSERT OR IGNORE INTO explanations VALUES (?, ?, ?)",
+            self._db.execute(
+                "INSERT OR REPLACE INTO explanations(seq, body, checksum) VALUES (?, ?, ?)",
                 (record.seq, record.explanation, zlib.crc32(record.explanation)),
-            ).rowcount
+            )
+            self._explanations += 1
 
     def _remove(self, condition: str, *values: object) -> None:
         explained = f"DELETE FROM explanations WHERE seq IN (SELECT seq FROM records WHERE {condition})"  # noqa: S608
@@ -149,6 +166,7 @@ class Store:
                 yield _checked(row)
 
     def _one(self, query: str, *values: object) -> int:
+        """The one value that a query finds."""
         (value,) = self._db.execute(query, values).fetchone()
         return value  # type: ignore[no-any-return]
 
@@ -206,15 +224,7 @@ def _checked(row: tuple[int, int, float, str, bytes, int, bytes | None, int | No
 def _told_apart(error: sqlite3.DatabaseError) -> Exception:
     """DamagedError where the file is damaged; the error itself where the disk is full, read-only or failing."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    # A query that the schema does not fit is damage too: nobody else writes this schema.
-    damaged = code in (_CORRUPT, _NOT_A_DATABASE) or type(error) in (sqlite3.DatabaseError, sqlite3.NotSupportedError)
-    return DamagedError(str(error)) if damaged or "no such" in str(error) else error
-
-
-def _synchronise(folder: Path) -> None:
-    """Make the names of new files outlast a power cut (fsync(2), notes)."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    lied = type(error) in (sqlite3.DatabaseError, sqlite3.NotSupportedError, sqlite3.IntegrityError)
+    # A query that the schema does not fit is damage too, or another version's: nobody else writes this schema.
+    misfit = any(words in str(error) for words in ("no such", "column"))
+    return DamagedError(str(error)) if code in (_CORRUPT, _NOT_A_DATABASE) or lied or misfit else error

@@ -8,13 +8,14 @@ utterance's weight. It holds no audio, no label and no identity.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edge import files
 
 Floats = NDArray[np.float32]
 Values = TypeVar("Values", bound=Any)  # numpy's arrays on the device, torch's tensors in training
@@ -57,6 +58,9 @@ class Adaptation:
     embedding_statistics: Floats
     """The same two for the embedding [2, embedding], which the network applies itself."""
 
+    weight: float = 0.0
+    """Utterances that the history is worth."""
+
     def __call__(self, scaled: Floats) -> Floats:
         """Scaled frames [time, features] as deviations from this source's mean, float32 of the same shape."""
         return ((scaled - self.shift) / self.scale).astype(np.float32)
@@ -95,14 +99,14 @@ class Adapter:
         """The adapter as it is now, whatever is learnt later."""
         shift, scale = normalisation(np.full(1, self.weight, np.float32), self.mean, self.square, self.settings.prior)
         embedding_statistics = np.stack([shift[self.features :], scale[self.features :]])
-        return Adaptation(shift[: self.features], scale[: self.features], embedding_statistics)
+        return Adaptation(shift[: self.features], scale[: self.features], embedding_statistics, self.weight)
 
     def apply(self, scaled: Floats) -> Floats:
         """One utterance's scaled frames [time, features] as deviations from this source's mean."""
         return self.snapshot()(scaled)
 
     def save(self, path: Path, bundle: str) -> None:
-        """Writes the history as JSON with the ``bundle``'s hash, whole or not at all."""
+        """Writes the history as JSON with the ``bundle``'s hash, whole or not at all. Raises OSError."""
         state = {
             "format": FORMAT,
             "bundle": bundle,
@@ -111,12 +115,7 @@ class Adapter:
             "mean": [round(float(value), 6) for value in self.mean],
             "square": [round(float(value), 6) for value in self.square],
         }
-        partial = path.with_suffix(path.suffix + ".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        files.replace(path, json.dumps(state).encode(), 0o600)
 
     def load(self, path: Path, bundle: str) -> bool:
         """Takes up a saved history; ``False``, and a fresh start, where it is absent, damaged or another bundle's."""

@@ -12,10 +12,10 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from edge.errors import BundleError
-from edge.features import POOLED_NAMES, FeatureSet
-from edge.model import swap
+from edge.features import POOLED_NAMES, SPEECH, FeatureSet, log_mel
+from edge.model import swap, weights
+from edge.model.calibration import Calibration
 from edge.model.runtime import Session, attempt, open_session
-from edge.vad import weights
 
 Floats = NDArray[np.float32]
 
@@ -26,11 +26,14 @@ MANIFEST = "bundle.json"
 MODEL, COALITIONS = "model.onnx", "coalitions.onnx"
 STATISTICS_INPUT = "usual"
 """The graphs' optional input: shift and scale [2, embedding] that are taken out of the embedding (``Adaptation``)."""
-SCALER, ENCODER, CARD = "scaler.json", "encoder.json", "MODEL_CARD.md"
-_REQUIRED, _ALLOWED = {MODEL, SCALER, ENCODER, CARD}, {MODEL, COALITIONS, SCALER, ENCODER, CARD}
+SCALER, LABELS, CARD = "scaler.json", "encoder.json", "MODEL_CARD.md"
+ENCODER = "encoder.onnx"
+"""What hears the family ``speech``: not to be taken for scikit-learn's label encoder, ``encoder.json``."""
+_REQUIRED, _ALLOWED = {MODEL, SCALER, LABELS, CARD}, {MODEL, COALITIONS, ENCODER, SCALER, LABELS, CARD}
 
 _CANARY_FRAMES = 48
 _CANARY_TOLERANCE = 1e-2  # in logits: processors round apart by far less, a miscalculation is far more
+_ENCODER_TOLERANCE = 0.25  # in standard deviations: 8-bit products round differently on processors without them
 
 Decoded = TypeVar("Decoded")
 Ports: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -51,8 +54,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     temperature: Annotated[float, Meta(gt=0)]
     threshold: Annotated[float, Meta(ge=0, le=1)]
     """Confidence below which the emotion is uncertain."""
+    calibration: Calibration | None = None
+    """How the confidence depends on what can be measured of an utterance; without it on ``temperature`` alone."""
     canary: list[float]
     """Logits of ``canary_input``, as the workstation computed them."""
+    encoder_canary: list[float] = []
+    """The encoder's last frame for ``encoder_canary_input``, in scaled columns, likewise."""
     files: dict[str, str] = {}
     """sha256 of every other file, in hexadecimal."""
     card: dict[str, object] = {}
@@ -94,6 +101,8 @@ class Bundle:
     model: Session
     coalitions: Session | None
     """Logits of many coalitions of families for the price of one first layer; only for the profile ``frames``."""
+    encoder: Session | None
+    """Log-mel to the columns of the family ``speech``; only for a bundle that has it."""
     features: FeatureSet
     """The columns of the raw frames that it wants."""
     embedding: int
@@ -128,10 +137,10 @@ class Bundle:
         content = _read(path, MANIFEST)
         manifest = _manifest(content, path / MANIFEST)
         files = {name: _read(path, name, digest) for name, digest in manifest.files.items()}
-        labels = _labels(files[ENCODER], path / ENCODER)
+        labels = _labels(files[LABELS], path / LABELS)
         chosen = feature_set(manifest.feature_specification)
         scaler = _scaler(files[SCALER], path / SCALER, input_names(manifest.profile, chosen))
-        graphs = {name: _graph(files[name], path / name) for name in (MODEL, COALITIONS) if name in files}
+        graphs = {name: _graph(files[name], path / name) for name in (MODEL, COALITIONS, ENCODER) if name in files}
         bundle = cls(
             path=path,
             digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
@@ -140,6 +149,7 @@ class Bundle:
             scaler=scaler,
             model=graphs[MODEL],
             coalitions=graphs.get(COALITIONS),
+            encoder=graphs.get(ENCODER),
             features=chosen,
             embedding=_embedding(graphs[MODEL]),
         )
@@ -151,7 +161,10 @@ class Bundle:
 def feature_set(specification: Mapping[str, object]) -> FeatureSet:
     """The families that a feature specification names; ValueError for one that this affectd does not compute."""
     families = specification.get("families")
-    return FeatureSet(tuple(families) if isinstance(families, dict) else ())
+    if not isinstance(families, dict):
+        return FeatureSet(())
+    width = families.get(SPEECH, 0)
+    return FeatureSet(tuple(families), width if isinstance(width, int) else 0)
 
 
 def input_names(profile: Literal["frames", "pooled"], chosen: FeatureSet) -> tuple[str, ...]:
@@ -167,21 +180,34 @@ def canary_input(profile: Literal["frames", "pooled"], chosen: FeatureSet) -> Fl
     return wave
 
 
+def encoder_canary_input() -> Floats:
+    """The log-mel on which an encoder is tried: float32 [1, 80, time], as loud as speech."""
+    shape = (1, log_mel.BANDS, 2 * _CANARY_FRAMES)
+    wave: Floats = (0.5 + 0.5 * np.sin(np.arange(np.prod(shape)) * 0.7)).reshape(shape).astype(np.float32)
+    return wave
+
+
 def write(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
-    """Write a bundle, hashes added to the manifest, verify it and swap it in for whatever ``target`` held."""
+    """Write a bundle, hashes added to the manifest, verify it and swap it in for whatever ``target`` held.
+
+    ``target`` becomes a plain folder, unless it is a link already. BundleError leaves it as it was.
+    """
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     document = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, files=hashes)))
     return _swap_in({**files, MANIFEST: document + b"\n"}, target)
 
 
 def install(source: Path, target: Path) -> Bundle:
-    """Copy the bundle ``source`` to ``target``, whole and tried, or leave ``target`` as it was."""
+    """Copy the bundle ``source`` to ``target``, whole and tried; BundleError leaves ``target`` as it was.
+
+    ``target`` becomes a link to the copy, so that the next one is switched in by one rename.
+    """
     bundle = Bundle.load(source)
-    return _swap_in({name: _read(source, name) for name in (MANIFEST, *bundle.manifest.files)}, target)
+    return _swap_in({name: _read(source, name) for name in (MANIFEST, *bundle.manifest.files)}, target, link=True)
 
 
-def _swap_in(files: Mapping[str, bytes], target: Path) -> Bundle:
-    swap.replace_folder(target, files, Bundle.load)
+def _swap_in(files: Mapping[str, bytes], target: Path, *, link: bool = False) -> Bundle:
+    swap.replace_folder(target, files, Bundle.load, link=link)
     return Bundle.load(target)
 
 
@@ -235,7 +261,8 @@ def _manifest(content: bytes, path: Path) -> Manifest:
             f"{path} was trained on other features than this affectd computes (`{key}` is {trained.get(key)}, "
             f"here {own.get(key)}): export a bundle with this version, or install the version that made it"
         )
-    if not np.isfinite([manifest.temperature, manifest.threshold, *manifest.canary]).all():
+    numbers = [manifest.temperature, manifest.threshold, *manifest.canary, *manifest.encoder_canary]
+    if not np.isfinite(numbers).all() or not (manifest.calibration is None or manifest.calibration.is_sound()):
         raise BundleError(f"{path} holds a number that is not finite: export the bundle again")
     return manifest
 
@@ -295,6 +322,15 @@ def _check_ports(bundle: Bundle) -> None:
         _check_session(bundle.coalitions, bundle.path / COALITIONS, masked, logits)
         if _embedding(bundle.coalitions) != bundle.embedding:
             raise BundleError(f"{bundle.path / COALITIONS} has another embedding than {MODEL}: export the bundle again")
+    width = bundle.features.speech
+    if bundle.encoder:
+        heard: Ports = {"speech": (0, 0, width)}
+        _check_session(bundle.encoder, bundle.path / ENCODER, {"log_mel": (0, log_mel.BANDS, 0)}, heard)
+    if (bundle.encoder is None) != (width == 0):
+        raise BundleError(
+            f"{bundle.path} has {width} columns of the family {SPEECH} and {'no' if width else 'an'} {ENCODER}: "
+            "the two do not fit, export the bundle again"
+        )
 
 
 def _check_session(session: Session, path: Path, inputs: Ports, outputs: Ports) -> None:
@@ -333,3 +369,18 @@ def _check_canary(bundle: Bundle) -> None:
                 f"{bundle.path / file} computes other logits here than where it was exported: "
                 "install another release of onnxruntime, or export the bundle again"
             )
+    if bundle.encoder:
+        _check_encoder_canary(bundle, bundle.encoder)
+
+
+def _check_encoder_canary(bundle: Bundle, encoder: Session) -> None:
+    path = bundle.path / ENCODER
+    columns = attempt(encoder, "speech", {"log_mel": encoder_canary_input()}, str(path))[0, -1]
+    place = bundle.features.places[SPEECH]
+    scaled = (columns - bundle.scaler.mean[place]) / bundle.scaler.scale[place]
+    expected = np.array(bundle.manifest.encoder_canary, np.float32)
+    if scaled.shape != expected.shape or not np.abs(scaled - expected).max() < _ENCODER_TOLERANCE:
+        raise BundleError(
+            f"{path} computes other columns here than where it was exported: "
+            "install another release of onnxruntime, or export the bundle again"
+        )

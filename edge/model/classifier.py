@@ -9,6 +9,7 @@ from edge import features
 from edge.events.event import UNCERTAIN
 from edge.model.adapter import Adaptation
 from edge.model.bundle import STATISTICS_INPUT, Bundle
+from edge.model.calibration import measures
 
 Floats = NDArray[np.float32]
 
@@ -79,7 +80,7 @@ class Classifier:
         embedding: Floats = _NONE,
     ) -> Prediction:
         """What the network's ``logits`` [classes] on an utterance amount to; the other arguments as in ``predict``."""
-        probabilities = softmax(logits.astype(np.float64) / self.bundle.temperature)
+        probabilities = softmax(logits.astype(np.float64) * self._inverse_temperature(frames, adaptation, embedding))
         best = int(np.argmax(probabilities))
         return Prediction(
             label=self.bundle.labels[best],
@@ -92,6 +93,15 @@ class Classifier:
             attention=attention,
             embedding=embedding,
         )
+
+    def _inverse_temperature(self, frames: Floats, adaptation: Adaptation | None, embedding: Floats) -> float:
+        """How far the logits are to be believed: by what can be measured, where the bundle says how."""
+        calibration, levels = self.bundle.manifest.calibration, self.bundle.features.places.get("mel")
+        if calibration is None or levels is None:
+            return 1 / self.bundle.temperature
+        history = adaptation.weight if adaptation else 0.0
+        measured = measures(frames[:, levels], embedding if len(embedding) else None, history)
+        return float(calibration.inverse_temperatures(measured[None])[0])
 
     def scaled(self, frames: Floats) -> Floats:
         """Raw frames [time, features] in the bundle's profile and scale: the same shape, or [1, 180] when pooled."""

@@ -26,7 +26,7 @@ def _password(settings: MqttSettings) -> str | None:
     if path is None or (path is credential and not path.exists()):
         return None
     try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
+        return path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise AffectdError(
             f"the broker's password cannot be read from {path} ({error}): see mqtt.password_file"

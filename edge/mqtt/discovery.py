@@ -4,6 +4,7 @@ https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -36,8 +37,60 @@ def discovery(topics: Topics, labels: Sequence[str], prefix: str) -> Message:
 
 
 def discovery_topic(node: str, prefix: str) -> str:
-    """Where Home Assistant looks for the device."""
+    """Where Home Assistant looks for the device; the name says whose it is, and access lists can name the node."""
+    return f"{prefix}/device/affectd/{node}/config"
+
+
+def former_discovery_topic(node: str, prefix: str) -> str:
+    """Where earlier versions announced the device: a name that another program may use as well."""
     return f"{prefix}/device/{node}/config"
+
+
+def withdrawal(former_topic: str) -> list[Message]:
+    """What takes a former announcement back, so that entities keep their names once the device is announced again.
+
+    https://www.home-assistant.io/integrations/mqtt/#migration-from-single-component-to-device-based-discovery
+    """
+    return [Message(former_topic, b'{"migrate_discovery":true}', retain=False), Message(former_topic, b"")]
+
+
+def is_ours(discovery_payload: bytes) -> bool:
+    """Whether what lies on a discovery topic was announced by affectd."""
+    try:
+        return msgspec.json.decode(discovery_payload, type=_Announced).origin.name == "affectd"
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def birth_topic(prefix: str) -> str:
+    """Where Home Assistant says that it has started."""
+    return f"{prefix}/status"
+
+
+@dataclass(frozen=True)
+class TopicList:
+    """Every topic that a daemon uses, for those who look after the broker's access list."""
+
+    published: tuple[str, ...]
+    subscribed: tuple[str, ...]
+
+
+def every_topic(topics: Topics, prefix: str, *, announced: bool) -> TopicList:
+    """All that the daemon publishes and subscribes to; ``announced``: it tells Home Assistant of its entities."""
+    discovery_topics = (discovery_topic(topics.node, prefix),) if announced else ()
+    former = (former_discovery_topic(topics.node, prefix),) if announced else ()
+    return TopicList(
+        published=(*topics.publications(), *discovery_topics),
+        subscribed=(*topics.subscriptions(), birth_topic(prefix), *former),
+    )
+
+
+class _Origin(msgspec.Struct):
+    name: str
+
+
+class _Announced(msgspec.Struct):
+    origin: _Origin
 
 
 def _entities(topics: Topics, labels: Sequence[str]) -> dict[str, Entity]:

@@ -45,10 +45,14 @@ def receive_maximum(connack: Properties | None) -> int:
     return int(getattr(connack, "ReceiveMaximum", 65_535))
 
 
-def incoming(message: MQTTMessage) -> Incoming:
-    """What arrived, as the rest of affectd sees it."""
+def incoming(message: MQTTMessage) -> Incoming | None:
+    """What arrived, as the rest of affectd sees it; None where its topic is not UTF-8: it is none of ours."""
+    try:
+        topic = message.topic
+    except UnicodeDecodeError:
+        return None
     return Incoming(
-        topic=message.topic,
+        topic=topic,
         payload=bytes(message.payload),
         retained=message.retain,
         response_topic=getattr(message.properties, "ResponseTopic", None),

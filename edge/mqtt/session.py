@@ -1,37 +1,40 @@
 """One connection to the broker, from CONNECT to its end."""
 
-import logging
 import select
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt import MQTTException
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge import log
 from edge.config import MqttSettings
 from edge.events.delivery import Delivery
 from edge.mqtt import properties
-from edge.mqtt.credentials import authenticate
-from edge.mqtt.outbox import Key, Outbox
+from edge.mqtt.opening import CONNECT_TIMEOUT_S, IN_FLIGHT, Opener, close
+from edge.mqtt.outbox import Outbox, Sendable
+from edge.mqtt.refusals import Action, Refusals
 from edge.mqtt.topics import Incoming, Message
-from edge.mqtt.wakeup import Wakeup
+from edge.mqtt.waker import Waker
 
-CONNECT_TIMEOUT_S = 10.0  # for TCP and TLS, then again for CONNACK
 MQTT5_TIMEOUT_S = 3.0  # for CONNACK: some brokers of 3.1.1 do not answer MQTT 5 at all
 SILENT_KEEPALIVES = 1.5  # without a byte for so long, a connection is dead (MQTT 5, section 3.1.2.10)
-IN_FLIGHT = 16  # unacknowledged messages at a time; under paho's own limit, so that paho never queues
+LISTEN_S = 1.0  # at most, for what the broker keeps on the topics subscribed to
 FLUSH_S = 5.0  # how long a clean stop waits for acknowledgements
 
-_TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1
-_UNSUPPORTED_VERSION = 132  # MQTT 5, section 3.2.2.2; paho maps 3.1.1's code 1 to it
+_QUIET_S = 0.01  # without a byte for so long, the broker has sent what it keeps
 
-_logger = logging.getLogger("affectd")
+_TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1
+_NOT_AUTHORISED = 135  # MQTT 5, section 3.4.2.1
+_UNSUPPORTED_VERSION = 132  # MQTT 5, section 3.2.2.2; paho maps 3.1.1's code 1 to it
+# What paho raises for bytes that are no MQTT. Its callbacks only take notes, so that no fault of ours is among them.
+_NO_MQTT = (MQTTException, ValueError, IndexError, KeyError, TypeError, struct.error)
 
 
 class RefusedError(Exception):
@@ -42,39 +45,30 @@ class UnsupportedError(Exception):
     """The broker does not speak MQTT 5."""
 
 
+class NotWantedError(Exception):
+    """The daemon stops before the connection is open."""
+
+
 @dataclass(frozen=True)
 class Conversation:
     """What is said on every connection.
 
-    ``greeting`` returns the retained topics as they are at that moment, so that nothing retained needs to be queued
-    through an outage; ``online``, what undoes the ``will``, is sent after it; ``envelope`` addresses a delivery of the
-    journal; ``hear`` is given what arrives on the topics of ``subscriptions``, on the connection's thread.
+    ``online``, what undoes the ``will``, is sent after the retained topics; ``envelope`` addresses a delivery of the
+    journal; ``on_message`` is given what arrives on the topics of ``subscriptions``, on the connection's thread.
     """
 
     will: Message
     online: Message
     subscriptions: Sequence[str]
-    greeting: Callable[[], Sequence[Message]]
     envelope: Callable[[Delivery], Message]
-    hear: Callable[[Incoming], None]
+    on_message: Callable[[Incoming], None]
 
 
-def new_client(client_id: str, settings: MqttSettings, *, five: bool) -> paho.Client:
-    """A client of MQTT 5, or 3.1.1, that can log in; AffectdError when a file with credentials is unusable."""
-    client = paho.Client(
-        CallbackAPIVersion.VERSION2,
-        client_id,
-        clean_session=None if five else False,
-        protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
-    )
-    client.connect_timeout = CONNECT_TIMEOUT_S
-    client.max_inflight_messages_set(2 * IN_FLIGHT)
-    authenticate(client, settings)
-    return client
+class BrokerSession:
+    """Sends what the outbox holds and hands on what arrives; used by one thread. ``lost`` says how it ended.
 
-
-class Session:
-    """Sends what the outbox holds and hands on what arrives; used by one thread. ``lost`` says how it ended."""
+    A ``careful`` one has one packet in flight at a time: where the broker hangs up, it is known for which.
+    """
 
     def __init__(
         self,
@@ -82,23 +76,32 @@ class Session:
         settings: MqttSettings,
         conversation: Conversation,
         outbox: Outbox,
-        wakeup: Wakeup,
+        refusals: Refusals,
+        waker: Waker,
         beat: Callable[[], None],
+        *,
+        careful: bool = False,
     ) -> None:
         self._client = client
         self._settings = settings
         self._conversation = conversation
         self._outbox = outbox
-        self._wakeup = wakeup
+        self._refusals = refusals
+        self._waker = waker
         self._beat = beat  # called at every turn: this thread is alive
+        self._careful = careful
         self._five = client.protocol == MQTTProtocolVersion.MQTTv5
-        self._unacknowledged: dict[int, Key | None] = {}
-        self._window = IN_FLIGHT
+        self._unacknowledged: dict[int, Sendable] = {}
+        self._subscribing: dict[int, list[str]] = {}
+        self._arrived: list[paho.MQTTMessage] = []
+        self._window = 1 if careful else IN_FLIGHT
         self._connack: ReasonCode | None = None
-        self._heard_at = time.monotonic()
+        self._last_byte_at = time.monotonic()
         self._leaving = False
+        self._hung_up: ReasonCode | None = None
         self.lost: str | None = None
         self.taken_over = False
+        self.no_mqtt = False  # what arrived could not be read
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -106,29 +109,39 @@ class Session:
         client.on_subscribe = self._on_subscribe
         client.on_socket_open = _at_once
 
-    def open(self, wanted: Callable[[], bool]) -> None:
-        """Connect, while it is ``wanted``; raises OSError, RefusedError or UnsupportedError."""
-        settings, will, five = self._settings, self._conversation.will, self._five
-        self._client.will_set(will.topic, will.payload, will.qos, will.retain, properties.of_will() if five else None)
-        if five:
-            self._client.connect(
-                settings.host,
-                settings.port,
-                settings.keepalive_s,
-                clean_start=False,
-                properties=properties.of_connect(),
-            )
-        else:
-            self._client.connect(settings.host, settings.port, settings.keepalive_s)
+    def open(self, opener: Opener, wanted: Callable[[], bool], *, clean: bool = False) -> None:
+        """Connect and subscribe, while it is ``wanted``; ``clean``: without what the broker holds for us.
+
+        Raises OSError or ValueError where there is no way to the broker, RefusedError, UnsupportedError, and
+        NotWantedError.
+        """
+
+        def go_on() -> bool:
+            self._beat()
+            return wanted()
+
+        if not opener.open(self._client, self._conversation.will, go_on, clean=clean):
+            raise NotWantedError
+        self._last_byte_at = time.monotonic()
         self._await_connack(wanted)
-        self._client.subscribe([(topic, 1) for topic in self._conversation.subscriptions])
+        self._refusals.reconnected()
+        self._subscribe(wanted)
+
+    def listen(self) -> None:
+        """Take what the broker keeps for new subscribers; it sends that at once."""
+        deadline = time.monotonic() + LISTEN_S
+        arriving = True
+        while (self._subscribing or arriving) and self.lost is None and time.monotonic() < deadline:
+            before = self._last_byte_at
+            self._step(_QUIET_S)
+            arriving = self._last_byte_at > before
 
     def turn(self, timeout_s: float) -> None:
         """Send what may be sent, wait for something to happen, take note of what did."""
         self._drain()
         self._step(timeout_s)
         self._outbox.settle()
-        if time.monotonic() - self._heard_at > SILENT_KEEPALIVES * self._settings.keepalive_s:
+        if time.monotonic() - self._last_byte_at > SILENT_KEEPALIVES * self._settings.keepalive_s:
             self.lost = self.lost or "the broker has fallen silent"
 
     def leave(self) -> None:
@@ -140,7 +153,7 @@ class Session:
             if not (self._outbox.live or self._unacknowledged):
                 break
             self._step(0.1)
-        self._send(self._conversation.will)
+        self._send(Sendable(self._conversation.will))
         while self._unacknowledged and self.lost is None and time.monotonic() < deadline + 1:
             self._step(0.1)
         if self.lost is None:
@@ -149,25 +162,60 @@ class Session:
 
     def close(self) -> None:
         """Without a goodbye, unless ``leave`` has said it."""
-        broker = self._client.socket()
-        if broker is not None:
-            broker.close()
+        close(self._client)
+
+    def blame(self) -> bool:
+        """Whether the broker may have hung up because of what was in flight; where that was one thing, it is noted."""
+        flying: list[tuple[str, Action]] = [(item.message.topic, "publish") for item in self._unacknowledged.values()]
+        flying += [(topic, "subscribe") for topics in self._subscribing.values() for topic in topics]
+        said_so = self._hung_up is not None and self._hung_up.value == _NOT_AUTHORISED
+        if not flying or self._hung_up is None or (self._five and not said_so):
+            return False
+        if len(flying) == 1 and self._careful:
+            topic, action = flying[0]
+            if said_so:
+                self._refusals.refused(topic, str(self._hung_up), action, hung_up=True)
+            else:
+                self._refusals.suspected(topic, action)
+        return True
 
     def _await_connack(self, wanted: Callable[[], bool]) -> None:
         deadline = time.monotonic() + (MQTT5_TIMEOUT_S if self._five else CONNECT_TIMEOUT_S)
         while self._connack is None:
-            if self.lost is not None or time.monotonic() > deadline or not wanted():
+            if not wanted():
+                raise NotWantedError
+            if self.lost is not None or time.monotonic() > deadline:
                 if self._five:  # a broker that knows only 3.1.1 may hang up, or say nothing
                     raise UnsupportedError
-                tls = self._settings.tls
-                if tls is not None and tls.certificate_file is None and self.lost is not None:
-                    raise RefusedError("the broker hangs up: does it want a certificate (mqtt.tls.certificate_file)?")
-                raise RefusedError("no answer to CONNECT: is this port a broker's?")
+                raise RefusedError(self._silence())
             self._step(0.5)
         if self._connack.is_failure:
             if self._five and self._connack.value == _UNSUPPORTED_VERSION:
                 raise UnsupportedError
             raise RefusedError(f"refused: {self._connack}: see mqtt.username and mqtt.password_file")
+
+    def _silence(self) -> str:
+        """What it may mean that nothing answers CONNECT."""
+        tls = self._settings.tls
+        if self.lost is None:
+            return "no answer to CONNECT: is this port a broker's?"
+        if tls is None:
+            return "the broker hangs up at CONNECT: is this port one for TLS (mqtt.tls) or for websockets?"
+        if tls.certificate_file is None:
+            return "the broker hangs up: does it want a certificate (mqtt.tls.certificate_file)?"
+        return "the broker hangs up at CONNECT: is this port one for MQTT, and this certificate known to it?"
+
+    def _subscribe(self, wanted: Callable[[], bool]) -> None:
+        topics = [topic for topic in self._conversation.subscriptions if self._refusals.allows(topic, "subscribe")]
+        for some in [[topic] for topic in topics] if self._careful else [topics]:
+            _, mid = self._client.subscribe([(topic, 1) for topic in some])
+            if mid is not None:
+                self._subscribing[mid] = some
+            deadline = time.monotonic() + CONNECT_TIMEOUT_S
+            while self._careful and self._subscribing and self.lost is None and wanted():
+                self._step(0.5)
+                if time.monotonic() > deadline:
+                    self.lost = "no answer to SUBSCRIBE"
 
     def _step(self, timeout_s: float) -> None:
         """Wait for the broker, for something to publish, or for the time to run out; then let paho work."""
@@ -177,70 +225,92 @@ class Session:
             self.lost = self.lost or "connection lost"
             return
         pending = isinstance(broker, ssl.SSLSocket) and broker.pending() > 0
-        wire, call = broker.fileno(), self._wakeup.fileno()
+        wire, woken = broker.fileno(), self._waker.fileno()
         readable, writable, _ = select.select(
-            [wire, call], [wire] if client.want_write() else [], [], 0 if pending else timeout_s
+            [wire, woken], [wire] if client.want_write() else [], [], 0 if pending else timeout_s
         )
-        if call in readable:
-            self._wakeup.clear()
+        if woken in readable:
+            self._waker.clear()
         if wire in readable or pending:
-            self._heard_at = time.monotonic()
-            client.loop_read()
+            self._last_byte_at = time.monotonic()
+            try:
+                self.no_mqtt = client.loop_read() == MQTTErrorCode.MQTT_ERR_PROTOCOL
+            except _NO_MQTT as error:
+                self.no_mqtt = True
+                self.lost = self.lost or f"the broker sends what is no MQTT ({error})"
         if wire in writable:
             client.loop_write()
         client.loop_misc()
+        while self._arrived:
+            self._process(self._arrived.pop(0))
 
     def _drain(self) -> None:
         """As far as the window is open."""
         while (room := self._window - len(self._unacknowledged)) > 0 and self.lost is None:
-            taken = self._outbox.take(room, in_flight=bool(self._unacknowledged))
-            for message, key in taken:
-                self._send(message, key)
+            taken = self._outbox.take(room)
+            for item in taken:
+                self._send(item)
             if not taken:
                 return
 
-    def _send(self, message: Message, key: Key | None = None) -> None:
+    def _send(self, item: Sendable) -> None:
+        message = item.message
         extra = properties.of_publish(message) if self._five else None
-        sent = self._client.publish(message.topic, message.payload, message.qos, message.retain, extra)
+        qos = max(message.qos, int(self._careful))  # so that every one is acknowledged, or was in flight
+        sent = self._client.publish(message.topic, message.payload, qos, message.retain, extra)
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self.lost = self.lost or paho.error_string(sent.rc)
-        elif message.qos > 0:
-            self._unacknowledged[sent.mid] = key
+        if qos > 0:
+            self._unacknowledged[sent.mid] = item
 
     def _on_connect(
         self, _client: paho.Client, _data: object, _flags: object, reason: ReasonCode, answer: Properties | None
     ) -> None:
         self._connack = reason
-        self._window = min(IN_FLIGHT, properties.receive_maximum(answer))
+        self._window = min(self._window, properties.receive_maximum(answer))
 
     def _on_disconnect(
         self, _client: paho.Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
     ) -> None:
+        self._hung_up = reason
         self.taken_over = reason.value == _TAKEN_OVER
         self.lost = self.lost or f"connection lost ({reason})"
 
     def _on_publish(
         self, _client: paho.Client, _data: object, mid: int, reason: ReasonCode, _properties: object
     ) -> None:
-        key = self._unacknowledged.pop(mid, None)
-        if reason.is_failure:  # kept, and tried again on the next connection
-            self.lost = self.lost or f"the broker refuses to take a message ({reason}): see its access control"
-        elif key is not None:
-            self._outbox.acknowledged(key)
+        item = self._unacknowledged.pop(mid, None)
+        if item is None:
+            return
+        if reason.is_failure:  # of this one topic: the others go on
+            self._refusals.refused(item.message.topic, str(reason))
+            if item.seq is not None:
+                self._outbox.rewind()  # the journal keeps it
+        else:
+            self._refusals.accepted(item.message.topic)
+            if item.seq is not None:
+                self._outbox.acknowledged(item.seq)
 
     def _on_subscribe(
-        self, _client: paho.Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: object
+        self, _client: paho.Client, _data: object, mid: int, reasons: list[ReasonCode], _properties: object
     ) -> None:
-        for topic, reason in zip(self._conversation.subscriptions, reasons, strict=False):
+        for topic, reason in zip(self._subscribing.pop(mid, []), reasons, strict=False):
             if reason.is_failure:
-                _logger.warning(log.line("broker", topic=topic, error=f"refuses the subscription ({reason})"))
+                self._refusals.refused(topic, str(reason), "subscribe")
+            else:
+                self._refusals.accepted(topic, "subscribe")
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        will = self._conversation.will
-        if message.topic != will.topic:
-            self._conversation.hear(properties.incoming(message))
-        elif message.payload == will.payload and not self._leaving:
-            self._outbox.add(self._conversation.online)  # an older session's will has overwritten it
+        self._arrived.append(message)
+
+    def _process(self, message: paho.MQTTMessage) -> None:
+        arrived, will = properties.incoming(message), self._conversation.will
+        if arrived is None:
+            return
+        if arrived.topic != will.topic:
+            self._conversation.on_message(arrived)
+        elif arrived.payload == will.payload and not self._leaving:
+            self._outbox.say(self._conversation.online)  # an older session's will has overwritten it
 
 
 def _at_once(_client: paho.Client, _data: object, broker: object) -> None:

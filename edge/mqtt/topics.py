@@ -7,10 +7,13 @@ import msgspec
 from edge import __version__
 from edge.events.delivery import LATE_S, Delivery
 from edge.events.event import SCHEMA, Event
-from edge.mqtt.presence import Change
 
 EVENT_EXPIRY_S = 60  # MQTT 5: the broker forgets an undelivered event after this
 VERBS = ("ping", "restart", "explain", "forget")
+
+_PUBLISHED = (
+    "status", "microphone", "state", "speech", "event", "journal", "info", "diagnostics", "listening", "threshold",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,30 +81,39 @@ class Topics:
 
     @property
     def root(self) -> str:
+        """What all of them begin with."""
         return f"{self.base}/{self.node}"
 
     def name(self, topic: str) -> str:
+        """The whole name of one of the node's topics."""
         return f"{self.root}/{topic}"
 
     def will(self) -> Message:
+        """The last will: what the broker says of a node that is gone."""
         return Message(self.name("status"), b"offline")
 
     def online(self) -> Message:
+        """What undoes the will."""
         return Message(self.name("status"), b"online")
 
     def info(self, info: Info) -> Message:
+        """What the node is."""
         return Message(self.name("info"), msgspec.json.encode(info))
 
-    def change(self, change: Change) -> Message:
-        return Message(self.name(change.topic), change.payload.encode())
+    def present(self, topic: str, payload: str) -> Message:
+        """How things are now: ``microphone``, ``speech`` or ``state``."""
+        return Message(self.name(topic), payload.encode())
 
     def listening(self, on: bool) -> Message:
+        """The setting of this name."""
         return Message(self.name("listening"), b"ON" if on else b"OFF")
 
     def threshold(self, value: float) -> Message:
+        """The setting of this name, 0-1."""
         return Message(self.name("threshold"), f"{value:.2f}".encode())
 
     def diagnostics(self, payload: bytes) -> Message:
+        """How the daemon is doing, as JSON."""
         return Message(self.name("diagnostics"), payload, qos=0)
 
     def event(self, event: Event) -> Message:
@@ -125,6 +137,10 @@ class Topics:
         topic = to.response_topic or self.name(f"response/{response.verb}")
         return Message(topic, msgspec.json.encode(response), retain=False, correlation=to.correlation)
 
-    def commands(self) -> list[str]:
-        """What the node listens to."""
+    def subscriptions(self) -> list[str]:
+        """What the node listens to, among its own."""
         return [self.name(topic) for topic in ("listening/set", "threshold/set", "request/#", "status", "info")]
+
+    def publications(self) -> list[str]:
+        """What the node publishes; answers may go elsewhere, where a request wants it."""
+        return [*map(self.name, _PUBLISHED), *(self.name(f"response/{verb}") for verb in VERBS)]

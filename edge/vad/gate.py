@@ -68,12 +68,12 @@ class Gate:
         segmenting = _in_blocks(settings)
         self._segmenter = Segmenter(segmenting)
         self._lead_in = segmenting.lead_in
+        self._aggressiveness = settings.aggressiveness
         self._cheap = CheapDetector(settings.aggressiveness)
         self._neural = NeuralDetector()
         capacity = segmenting.longest + segmenting.lead_in + _WARM_UP + 1
         self._ring = np.zeros((capacity, BLOCK_SAMPLES), dtype=np.float32)
         self._levels = [_QUIETEST_DB] * capacity  # of each block in the ring, dBFS
-        self._ones = np.ones(BLOCK_SAMPLES, dtype=np.float32)
         self._listen_until = 0  # the block at which the neural detector may sleep again
         self._lessons = 1
         self._ahead, self._ahead_from = np.empty((0, BLOCK_SAMPLES), np.int16), 0
@@ -91,9 +91,7 @@ class Gate:
         slot = index % len(self._levels)
         row = self._ring[slot]
         row[:] = block
-        # Variance: a microphone's constant offset is no sound.
-        mean = float(row.dot(self._ones)) / BLOCK_SAMPLES
-        power = (float(row.dot(row)) / BLOCK_SAMPLES - mean * mean) / FULL_SCALE**2
+        power = float(row.dot(row)) / (BLOCK_SAMPLES * FULL_SCALE**2)  # the high-pass has taken any offset away
         level = 10 * log10(power) if power > _QUIETEST_POWER else _QUIETEST_DB
         self._levels[slot] = level
         excess = level - self.noise_db
@@ -109,7 +107,7 @@ class Gate:
         """Whether nobody is known or suspected to speak."""
         return self._segmenter.idle and self.blocks >= self._listen_until
 
-    def foresee(self, blocks: NDArray[np.int16]) -> None:
+    def prefetch(self, blocks: NDArray[np.int16]) -> None:
         """Say which blocks, int16 [n, 512], will be pushed next: where somebody speaks, they then cost half."""
         self._ahead, self._ahead_from = blocks, self.blocks
 
@@ -129,8 +127,10 @@ class Gate:
         """
         self._segmenter.finish()
         self._begin()
+        self._cheap = CheapDetector(self._aggressiveness)
         self._ring.fill(0)
-        self._ahead = np.empty((0, BLOCK_SAMPLES), np.int16)
+        self._encoded.fill(0)
+        self._ahead, self._encoded = np.empty((0, BLOCK_SAMPLES), np.int16), np.empty((0, 0), np.float32)
 
     def _begin(self) -> None:
         """Take what comes next as the beginning of a stream."""
@@ -150,15 +150,15 @@ class Gate:
         items: list[GateItem] = []
         probability = 0.0
         for index in range(segmenter.position, self.blocks):
-            probability = self._neural.probability(self._ring[index % len(self._levels)], self._foreseen(index))
+            probability = self._neural.probability(self._ring[index % len(self._levels)], self._prefetched(index))
             self.neural_blocks += 1
             items += [self._item(decision) for decision in segmenter.push(probability, self._excess(index))]
         if excess < 0 or probability < _NO_SPEECH:
             self._learn_noise(excess)
         return items
 
-    def _foreseen(self, index: int) -> NDArray[np.float32] | None:
-        """What the neural detector makes of block ``index`` and those foreseen after it, all in one go."""
+    def _prefetched(self, index: int) -> NDArray[np.float32] | None:
+        """The neural detector's encoding of block ``index``, made together with those of all that was prefetched."""
         if not self._encoded_from <= index < self._encoded_from + len(self._encoded):
             if not self._ahead_from <= index < self._ahead_from + len(self._ahead):
                 return None

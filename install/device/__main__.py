@@ -1,4 +1,4 @@
-"""``python3 -m install.device``: the setup program, parsed by any Python 3 so that an old one can be told so."""
+"""``python3 -m install.device``: the setup program. Any Python 3 can parse it, so that it can refuse an old one."""
 
 import sys
 

@@ -15,9 +15,9 @@ _PAYLOAD = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Install, uninstall, or check that this machine will do; 0 done, 1 not done and said why."""
+    """Install, uninstall, or check this machine; returns the exit code: 0 done, 1 failed, with a sentence on stderr."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a dropped ssh connection must not stop half-way
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a dropped ssh connection must not stop the installation half-way
     where = layout.Layout(options.destdir, options.prefix)
     try:
         if options.action == "uninstall":
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(line: str) -> None:
-    with contextlib.suppress(OSError):  # nobody listens any more; the work goes on
+    with contextlib.suppress(OSError):  # the reader of our output has gone; continue
         print(line, flush=True)
 
 

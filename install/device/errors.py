@@ -1,5 +1,5 @@
-"""What can go wrong while installing: one sentence that says what to do."""
+"""The error of an installation: one sentence that says what to do."""
 
 
 class InstallError(Exception):
-    """Nothing was changed that matters: what ran before runs still."""
+    """The installation failed; what ran before still runs."""

@@ -1,4 +1,4 @@
-"""Where everything lies on the device."""
+"""The paths of an installation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,9 @@ PREFIX = Path("/opt/affectd")
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths under ``destdir`` (a staging folder; ``/`` is the machine itself), the program's own under ``prefix``.
+    """Paths under ``destdir`` (``/``, or a staging folder); the program is under ``prefix``.
 
-    A release is a folder that never changes once it is complete; ``current`` names the one that runs, and units and
+    A release is a folder that never changes once it is complete. ``current`` links to the one that runs; units and
     command go through it.
     """
 
@@ -20,11 +20,11 @@ class Layout:
 
     @property
     def staged(self) -> bool:
-        """Whether this is a staging folder, in which nothing is started and no user made."""
+        """Whether this is a staging folder: nothing is started there and no user is created."""
         return self.destdir != Path("/")
 
     def at(self, path: Path | str) -> Path:
-        """Where the device's ``path`` lies as seen from here."""
+        """The device's ``path`` under ``destdir``."""
         return self.destdir / Path(path).relative_to("/")
 
     @property
@@ -45,7 +45,7 @@ class Layout:
 
     @property
     def trial_units(self) -> Path:
-        """Runtime units come before those of /usr/local and are gone after a power cut (systemd.unit(5))."""
+        """Runtime units override those of /usr/local and are gone after a power cut (systemd.unit(5))."""
         return self.at("/run/systemd/system")
 
     @property
@@ -56,12 +56,12 @@ class Layout:
     def units(self) -> dict[Path, str]:
         """Unit files, and their names in a release's ``systemd/``.
 
-        Copies and not links: `systemctl enable` would resolve those and tie the unit to one release.
+        Copies, not links: `systemctl enable` would resolve a link and bind the unit to one release.
         """
         return {self.at(f"/usr/local/lib/systemd/system/{unit}"): unit for unit in UNITS}
 
     def copies(self) -> dict[Path, str]:
-        """What makes the user and the folders, and its names in a release's ``systemd/``."""
+        """sysusers.d(5) and tmpfiles.d(5) files, and their names in a release's ``systemd/``."""
         return {
             self.at("/etc/sysusers.d/affectd.conf"): "sysusers.conf",
             self.at("/etc/tmpfiles.d/affectd.conf"): "tmpfiles.conf",

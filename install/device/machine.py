@@ -1,4 +1,4 @@
-"""What a machine is, and whether affectd can run on it: values in, one sentence out."""
+"""Whether affectd can run on a machine: values in, one sentence out."""
 
 import platform
 import struct
@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 ARCHITECTURES = ("aarch64", "x86_64")
-OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)  # what the pinned wheels exist for
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)  # the pinned wheels exist for these
 _ALIASES = {"arm64": "aarch64", "amd64": "x86_64"}
 
 Version = tuple[int, int]
@@ -14,7 +14,7 @@ Version = tuple[int, int]
 
 @dataclass(frozen=True)
 class Machine:
-    """The kernel's architecture, the width of the programs' addresses in bits, and the Python they would run on."""
+    """The kernel's architecture, the address width of its programs in bits, and its Python."""
 
     architecture: str
     bits: int
@@ -22,17 +22,17 @@ class Machine:
 
     @classmethod
     def here(cls) -> "Machine":
-        """The one that this program runs on."""
+        """The machine that this program runs on."""
         return cls(platform.machine(), struct.calcsize("P") * 8, sys.version_info[:2])
 
 
 def canonical(architecture: str) -> str:
-    """The kernel's name for an architecture that goes by several."""
+    """The kernel's name of an architecture, whatever else it is called."""
     return _ALIASES.get(architecture, architecture)
 
 
 def parse_python(text: str) -> Version:
-    """``3.11`` or ``3.11.2`` as a pair; ValueError for anything else."""
+    """``3.11`` or ``3.11.2`` as the pair (3, 11); ValueError for anything else."""
     major, minor, *_ = text.split(".")
     return int(major), int(minor)
 

@@ -1,4 +1,4 @@
-"""The payload: a folder with everything that a device needs, and sums that tell a whole copy from a torn one.
+"""The payload: a folder with everything that a device needs, and checksums that reveal an incomplete copy.
 
 It holds ``payload.json`` (what it is, and the sum of ``SHA256SUMS``), ``SHA256SUMS`` (of every other file, as
 sha256sum(1) writes them), ``requirements.txt`` (pinned and hashed), ``wheels/``, ``systemd/``, ``affectd.yaml``,
@@ -18,7 +18,7 @@ _SUMS, _CARD = "SHA256SUMS", "payload.json"
 
 @dataclass(frozen=True)
 class Payload:
-    """What a payload is for; ``digest`` is the SHA-256 of its sums, and so of all that it holds."""
+    """What a payload was made for; ``digest`` is the SHA-256 of its checksums, and so covers all files."""
 
     folder: Path
     version: str
@@ -28,12 +28,12 @@ class Payload:
 
     @property
     def release(self) -> str:
-        """Names what is installed from it: the version, and eight digits of the digest."""
+        """Name of its release: the version, and eight digits of the digest."""
         return f"{self.version}-{self.digest[:8]}"
 
 
 def seal(folder: Path, version: str, architecture: str, python: Version) -> Payload:
-    """Write the sums and the card of a folder that is otherwise complete."""
+    """Write checksums and ``payload.json`` into an otherwise complete folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in {_SUMS, _CARD})
     (folder / _SUMS).write_text("".join(f"{_sha256(path)}  {path.relative_to(folder)}\n" for path in files))
     payload = Payload(folder, version, architecture, python, _sha256(folder / _SUMS))
@@ -43,7 +43,7 @@ def seal(folder: Path, version: str, architecture: str, python: Version) -> Payl
 
 
 def load(folder: Path) -> Payload:
-    """The payload in ``folder``, every file of it checked; InstallError if any is missing or damaged."""
+    """Read the payload in ``folder`` and check every file; InstallError if one is missing or damaged."""
     try:
         card = json.loads((folder / _CARD).read_text())
         payload = Payload(

@@ -1,4 +1,4 @@
-"""Building a release: a folder with a virtual environment, complete or not there at all."""
+"""Releases: folders with a virtual environment, complete or absent."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from install.device.errors import InstallError
 from install.device.layout import UNITS, Layout
 from install.device.payload import Payload
 
-_UNPACKED = 4.0  # installed and byte-compiled bytes per byte of wheel
+_UNPACKED = 4.0  # installed and byte-compiled size relative to the wheels
 _MARGIN = 64 << 20  # bytes that an installation leaves free on the disk
 _MEMORY = "400M"
 _COMPLETE = "complete"
@@ -18,7 +18,7 @@ _DISTRIBUTION_PACKAGES = "/usr/lib/python3/dist-packages"
 
 
 def build(payload: Payload, layout: Layout) -> Path:
-    """The release of ``payload``, built if it is not there yet; InstallError leaves nothing of it behind."""
+    """The release of ``payload``, built if it does not exist yet; after an InstallError nothing of it is left."""
     release = layout.releases / payload.release
     if (release / _COMPLETE).exists():
         return release
@@ -38,14 +38,14 @@ def build(payload: Payload, layout: Layout) -> Path:
     except InstallError:
         remove(release)
         raise
-    os.sync()  # everything is on the disk before anything says so
+    os.sync()  # on the disk before it is marked as complete
     (release / _COMPLETE).touch()
     os.sync()
     return release
 
 
 def remove(release: Path) -> None:
-    """Take a release away, its mark of completeness first, so that half of one is never taken for a whole."""
+    """Remove a release, its mark of completeness first, so that the rest is never taken for a whole one."""
     (release / _COMPLETE).unlink(missing_ok=True)
     if release.exists():
         shutil.rmtree(release)
@@ -62,7 +62,7 @@ def switch(layout: Layout, release: Path) -> None:
 
 
 def unit_of(layout: Layout, release: Path, unit: str) -> str:
-    """The text of a unit that starts this very release, whatever the current one is."""
+    """The text of a unit that starts this release, whichever is current."""
     program = f"{layout.prefix}/releases/{release.name}/"
     return (release / "systemd" / unit).read_text().replace(f"{layout.prefix}/current/", program)
 
@@ -78,7 +78,7 @@ def _see_to_space(payload: Payload, folder: Path) -> None:
 
 
 def _environment(payload: Payload, release: Path) -> None:
-    """A virtual environment filled from the payload alone, by the pip that it brings: no network, no compiler."""
+    """Make a virtual environment from the payload alone, with the payload's pip: no network, no compiler."""
     _run([sys.executable, "-m", "venv", "--without-pip", str(release)], "the virtual environment could not be made")
     pips = sorted((payload.folder / "wheels").glob("pip-*.whl"))
     if not pips:
@@ -92,7 +92,7 @@ def _environment(payload: Payload, release: Path) -> None:
 
 
 def _link_pyaudio(release: Path) -> None:
-    """PyAudio has no wheel, so the distribution's is used: one link, and nothing else of the system is visible."""
+    """Link the distribution's PyAudio, which has no wheel; nothing else of the system becomes visible."""
     packages = next((release / "lib").glob("python3*/site-packages"))
     (packages / "pyaudio").symlink_to(f"{_DISTRIBUTION_PACKAGES}/pyaudio")
 
@@ -109,10 +109,10 @@ def _copy(payload: Payload, layout: Layout, release: Path) -> None:
 
 
 def _compile(release: Path, layout: Layout) -> None:
-    """Byte code now, since the daemon may not write it.
+    """Compile the byte code now, since the daemon may not write it.
 
-    Of the libraries, the check that follows compiles what it imports: most of what they bring is never used. In a
-    staging folder nothing is run, so all is compiled, with the paths that the device will see.
+    Of the libraries, the check that follows compiles what it imports; most of their code is never used. In a staging
+    folder nothing is run, so everything is compiled, with the paths that the device will see.
     """
     folders = [str(release / "install"), *map(str, release.glob("lib/python3*/site-packages/edge"))]
     if layout.staged:
@@ -121,7 +121,7 @@ def _compile(release: Path, layout: Layout) -> None:
 
 
 def _tell_its_place(release: Path, layout: Layout) -> None:
-    """Scripts name the interpreter by its path: in a staging folder, by the one that the device will see."""
+    """Rewrite the interpreter's path in scripts from a staging folder's to the device's."""
     here, there = str(release).encode(), str(Path("/") / release.relative_to(layout.destdir)).encode()
     for path in [release / "pyvenv.cfg", *(release / "bin").iterdir()]:
         if not path.is_symlink():

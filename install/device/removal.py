@@ -1,4 +1,4 @@
-"""Uninstalling: what affectd brought and made goes, what the user wrote stays."""
+"""Uninstallation: removes what affectd installed and created, keeps what the user wrote."""
 
 import contextlib
 import os
@@ -11,13 +11,14 @@ from install.device import service
 from install.device.errors import InstallError
 from install.device.layout import Layout
 
+_WITHDRAW_S = 60.0  # for one node; a resolver may hang longer than any of its own limits
 _KEPT_FOLDERS = {
     Path(path) for path in ("/", "/etc", "/opt", "/usr/local", "/usr/local/bin", "/usr/local/lib", "/var/lib")
 }
 
 
 def uninstall(layout: Layout, say: Callable[[str], None]) -> None:
-    """Remove affectd; a configuration that differs from the shipped one, and the password, are the user's."""
+    """Remove affectd; keeps the password, and a configuration that differs from the shipped one."""
     if not layout.staged and os.geteuid() != 0:
         raise InstallError("uninstalling needs root: put sudo in front")
     if not layout.staged:
@@ -40,20 +41,25 @@ def _stop(layout: Layout) -> None:
 
 
 def _clear_topics(layout: Layout, say: Callable[[str], None]) -> None:
-    """What each node left on its broker; a broker that is away costs a sentence, not the uninstallation."""
+    """Clear what each node left on its broker; a broker that is away is reported, and does not stop the removal."""
     affectd = layout.current / "bin/affectd"
     if not affectd.exists():
         return
     for configuration in sorted(layout.configuration.parent.glob("*.yaml")):
         command = [str(affectd), "withdraw", "--config", str(configuration)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-        if done.returncode:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_WITHDRAW_S)
             reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-            say(f"the retained topics of {configuration} were not cleared: {reason.removeprefix('affectd: ')}")
+        except subprocess.TimeoutExpired:
+            reason = f"the broker does not answer within {_WITHDRAW_S:.0f} s"
+        else:
+            if not done.returncode:
+                continue
+        say(f"the retained topics of {configuration} were not cleared: {reason.removeprefix('affectd: ')}")
 
 
 def _remove_files(layout: Layout) -> list[Path]:
-    """Returns what was left because the user wrote it."""
+    """Remove the files; returns those that were kept because the user wrote them."""
     shipped = layout.current / "affectd.yaml"
     written = layout.configuration
     if written.exists() and shipped.exists() and written.read_bytes() == shipped.read_bytes():
@@ -77,8 +83,8 @@ def _remove_files(layout: Layout) -> list[Path]:
 
 
 def _prune(folder: Path, layout: Layout) -> None:
-    """Remove ``folder`` and those above it for as long as they are empty and no system's own."""
-    with contextlib.suppress(OSError):  # not empty, or not there
+    """Remove ``folder`` and its parents while they are empty and not part of the system."""
+    with contextlib.suppress(OSError):  # not empty, or absent
         while folder != layout.destdir and (layout.staged or folder not in _KEPT_FOLDERS):
             if folder.exists():
                 folder.rmdir()

@@ -1,4 +1,4 @@
-"""The service: systemctl(1), and the trial that a new release has to stand before it becomes the current one."""
+"""The service: systemctl(1), and the trial of a new release before it becomes the current one."""
 
 import subprocess
 import time
@@ -8,13 +8,13 @@ from install.device.errors import InstallError
 from install.device.layout import UNITS, Layout
 from install.device.release import unit_of
 
-STEADY_S = 5.0  # for so long it has to stay up after it said that it is ready
+STEADY_S = 5.0  # how long a release must stay up after READY
 _POLL_S = 0.25
-_PATIENCE_S = 600.0  # with systemctl itself; how long a start may take, the unit says
+_PATIENCE_S = 600.0  # for systemctl itself; the unit limits how long a start may take
 
 
 def systemctl(*arguments: str, check: bool = True) -> str:
-    """What ``systemctl`` prints; InstallError with its last line if it fails and ``check`` is set."""
+    """The output of ``systemctl``; InstallError with its last line if it fails and ``check`` is set."""
     try:
         done = subprocess.run(
             ["systemctl", "--no-pager", *arguments],
@@ -40,14 +40,14 @@ def instances() -> list[str]:
 
 
 def wanted() -> list[str]:
-    """Those that run, or should: an upgrade has to bring back these, and none besides."""
+    """The units that run, or should: an upgrade has to restart these and no others."""
     return [unit for unit in instances() if _state(unit)["ActiveState"] != "inactive" or _enabled(unit)]
 
 
 def stand_trial(layout: Layout, release: Path, units: list[str]) -> str | None:
-    """Start ``units`` from ``release``; why one did not come up and stay up, or None if all did.
+    """Start ``units`` from ``release``; returns why one did not come up and stay up, or None if all did.
 
-    The trial's units lie under /run: should the power fail now, the next boot starts what was current before.
+    The trial's units are under /run: after a power cut, the next boot starts the previous release.
     """
     layout.trial_units.mkdir(parents=True, exist_ok=True)
     for unit in UNITS:
@@ -57,7 +57,7 @@ def stand_trial(layout: Layout, release: Path, units: list[str]) -> str | None:
 
 
 def end_trial(layout: Layout) -> None:
-    """Let the current release's units hold again."""
+    """End the trial: the current release's units apply again."""
     present = [path for unit in UNITS if (path := layout.trial_units / unit).exists()]
     for path in present:
         path.unlink()
@@ -71,7 +71,7 @@ def idle(units: list[str]) -> list[str]:
 
 
 def start(units: list[str]) -> str | None:
-    """Start ``units`` anew; why one did not come up and stay up, or None if all did."""
+    """Restart ``units``; returns why one did not come up and stay up, or None if all did."""
     if not units:
         return None
     began = time.time()
@@ -101,7 +101,7 @@ def _enabled(unit: str) -> bool:
 
 
 def _last_words(units: list[str], since: float) -> str | None:
-    """What the first of ``units`` that failed said last, from the journal."""
+    """The last log line of the first of ``units`` that failed."""
     failed = next((unit for unit in units if _state(unit)["ActiveState"] != "active"), units[0])
     done = subprocess.run(
         ["journalctl", "--no-pager", "-q", "-o", "cat", f"--since=@{int(since)}", f"_SYSTEMD_UNIT={failed}"],

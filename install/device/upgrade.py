@@ -1,4 +1,4 @@
-"""Installing and upgrading: nothing that runs is touched until the new release has shown that it can."""
+"""Installation and upgrade: what runs is left alone until the new release has proved that it can run."""
 
 import contextlib
 import fcntl
@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 
 def install(payload: Payload, layout: Layout, say: Say) -> None:
-    """Install ``payload``, or upgrade to it; InstallError says what went wrong, and what runs now."""
+    """Install ``payload``, or upgrade to it; InstallError says what went wrong and what runs now."""
     reason = machine.mismatch(machine.Machine.here(), payload.architecture, payload.python)
     if reason:
         raise InstallError(reason)
@@ -56,7 +56,7 @@ def _install(payload: Payload, layout: Layout, old: Path | None, say: Say) -> No
 
 
 def _start(layout: Layout, new: Path, old: Path | None, say: Say) -> None:
-    """A trial first; what stands it becomes current, and what does not leaves the old release running."""
+    """Try the release: if it passes, it becomes current; if not, the old one keeps running."""
     units = service.wanted() if old else ["affectd.service"]
     if new == old:
         _make_current(layout, new)
@@ -92,7 +92,7 @@ def _see_to_rights(layout: Layout) -> None:
 
 
 def _prepare(new: Path) -> None:
-    """The user and the folders."""
+    """Create the user and the folders."""
     for command in (["systemd-sysusers", "sysusers.conf"], ["systemd-tmpfiles", "--create", "tmpfiles.conf"]):
         path = new / "systemd" / command[-1]
         done = subprocess.run([*command[:-1], str(path)], capture_output=True, text=True, check=False)
@@ -101,7 +101,7 @@ def _prepare(new: Path) -> None:
 
 
 def _place_files(layout: Layout, new: Path) -> None:
-    """What the release needs before it can be tried; a configuration that is there is the user's."""
+    """Put in place what a trial needs; an existing configuration belongs to the user and is kept."""
     try:
         for path, name in layout.copies().items():
             _replace(new / "systemd" / name, path)
@@ -131,7 +131,7 @@ def _replace(source: Path, target: Path) -> None:
 
 
 def _check(layout: Layout, new: Path) -> None:
-    """The new release, while the old one still runs: its parts load, and it takes the configuration that is there."""
+    """Check the new release while the old one still runs: its parts load, and it accepts the configuration."""
     affectd = str(new / "bin/affectd")
     configurations = sorted(layout.configuration.parent.glob("*.yaml"))
     checks = [[affectd, "check-config", str(path)] for path in configurations]
@@ -146,7 +146,7 @@ def _check(layout: Layout, new: Path) -> None:
 
 
 def _current(layout: Layout) -> Path | None:
-    """The release that is current, if there is one that is whole."""
+    """The current release, if there is a complete one."""
     if not layout.current.is_symlink():
         return None
     target = layout.releases / layout.current.readlink().name
@@ -162,7 +162,7 @@ def _what_runs(old: Path | None, layout: Layout) -> str:
 
 
 def _tidy(layout: Layout, keep: Path | None) -> None:
-    """Remove what an interrupted installation left, and releases that are no longer current."""
+    """Remove the rest of interrupted installations, and releases that are no longer current."""
     if not layout.staged:
         service.end_trial(layout)
     if layout.releases.is_dir():
@@ -180,7 +180,7 @@ def _next(layout: Layout) -> str:
 
 @contextlib.contextmanager
 def _alone(layout: Layout) -> Iterator[None]:
-    """One installation at a time."""
+    """Hold the lock that allows one installation at a time."""
     folder = layout.at(layout.prefix)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -124,7 +124,7 @@ def watch(page: Page, app: str, port: int) -> None:
 
 def test_no_broker_gets_one_sentence(page: Page, app: str, port: int) -> None:
     watch(page, app, port)
-    expect(page.get_by_role("alert")).to_contain_text(f"No broker answers at 127.0.0.1:{port}")
+    expect(page.get_by_role("alert")).to_contain_text(f"The broker 127.0.0.1:{port} cannot be reached")
 
 
 def test_what_a_daemon_hears_is_shown_also_after_the_broker_came_back(
@@ -132,7 +132,7 @@ def test_what_a_daemon_hears_is_shown_also_after_the_broker_came_back(
 ) -> None:
     broker = start_broker()
     watch(page, app, port)
-    expect(page.get_by_text("No node has said anything yet")).to_be_visible()
+    expect(page.get_by_text("No node has published anything yet")).to_be_visible()
     page.evaluate("() => { window.notReloaded = true }")
     subscriber = Subscriber(port)
     config = tmp_path / "affectd.yaml"

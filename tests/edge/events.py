@@ -1,6 +1,13 @@
 """Events as the daemon makes them, for tests that need no audio."""
 
+import msgspec
+
 from edge.events.event import Event, EventExplanation
+
+
+def draft(node: str = "kitchen", *, text: str = "") -> Event:
+    """An event that has no number yet."""
+    return msgspec.structs.replace(event(0, node, text=text), id="", seq=0)
 
 
 def event(seq: int, node: str = "kitchen", *, text: str = "") -> Event:

@@ -72,6 +72,9 @@ class Proxy:
         self.refuse = threading.Event()  # close what connects
         self.drop_pubacks = threading.Event()
         self.delay_s = 0.0
+        self.old: bool = False  # a broker that knows only MQTT 3.1.1, and hangs up on what is newer
+        self.hang_up_on: bytes | None = None  # the topic of a PUBLISH for which the connection is closed
+        self.refuse_subscription: int | None = None  # the place in a SUBSCRIBE of the topic that is not authorised
         self.cut_publish_at: int | None = None  # reset the connection at this byte of the next journal PUBLISH
         self.publish_length = 0  # of the last one that was let through
         self.accepted: list[float] = []
@@ -125,7 +128,12 @@ class Proxy:
                 end.shutdown(socket.SHUT_RDWR)  # an orderly end: what was sent before it still arrives
 
     def _upwards(self, packet: bytes) -> tuple[bytes, bool]:
-        if packet[0] >> 4 == PacketTypes.PUBLISH and b"/journal" in packet[:60]:
+        kind = packet[0] >> 4
+        if kind == PacketTypes.CONNECT and self.old and packet[packet.index(b"MQTT") + 4] == 5:
+            return b"", True
+        if kind == PacketTypes.PUBLISH and self.hang_up_on is not None and self.hang_up_on in packet[:60]:
+            return b"", True
+        if kind == PacketTypes.PUBLISH and b"/journal" in packet[:60]:
             self.publish_length = len(packet)
             at, self.cut_publish_at = self.cut_publish_at, None
             if at is not None:
@@ -133,6 +141,13 @@ class Proxy:
         return packet, False
 
     def _downwards(self, packet: bytes) -> tuple[bytes, bool]:
+        if packet[0] >> 4 == PacketTypes.SUBACK and self.refuse_subscription is not None:
+            reasons = 4 + (not self.old)  # behind header, identifier and, in MQTT 5, no properties
+            changed = bytearray(packet)
+            place = reasons + self.refuse_subscription
+            if place < len(changed):  # otherwise this one is about other topics
+                changed[place] = 0x80 if self.old else 0x87
+            return bytes(changed), False
         dropped = packet[0] >> 4 == PacketTypes.PUBACK and self.drop_pubacks.is_set()
         return (b"" if dropped else packet), False
 

@@ -4,11 +4,22 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
+from edge.audio import SAMPLE_RATE
 from tests.faults.parts import room, speech
 
 mode, speed = Path(sys.argv[1]), float(sys.argv[2])
 sound, noise = speech(), room(10.0)
 PIECE = 3200  # bytes: 0.1 s
+TIME = np.arange(PIECE // 2) / SAMPLE_RATE
+BROKEN = {
+    "constant": np.full(len(TIME), 1234),
+    "dither": np.random.default_rng(1).integers(-1, 1, len(TIME)),
+    "offset": np.frombuffer(noise[:PIECE], "<i2") + 9000,
+    "hum": 4000 * np.sin(2 * np.pi * 50 * TIME) + 1000 * np.sin(2 * np.pi * 150 * TIME),
+    "clipping": 32767 * np.sign(np.sin(2 * np.pi * 330 * TIME)),
+}
 due = time.monotonic()
 place = 0
 while True:
@@ -21,6 +32,11 @@ while True:
             pcm = b"\0" * PIECE
         case "half":
             pcm, pause = noise[:PIECE], 2 * pause
+        case "fast":  # 48 kHz, taken for 16
+            pcm, pause = sound[place : place + PIECE], pause / 3
+            place = (place + PIECE) % len(sound)
+        case fault if fault in BROKEN:
+            pcm = BROKEN[fault].astype("<i2").tobytes()
         case "error":
             sys.exit("the device is gone")
         case "end":

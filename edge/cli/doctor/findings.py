@@ -37,6 +37,11 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
     speech: float
     """Share of the time that the gate took for speech."""
     utterances: int
+    problem: str = ""
+    """What is wrong with it, as ``diagnostics`` would say; empty where nothing is."""
+    advice: str = ""
+    usable: bool = True
+    """Whether anything can be told from it all the same."""
 
 
 def ok(stage: str, found: str) -> Finding:
@@ -103,6 +108,8 @@ def level(sound: Sound) -> Finding:
     found = f"peak {sound.peak_db:.0f} dBFS, mean {sound.mean_db:.0f} dBFS over {sound.seconds:.1f} s"
     if sound.seconds == 0:
         return fail("level", "no sound arrived", "see that the source is plugged in and not used by another program")
+    if sound.problem and sound.zeros < 1.0:
+        return (warn if sound.usable else fail)("level", f"{sound.problem}: {found}", sound.advice)
     if sound.zeros == 1.0:
         return fail(
             "level", "every sample is zero", "unmute the microphone with alsamixer (F4), or unplug and replug it"

@@ -1,11 +1,13 @@
 """``affectd doctor``: from the libraries to the broker, what works, what does not, and what to do about it."""
 
+import argparse
 import sys
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 import msgspec
 
+from edge.cli import configuration, output
 from edge.cli.doctor import checks
 from edge.cli.doctor import findings as verdicts
 from edge.cli.doctor.findings import Finding
@@ -43,6 +45,11 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Finding]
 
 
+def run(options: argparse.Namespace) -> int:
+    """Examine what the configuration names; returns the exit code of ``report``."""
+    return report(configuration.read(options), options.unit, options.only, as_json=options.json)
+
+
 def examine(config: Config, unit: str, only: Collection[str], say: checks.Say) -> Iterator[Finding]:
     """The findings of each stage, in the order of ``STAGES``; ``only`` names some of them, or none for all.
 
@@ -66,15 +73,15 @@ def examine(config: Config, unit: str, only: Collection[str], say: checks.Say) -
 def report(config: Config, unit: str, only: Collection[str], *, as_json: bool) -> int:
     """Print each finding as it comes, or all as one JSON object; returns the exit code: 1 if any stage failed."""
     findings = []
-    colour = sys.stdout.isatty()
-    say = _say if sys.stderr.isatty() and not as_json else _hush
+    colour = sys.stdout is not None and sys.stdout.isatty()
+    say = _say if sys.stderr is not None and sys.stderr.isatty() and not as_json else _hush
     for finding in examine(config, unit, only, say):
         findings.append(finding)
         if not as_json:
-            print(line(finding, colour=colour), flush=True)
+            output.line(line(finding, colour=colour))
     healthy = all(finding.verdict != "fail" for finding in findings)
     if as_json:
-        print(msgspec.json.encode(Diagnosis(healthy=healthy, findings=findings)).decode())
+        output.json(msgspec.json.encode(Diagnosis(healthy=healthy, findings=findings)))
     return 0 if healthy else 1
 
 

@@ -89,6 +89,31 @@ def test_many_channels_at_a_high_rate_are_the_same_sound(clip: Path, tmp_path: P
     assert wide["emotion"] == narrow["emotion"]
 
 
+@pytest.mark.parametrize(
+    ("samples", "why"),
+    [
+        (np.zeros(48_000), "every sample of 3.0 s is zero"),
+        (np.random.default_rng(0).normal(0, 0.0003, 48_000), "too quiet"),
+        (np.random.default_rng(0).normal(0, 0.05, 48_000), "no speech in 3.0 s"),
+    ],
+)
+def test_a_file_in_which_nothing_is_found_says_why(tmp_path: Path, samples: np.ndarray, why: str) -> None:
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, samples, SAMPLE_RATE)
+    done = affectd("analyse", path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert f"{path}: nothing was found: " in one_sentence(done.stderr)
+    assert why in done.stderr
+
+
+def test_inverted_channels_are_heard_as_one(clip: Path, tmp_path: Path) -> None:
+    samples = soundfile.read(clip)[0]
+    inverted = tmp_path / "inverted.wav"
+    soundfile.write(inverted, np.stack([samples, -samples], axis=1), SAMPLE_RATE)
+    mono, stereo = (json.loads(affectd("analyse", "--whole", path).stdout) for path in (clip, inverted))
+    assert stereo["probabilities"] == pytest.approx(mono["probabilities"], abs=1e-6)
+
+
 def test_missing_file_gets_one_sentence(tmp_path: Path) -> None:
     done = affectd("analyse", tmp_path / "nowhere.wav")
     assert done.returncode == 1

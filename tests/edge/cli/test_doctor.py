@@ -1,27 +1,32 @@
 """The doctor: its verdicts on values, and its probes on real parts."""
 
 import getpass
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from paho.mqtt.publish import single
 
 from edge.audio import BLOCK_SAMPLES
-from edge.cli import main
+from edge.cli import configuration, main
 from edge.cli.doctor import broker as roundtrip
 from edge.cli.doctor import checks
 from edge.cli.doctor import findings as verdicts
 from edge.cli.doctor import report as doctor
 from edge.cli.doctor.findings import Finding, Sound
-from edge.cli.doctor.sound import decibels, hear, meter
+from edge.cli.doctor.sound import Listening, decibels, hear, meter
 from edge.config import Config, GateSettings, MqttSettings, SourceSettings, TlsSettings
 from edge.errors import AffectdError, UsageError
+from edge.mqtt.client import Client
+from edge.mqtt.topics import Topics
 from edge.sources.conversion import into_blocks, read_audio
 from tests.conftest import DEMO, answers, free_port, until
 
@@ -30,7 +35,7 @@ PI5 = PI4 | {"asimddp", "fphp", "asimdhp"}
 SPOKEN = Sound(seconds=5, peak_db=-12, mean_db=-30, zeros=0.01, clipped=0, speech=0.6, utterances=2)
 
 
-def sound(**changes: float) -> Sound:
+def sound(**changes: object) -> Sound:
     values = {field: getattr(SPOKEN, field) for field in SPOKEN.__struct_fields__}
     return Sound(**{**values, **changes})
 
@@ -54,6 +59,8 @@ def sound(**changes: float) -> Sound:
         (verdicts.level(sound(seconds=0)), "fail", "no sound arrived"),
         (verdicts.level(sound(zeros=1.0, peak_db=-96)), "fail", "every sample is zero"),
         (verdicts.level(sound(peak_db=-80)), "warn", "-80 dBFS"),
+        (verdicts.level(sound(problem="hum", advice="mend it", usable=False)), "fail", "hum: peak"),
+        (verdicts.level(sound(problem="narrow-band", advice="mend it", usable=True)), "warn", "narrow-band: peak"),
         (verdicts.level(sound(peak_db=0, clipped=0.02)), "warn", "2.0% of the samples clipped"),
         (verdicts.gate(SPOKEN), "ok", "2 utterances"),
         (verdicts.gate(sound(speech=0.0, utterances=0)), "ok", "0 utterances"),
@@ -143,6 +150,38 @@ def test_silence_is_heard_as_silence() -> None:
     assert hear([], GateSettings()).seconds == 0
 
 
+TIME = np.arange(160 * BLOCK_SAMPLES) / 16_000
+
+
+@pytest.mark.parametrize(
+    ("samples", "problem"),
+    [
+        (np.full(len(TIME), 1234.0), "no signal"),
+        (np.arange(len(TIME)) % 2 - 1.0, "no signal"),
+        (12_000 * np.sin(2 * np.pi * 50 * TIME), "hum"),
+        (9000 + 300 * np.random.default_rng(0).standard_normal(len(TIME)), "offset"),
+        (90_000 * np.sin(2 * np.pi * 431 * TIME), "clipping"),
+    ],
+)
+def test_a_bad_microphone_is_called_by_its_fault(samples: NDArray[np.float64], problem: str) -> None:
+    listening = Listening(live=False)
+    for number, block in enumerate(samples.clip(-32768, 32767).astype(np.int16).reshape(-1, BLOCK_SAMPLES)):
+        listening.push(block, 0.032 * number)
+    finding = verdicts.level(hear(listening.blocks, GateSettings(), listening.problem))
+    assert finding.verdict == "fail"
+    assert finding.found.startswith(f"{problem}: ")
+    assert finding.todo
+
+
+def test_a_microphone_at_another_rate_is_told_by_the_clock() -> None:
+    listening = Listening(live=True)
+    noise = np.random.default_rng(0).integers(-500, 500, BLOCK_SAMPLES).astype(np.int16)
+    for number in range(160):
+        listening.push(noise, 0.032 * number / 3)
+    assert listening.problem is not None
+    assert listening.problem.name == "too fast"
+
+
 @pytest.mark.parametrize(("amplitude", "level"), [(32768, 0.0), (16384, -6.02), (0, -96.0)])
 def test_levels(amplitude: float, level: float) -> None:
     assert decibels(amplitude) == pytest.approx(level, abs=0.01)
@@ -163,13 +202,30 @@ def test_a_source_that_fails_is_a_finding() -> None:
     assert gate.verdict == "skip"
 
 
+@pytest.mark.parametrize(
+    ("value", "pause_s", "said"), [("1234", 0.032, "no signal"), ("i * 7919 % 2000 - 1000", 0.0107, "too fast")]
+)
+def test_a_microphone_that_is_dead_or_not_what_it_is_taken_for_is_named(value: str, pause_s: float, said: str) -> None:
+    program = (
+        "import array, itertools, sys, time\n"
+        f"block = array.array('h', [{value} for i in range(512)]).tobytes()\n"
+        f"while sys.stdout.buffer.write(block): sys.stdout.buffer.flush(); time.sleep({pause_s})"
+    )
+    config = Config(source=SourceSettings(kind="command", command=[sys.executable, "-c", program]))
+    level, _ = doctor.examine(config, "affectd.service", ["sound"], print)
+    assert (level.verdict, level.found) == ("fail", said)
+    assert level.todo
+
+
 def stages(settings: MqttSettings) -> dict[str, Finding]:
-    return {finding.stage: finding for finding in roundtrip.examine(settings, "affectd/test")}
+    return {
+        finding.stage: finding for finding in roundtrip.examine(settings, Topics("affectd", "test"), "homeassistant")
+    }
 
 
 def test_a_broker_that_works_passes_every_stage(broker: int) -> None:
     found = stages(MqttSettings(host="127.0.0.1", port=broker))
-    assert [finding.verdict for finding in found.values()] == ["ok", "ok", "skip", "ok", "ok"]
+    assert [finding.verdict for finding in found.values()] == ["ok", "ok", "skip", "ok", "ok", "ok"]
     assert tuple(found) == roundtrip.STAGES
 
 
@@ -215,7 +271,7 @@ def encrypted_broker(tmp_path: Path) -> Iterator[int]:
 def test_tls_with_the_right_authority_passes_every_stage(encrypted_broker: int, tmp_path: Path) -> None:
     tls = TlsSettings(ca_file=str(tmp_path / "certificate.pem"))
     found = stages(MqttSettings(host="localhost", port=encrypted_broker, tls=tls))
-    assert [finding.verdict for finding in found.values()] == ["ok"] * 5
+    assert [finding.verdict for finding in found.values()] == ["ok"] * 6
     assert "TLSv1.3" in found["broker.tls"].found
 
 
@@ -272,22 +328,106 @@ def test_a_user_without_the_right_to_write_stops_at_publish(
     assert "ACL" in found["broker.publish"].todo
 
 
+@pytest.fixture(params=[True, False], ids=["MQTT 5", "MQTT 3.1.1"])
+def five(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the broker speaks MQTT 5."""
+    logged_in = roundtrip._logged_in
+
+    def refusing(settings: MqttSettings, *, five: bool) -> Client:
+        if five:
+            raise AffectdError("the broker does not speak this version of MQTT")
+        return logged_in(settings, five=five)
+
+    if not request.param:
+        monkeypatch.setattr(roundtrip, "_logged_in", refusing)
+    return bool(request.param)
+
+
+@pytest.fixture
+def choosy_broker(tmp_path: Path) -> Iterator[int]:
+    """A mosquitto that refuses some topics of the node ``test`` to everybody."""
+    rules, settings, port = tmp_path / "rules", tmp_path / "mosquitto.conf", free_port()
+    rules.write_text("topic readwrite affectd/test/#\ntopic deny affectd/test/journal\n")
+    settings.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nacl_file {rules}\nuser {getpass.getuser()}\n"
+    )
+    process = subprocess.Popen(["mosquitto", "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: answers(port))
+    yield port
+    process.terminate()
+    process.wait()
+
+
+def test_every_topic_that_the_broker_refuses_is_named(choosy_broker: int, five: bool) -> None:
+    found = stages(MqttSettings(host="127.0.0.1", port=choosy_broker))
+    assert found["broker.login"].found.endswith("MQTT 5" if five else "MQTT 3.1.1")
+    assert found["broker.publish"].verdict == "ok"
+    assert found["broker.topics"].verdict == "fail"
+    assert "affectd/test/journal" in found["broker.topics"].found
+    assert "affectd/test/event" not in found["broker.topics"].found
+    if five:
+        assert "homeassistant/device/affectd/test/config" in found["broker.topics"].found
+
+
+def test_asking_for_every_topic_changes_nothing_for_subscribers(broker: int, five: bool) -> None:
+    kept = {
+        "affectd/test/status": b"online",
+        "affectd/test/info": b"{}",
+        "homeassistant/device/affectd/test/config": b"{}",
+    }
+    for topic, payload in kept.items():
+        single(topic, payload, qos=1, retain=True, hostname="127.0.0.1", port=broker)
+    settings = MqttSettings(host="127.0.0.1", port=broker)
+    with Client(settings, "test") as subscriber:
+        subscriber.retained("affectd/test/#", "homeassistant/#", marker="affectd/test/doctor")
+        assert [finding.verdict for finding in stages(settings).values()].count("ok") == 5
+        seen = subscriber.arrived("affectd/test/doctor")
+    for message in seen:
+        if message.topic != "affectd/test/doctor":
+            assert message.payload == kept.get(message.topic, b"")
+    with Client(settings, "test") as subscriber:
+        assert subscriber.retained("affectd/#", "homeassistant/#", marker="affectd/test/doctor") == kept
+
+
+def test_a_node_that_was_never_announced_does_not_make_home_assistant_forget_another(broker: int) -> None:
+    settings = MqttSettings(host="127.0.0.1", port=broker)
+    with Client(settings, "test") as subscriber:
+        subscriber.subscribe("homeassistant/#", "affectd/test/doctor")
+        stages(settings)
+        announced = [one for one in subscriber.arrived("affectd/test/doctor") if one.topic.startswith("homeassistant")]
+    assert announced
+    assert all(one.payload and not one.retained for one in announced), "an empty one would remove a device"
+
+
+def test_a_port_for_tls_or_http_is_told_apart(encrypted_broker: int, broker: int, tmp_path: Path) -> None:
+    with pytest.raises(AffectdError, match=r"wants TLS: set mqtt\.tls"):
+        Client(MqttSettings(host="localhost", port=encrypted_broker), "test").open()
+    with pytest.raises(AffectdError, match="does not speak TLS"):
+        Client(MqttSettings(host="localhost", port=broker, tls=TlsSettings()), "test").open()
+    with pytest.raises(AffectdError, match=r"certificate .* is refused"):
+        Client(MqttSettings(host="localhost", port=encrypted_broker, tls=TlsSettings()), "test").open()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with pytest.raises(AffectdError, match=r"speaks HTTP.*websockets"):
+        Client(MqttSettings(host="127.0.0.1", port=server.server_port), "test").open()
+    server.shutdown()
+    server.server_close()
+
+
 def test_a_person_is_given_the_password_that_the_unit_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     credential = tmp_path / "affectd.mqtt-password"
-    monkeypatch.setattr(checks, "CREDENTIAL", credential)
+    monkeypatch.setattr(configuration, "CREDENTIAL", credential)
     named = MqttSettings(username="me")
-    assert checks.with_credential(named).password_file is None, "it does not exist"
+    assert configuration.broker(named).password_file is None, "it does not exist"
     credential.write_text("secret\n")
-    assert checks.with_credential(named).password_file == str(credential)
-    assert checks.with_credential(MqttSettings()).password_file is None, "nobody logs in"
+    assert configuration.broker(named).password_file == str(credential)
+    assert configuration.broker(MqttSettings()).password_file is None, "nobody logs in"
     own = MqttSettings(username="me", password_file="/elsewhere")
-    assert checks.with_credential(own).password_file == "/elsewhere"
+    assert configuration.broker(own).password_file == "/elsewhere"
 
 
-@pytest.mark.parametrize(
-    ("command", "asks"), [("watch", "edge.cli.watch.Watcher"), ("forget", "edge.cli.forget.forget")]
-)
+@pytest.mark.parametrize(("command", "asks"), [("watch", "edge.cli.watch.watch"), ("forget", "edge.cli.forget.forget")])
 def test_commands_log_in_with_the_password_that_the_unit_gets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, asks: str
 ) -> None:
@@ -295,7 +435,7 @@ def test_commands_log_in_with_the_password_that_the_unit_gets(
     credential, config = tmp_path / "affectd.mqtt-password", tmp_path / "affectd.yaml"
     credential.write_text("secret\n")
     config.write_text("mqtt: {username: me}\n")
-    monkeypatch.setattr(checks, "CREDENTIAL", credential)
+    monkeypatch.setattr(configuration, "CREDENTIAL", credential)
     asked: list[MqttSettings] = []
 
     def ask(settings: Config | MqttSettings, *_: object, **__: object) -> None:

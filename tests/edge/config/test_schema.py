@@ -6,7 +6,8 @@ import pytest
 
 from edge import config
 from edge.config import schema
-from edge.errors import ConfigError
+from edge.config.node import default_node
+from edge.errors import ConfigError, UsageError
 from tests.conftest import ROOT
 
 
@@ -49,7 +50,63 @@ def test_all_errors_come_at_once(tmp_path: Path) -> None:
     assert len(problems(tmp_path, "node: A\nsource: {rate: 1, kind: x}\nmqtt: 3\nlog_level: loud\n")) == 5
 
 
-@pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2\n", "\t- x", "a: !!python/object:os.system {}"])
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("mqtt://broker", "write `host: broker`"),
+        ("mqtts://broker:8883/x", "write `host: broker` and `port: 8883` and `tls: {}`"),
+        ("wss://broker:443/mqtt", "write `host: broker`, and as `port` the broker's for MQTT"),
+        ("broker:1884", "write `host: broker` and `port: 1884`"),
+        ("user:secret@broker", "write `host: broker`"),
+        ("[::1]", "write `host: ::1`"),
+        ("[::1]:1884", "write `host: ::1` and `port: 1884`"),
+        (" broker", "write `host: broker`"),
+        ("bro ker", "give the broker's name or address alone"),
+        ("bro\\0ker", "give the broker's name or address alone"),
+        ("bro\\tker", "give the broker's name or address alone"),
+        ("broker:port", "give the broker's name or address alone"),
+    ],
+)
+def test_a_broker_in_another_form_is_refused_with_the_right_one(tmp_path: Path, host: str, said: str) -> None:
+    (problem,) = problems(tmp_path, f'mqtt: {{host: "{host}"}}')
+    assert problem.startswith("mqtt: host is ")
+    assert problem.endswith(said) or said in problem
+
+
+@pytest.mark.parametrize(
+    "host", ["broker", "192.168.1.10", "::1", "fe80::1%eth0", "my_broker.local", "küche.fritz.box"]
+)
+def test_names_and_addresses_are_brokers(tmp_path: Path, host: str) -> None:
+    path = tmp_path / "affectd.yaml"
+    path.write_text(f'mqtt: {{host: "{host}"}}')
+    assert config.load(path).mqtt.host == host
+
+
+@pytest.mark.parametrize("values", [{"port": 99_999}, {"host": "mqtt://x"}, {"host": ""}])
+def test_a_broker_given_otherwise_is_held_to_the_same(values: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="mqtt: "):
+        config.changed(config.MqttSettings(), **values)
+    assert config.changed(config.MqttSettings(keepalive_s=7), port=1884) == config.MqttSettings(
+        keepalive_s=7, port=1884
+    )
+
+
+@pytest.mark.parametrize("content", ["", "uninitialized\n", None])
+def test_a_machine_without_an_identity_has_no_name_of_its_own(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "machine-id"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UsageError, match="set `node`"):
+        default_node(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [", "a: 1\na: 2\n", "\t- x", "a: !!python/object:os.system {}", "? [a, b]\n: 1\n", "? {a: b}\n: 1\n",
+        "node: !!timestamp 2099-99-99", "node: !!int abc", "node: !!float x", "? !!set {x}\n: 2\n", "node: &x [*x]",
+    ],
+)  # fmt: skip
 def test_what_is_not_plain_yaml_is_one_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "affectd.yaml"
     path.write_text(text)

@@ -74,7 +74,7 @@ def explain(tmp_path):
         files = {
             bundle.MODEL: graphs.serialised(network, {"frames": torch.zeros(2, 64, features.COUNT)}, *axes),
             bundle.SCALER: json.dumps(scaler).encode(),
-            bundle.ENCODER: b'{"classes": ["yes", "no"]}',
+            bundle.LABELS: b'{"classes": ["yes", "no"]}',
             bundle.CARD: b"known",
         }
         explainer = Explainer(Classifier(bundle.write(tmp_path / "bundle", manifest, files)))

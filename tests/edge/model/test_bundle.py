@@ -63,14 +63,14 @@ def test_digest_depends_on_every_file(framed, bundles):
 
 
 @pytest.mark.parametrize(
-    "name", [bundle.MODEL, bundle.COALITIONS, bundle.SCALER, bundle.ENCODER, bundle.CARD, bundle.MANIFEST]
+    "name", [bundle.MODEL, bundle.COALITIONS, bundle.SCALER, bundle.LABELS, bundle.CARD, bundle.MANIFEST]
 )
 def test_missing_file_is_named(framed, name):
     (framed / name).unlink()
     refused(framed, name)
 
 
-@pytest.mark.parametrize("name", [bundle.MODEL, bundle.COALITIONS, bundle.SCALER, bundle.ENCODER, bundle.CARD])
+@pytest.mark.parametrize("name", [bundle.MODEL, bundle.COALITIONS, bundle.SCALER, bundle.LABELS, bundle.CARD])
 def test_one_flipped_byte_is_found(framed, name):
     content = bytearray((framed / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -100,7 +100,7 @@ def test_malformed_manifest(copied, content):
     refused(copied, bundle.MANIFEST)
 
 
-@pytest.mark.parametrize("name", [bundle.SCALER, bundle.ENCODER])
+@pytest.mark.parametrize("name", [bundle.SCALER, bundle.LABELS])
 @pytest.mark.parametrize("content", [b"", b"{]", b'{"classes": [1], "names": 3}'])
 def test_malformed_json(copied, name, content):
     replace(copied, name, content)
@@ -150,14 +150,14 @@ def test_weight_that_is_not_finite_in_a_listed_tensor(framed):
 
 
 def test_class_list_of_another_length(copied):
-    replace(copied, bundle.ENCODER, b'{"classes": ["anger", "fear"]}')
+    replace(copied, bundle.LABELS, b'{"classes": ["anger", "fear"]}')
     refused(copied, bundle.MODEL, "logits")
 
 
 @pytest.mark.parametrize("classes", [[], ["anger"], ["anger", "anger"], ["anger", ""]])
 def test_class_list_that_is_none(copied, classes):
-    replace(copied, bundle.ENCODER, json.dumps({"classes": classes}).encode())
-    refused(copied, bundle.ENCODER)
+    replace(copied, bundle.LABELS, json.dumps({"classes": classes}).encode())
+    refused(copied, bundle.LABELS)
 
 
 @pytest.mark.parametrize(("old", "new"), [("frames", "sound"), ("logits", "scores"), ("attention", "weights")])
@@ -198,12 +198,57 @@ def test_canary_tells_a_graph_that_computes_something_else(framed):
     refused(framed, bundle.COALITIONS, "other logits")
 
 
+def installed_in(folder: Path) -> list[str]:
+    """The names in a folder, those that are hidden as ``.name``."""
+    return sorted(
+        f".{path.name.split('.')[1]}" if path.name.startswith(".") else path.name for path in folder.iterdir()
+    )
+
+
 def test_install_replaces_a_whole_bundle(bundles, tmp_path):
     target = tmp_path / "installed"
-    assert install(bundles["frames"].path, target).name == "frames"
+    for name in ("frames", "pooled", "frames"):
+        assert install(bundles[name].path, target).name == name
+        assert {path.name for path in target.iterdir()} == {path.name for path in bundles[name].path.iterdir()}
+        assert installed_in(tmp_path) == [".installed", "installed"]
+        assert target.is_symlink()
+        assert not target.readlink().is_absolute(), "the folder may be moved"
+
+
+def test_install_turns_a_plain_folder_into_a_link(bundles, tmp_path):
+    target = tmp_path / "installed"
+    shutil.copytree(bundles["frames"].path, target)
     assert install(bundles["pooled"].path, target).name == "pooled"
-    assert {path.name for path in target.iterdir()} == {path.name for path in bundles["pooled"].path.iterdir()}
-    assert [path.name for path in tmp_path.iterdir()] == ["installed"]
+    assert target.is_symlink()
+    assert installed_in(tmp_path) == [".installed", "installed"]
+
+
+def test_install_leaves_a_folder_alone_that_a_person_has_linked_to(bundles, tmp_path):
+    mine = Path(shutil.copytree(bundles["frames"].path, tmp_path / "mine"))
+    (tmp_path / "installed").symlink_to(mine)
+    assert install(bundles["pooled"].path, tmp_path / "installed").name == "pooled"
+    assert Bundle.load(mine).name == "frames"
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_bundle_that_cannot_be_switched_to_leaves_the_old_one(bundles, tmp_path, monkeypatch, link):
+    target = tmp_path / "installed"
+    shutil.copytree(bundles["frames"].path, target)
+    if link:
+        install(bundles["frames"].path, target)
+    before, refuse = installed_in(tmp_path), Path.rename
+
+    def rename(self: Path, to: Path) -> Path:
+        if Path(to) == target and not str(self).endswith(".old"):
+            raise OSError(28, "No space left on device")
+        return refuse(self, to)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(Path, "replace", rename)
+    with pytest.raises(BundleError, match="No space left"):
+        install(bundles["pooled"].path, target)
+    assert Bundle.load(target).name == "frames"
+    assert installed_in(tmp_path) == before
 
 
 def test_install_of_a_broken_bundle_changes_nothing(bundles, framed, tmp_path):
@@ -213,7 +258,16 @@ def test_install_of_a_broken_bundle_changes_nothing(bundles, framed, tmp_path):
     with pytest.raises(BundleError):
         install(framed, target)
     assert Bundle.load(target).digest == bundles["pooled"].digest
-    assert {path.name for path in tmp_path.iterdir()} == {"bundle", "installed"}
+    assert installed_in(tmp_path) == [".installed", "bundle", "installed"]
+
+
+def test_write_makes_a_plain_folder_that_can_be_copied(bundles, tmp_path):
+    target, source = tmp_path / "written", bundles["frames"]
+    files = {name: (source.path / name).read_bytes() for name in source.manifest.files}
+    for _ in range(2):
+        assert write(target, source.manifest, files).name == "frames"
+        assert not target.is_symlink()
+        assert installed_in(tmp_path) == ["written"]
 
 
 def test_install_where_nothing_may_be_written(bundles, tmp_path):
@@ -227,5 +281,5 @@ def test_write_keeps_the_old_bundle_when_the_new_one_does_not_load(bundles, tmp_
     installed = install(bundles["frames"].path, target)
     files = {name: (target / name).read_bytes() for name in installed.manifest.files}
     with pytest.raises(BundleError):
-        write(target, installed.manifest, {**files, bundle.ENCODER: b'{"classes": ["a", "b"]}'})
+        write(target, installed.manifest, {**files, bundle.LABELS: b'{"classes": ["a", "b"]}'})
     assert Bundle.load(target).digest == installed.digest

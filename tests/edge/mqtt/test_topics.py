@@ -10,10 +10,9 @@ from edge.daemon.diagnostics import Diagnostics
 from edge.events.event import Event
 from edge.journal.journal import Journal
 from edge.mqtt.commands import parse
-from edge.mqtt.discovery import discovery
-from edge.mqtt.presence import Change
+from edge.mqtt.discovery import discovery, every_topic
 from edge.mqtt.topics import Incoming, Info, Message, Response, Topics
-from tests.edge.events import event
+from tests.edge.events import draft, event
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 TOPICS = Topics("affectd", "kitchen")
@@ -30,9 +29,9 @@ DIAGNOSTICS = Diagnostics(
 def journalled(tmp_path: Path) -> list[Message]:
     """An event, and a gap, as the journal has them published."""
     kept = Journal(tmp_path, "kitchen")
-    kept.accept(event)
+    kept.accept(draft())
     gap = Journal(tmp_path / "other", "kitchen")
-    gap.accept(event)
+    gap.accept(draft())
     gap.close()
     for path in (tmp_path / "other").glob("journal.db*"):
         path.write_bytes(b"nonsense" * 1000)
@@ -47,9 +46,9 @@ def messages(tmp_path: Path) -> dict[str, Message]:
     return {
         "status-online": TOPICS.online(),
         "status-offline": TOPICS.will(),
-        "microphone": TOPICS.change(Change("microphone", "online")),
-        "state": TOPICS.change(Change("state", "anger")),
-        "speech": TOPICS.change(Change("speech", "ON")),
+        "microphone": TOPICS.present("microphone", "online"),
+        "state": TOPICS.present("state", "anger"),
+        "speech": TOPICS.present("speech", "ON"),
         "event": TOPICS.event(event(184)),
         "journal-event": kept,
         "journal-gap": gap,
@@ -116,15 +115,63 @@ def test_an_answer_goes_where_the_question_wants_it() -> None:
     ],
 )  # fmt: skip
 def test_commands_are_understood_or_refused(topic: str, payload: bytes, expected: str) -> None:
-    assert repr(parse(Incoming(f"affectd/kitchen/{topic}", payload), TOPICS, "homeassistant/status")) == expected
+    assert repr(parse(Incoming(f"affectd/kitchen/{topic}", payload), TOPICS, "homeassistant")) == expected
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "",
+        "#",
+        "a/+/b",
+        "affectd/#",
+        "$SYS/a",
+        "a\0b",
+        "a\x7fb",
+        "x" * 257,
+        "affectd/kitchen/state",
+        "affectd/kitchen/info",
+    ],
+)
+def test_an_answer_that_can_go_nowhere_is_refused(topic: str) -> None:
+    question = Incoming("affectd/kitchen/request/ping", b"{}", response_topic=topic)
+    assert "response topic" in repr(parse(question, TOPICS, "homeassistant"))
+
+
+@pytest.mark.parametrize("topic", ["a", "affectd/answers/7", "affectd/kitchen/response/7", "küche/antwort", "x" * 256])
+def test_an_answer_may_go_anywhere_else(topic: str) -> None:
+    question = Incoming("affectd/kitchen/request/ping", b"{}", response_topic=topic, correlation=b"\0\xff" * 128)
+    assert repr(parse(question, TOPICS, "homeassistant")).startswith("Request(")
+
+
+def test_correlation_data_that_are_too_long_are_refused() -> None:
+    question = Incoming("affectd/kitchen/request/ping", b"{}", correlation=b"1" * 257)
+    assert "correlation data" in repr(parse(question, TOPICS, "homeassistant"))
+
+
+def test_what_was_announced_elsewhere_is_ours_only_where_it_says_so() -> None:
+    topic = "homeassistant/device/kitchen/config"
+    for payload in (b"", b"{}", b"\xff", b"[" * 100_000, b'{"origin":{"name":"kettle"}}'):
+        assert parse(Incoming(topic, payload, retained=True), TOPICS, "homeassistant") is None
+    ours = discovery(TOPICS, LABELS, "homeassistant").payload
+    assert repr(parse(Incoming(topic, ours, retained=True), TOPICS, "homeassistant")) == "FormerDiscovery()"
+
+
+def test_every_topic_that_is_published_is_listed(tmp_path: Path) -> None:
+    listed = every_topic(TOPICS, "homeassistant", announced=True)
+    assert {message.topic for message in messages(tmp_path).values()} <= set(listed.published)
+    assert len(set(listed.published)) == len(listed.published)
+    assert "homeassistant/status" in listed.subscribed
+    unannounced = every_topic(TOPICS, "homeassistant", announced=False)
+    assert not [topic for topic in unannounced.published + unannounced.subscribed if topic.endswith("/config")]
 
 
 def test_a_retained_command_is_of_the_past() -> None:
     message = Incoming("affectd/kitchen/listening/set", b"OFF", retained=True)
-    assert "retained" in repr(parse(message, TOPICS, "homeassistant/status"))
+    assert "retained" in repr(parse(message, TOPICS, "homeassistant"))
 
 
 def test_the_birth_message_counts_only_when_it_is_new() -> None:
-    assert repr(parse(Incoming("homeassistant/status", b"online"), TOPICS, "homeassistant/status")) == "Birth()"
-    assert parse(Incoming("homeassistant/status", b"online", retained=True), TOPICS, "homeassistant/status") is None
-    assert parse(Incoming("homeassistant/status", b"offline"), TOPICS, "homeassistant/status") is None
+    assert repr(parse(Incoming("homeassistant/status", b"online"), TOPICS, "homeassistant")) == "Birth()"
+    assert parse(Incoming("homeassistant/status", b"online", retained=True), TOPICS, "homeassistant") is None
+    assert parse(Incoming("homeassistant/status", b"offline"), TOPICS, "homeassistant") is None

@@ -1,107 +1,30 @@
-"""What waits, for how long, and what is done when too much does: inbox, outbox, backoff, pace, pulse."""
+"""What waits, for how long, and what is done when too much does: outbox, backoff, pulse."""
 
 import random
-import threading
 
-import numpy as np
 import pytest
 
-from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS
 from edge.daemon.supervisor import Heartbeats
 from edge.events.delivery import Delivery
 from edge.mqtt import outbox
 from edge.mqtt.backoff import FIRST_S, Backoff
 from edge.mqtt.outbox import Outbox
+from edge.mqtt.refusals import AGAIN_S, Refusals
 from edge.mqtt.topics import Message, Topics
-from edge.sources.inbox import Block, Gap, Inbox
-from edge.sources.rate_monitor import Pace
 from tests.edge.events import event
-
-
-def block(number: int) -> Block:
-    return Block(np.full(BLOCK_SAMPLES, number, np.int16), float(number))
-
-
-def taken_out(inbox: Inbox) -> list[object]:
-    """All that waits: the time of each block, and gaps."""
-    found = iter(lambda: inbox.get(0), None)
-    return [item.heard_at if isinstance(item, Block) else "gap" if item == Gap() else item for item in found]
-
-
-def test_the_oldest_sound_goes_first_and_is_counted() -> None:
-    inbox = Inbox(3)
-    for number in range(5):
-        inbox.offer(block(number))
-    assert inbox.dropped == 2
-    assert taken_out(inbox) == ["gap", 2, 3, 4]
-
-
-def test_a_gap_comes_between_the_blocks_that_it_parts_and_only_once() -> None:
-    inbox = Inbox(9)
-    inbox.offer(block(0))
-    inbox.end()
-    inbox.end()
-    inbox.offer(block(1))
-    assert taken_out(inbox) == [0, "gap", 1]
-    inbox.end()
-    assert taken_out(inbox) == ["gap"]
-    inbox.end()
-    assert taken_out(inbox) == []
-
-
-def test_a_gap_that_makes_room_is_no_sound_and_still_parts() -> None:
-    inbox = Inbox(2)
-    inbox.end()
-    for number in range(2):
-        inbox.offer(block(number))
-    assert inbox.dropped == 0
-    assert taken_out(inbox) == ["gap", 0, 1]
-
-
-def test_what_comes_after_forgotten_sound_is_another_stream() -> None:
-    inbox = Inbox(9)
-    inbox.offer(block(0))
-    inbox.end()
-    inbox.clear()
-    inbox.offer(block(1))
-    assert taken_out(inbox) == ["gap", 1]
-
-
-def test_a_question_is_answered_before_the_sound_that_waits_and_is_never_dropped() -> None:
-    inbox = Inbox(1)
-    inbox.offer(block(0))
-    inbox.ask(lambda: None)
-    inbox.offer(block(1))
-    assert callable(inbox.get(0))
-    assert taken_out(inbox) == ["gap", 1]
-
-
-def test_a_file_waits_for_room_and_loses_nothing() -> None:
-    inbox = Inbox(2)
-    heard = []
-    giver = threading.Thread(target=lambda: ([inbox.put(block(number)) for number in range(50)], inbox.close()))
-    giver.start()
-    while not inbox.exhausted:
-        item = inbox.get(1)
-        if isinstance(item, Block):
-            heard.append(item.heard_at)
-    giver.join()
-    assert heard == list(range(50))
-    assert inbox.dropped == 0
 
 
 class Held:
     """A journal in memory."""
 
     def __init__(self, count: int) -> None:
-        self.waiting = {seq: Delivery((seq, False), f"id-{seq}", b"{}") for seq in range(1, count + 1)}
+        self.waiting = {seq: Delivery(seq, f"id-{seq}", b"{}") for seq in range(1, count + 1)}
 
     def pending(self, after: int, count: int) -> list[Delivery]:
         return [delivery for seq, delivery in self.waiting.items() if seq > after][:count]
 
-    def acknowledge(self, keys: object) -> None:
-        for seq, _ in keys:  # type: ignore[attr-defined]
-            del self.waiting[seq]
+    def acknowledge(self, through: int) -> None:
+        self.waiting = {seq: delivery for seq, delivery in self.waiting.items() if seq > through}
 
 
 @pytest.fixture
@@ -114,63 +37,146 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 TOPICS = Topics("affectd", "kitchen")
 
 
+def outbox_of(count: int) -> tuple[Outbox, Held]:
+    held = Held(count)
+    return Outbox(held, TOPICS.journal, Refusals()), held
+
+
 def taken(box: Outbox, room: int = 16) -> list[str]:
+    """What is sent, each as `topic payload`, or `journal number`."""
     found = []
-    while messages := box.take(room, in_flight=bool(found)):
-        found += [message.topic.rsplit("/", 1)[1] for message, _ in messages]
+    while items := box.take(room):
+        for item in items:
+            topic = item.message.topic.rsplit("/", 1)[1]
+            found.append(f"{topic} {item.seq or item.message.payload.decode()[:8]}")
     return found
 
 
 def test_the_greeting_comes_first_then_what_is_live_then_the_journal(clock: list[float]) -> None:
-    box = Outbox(Held(2), TOPICS.journal)
-    box.add(TOPICS.event(event(2)))
-    box.begin([TOPICS.will(), TOPICS.online()])
-    assert taken(box) == ["status", "status", "event", "journal", "journal"]
+    box, _ = outbox_of(2)
+    box.keep(TOPICS.listening(True))
+    box.say(Message("affectd/kitchen/event", b"1", retain=False))
+    box.begin()
+    box.greet(TOPICS.online())
+    assert taken(box) == ["listening ON", "status online", "event 1", "journal 1", "journal 2"]
+
+
+def test_an_outage_leaves_of_each_retained_topic_the_latest_value(clock: list[float]) -> None:
+    """`speech ON` that was queued before the connection broke is not said after it."""
+    box, _ = outbox_of(0)
+    box.begin()
+    box.greet(TOPICS.online())
+    assert taken(box) == ["status online"]
+    box.keep(TOPICS.present("speech", "ON"))
+    box.keep(TOPICS.present("state", "anger"))
+    box.end()
+    box.keep(TOPICS.present("speech", "OFF"))
+    box.keep(TOPICS.present("state", "none"))
+    box.begin()
+    box.greet(TOPICS.online())
+    assert taken(box) == ["speech OFF", "state none", "status online"]
+
+
+def test_while_connected_every_value_is_said_in_order(clock: list[float]) -> None:
+    box, _ = outbox_of(0)
+    box.begin()
+    box.greet(TOPICS.online())
+    taken(box)
+    for value in ("ON", "OFF", "ON"):
+        box.keep(TOPICS.present("speech", value))
+    assert taken(box) == ["speech ON", "speech OFF", "speech ON"]
 
 
 def test_an_event_is_not_published_live_when_it_is_older_than_thirty_seconds(clock: list[float]) -> None:
-    box = Outbox(Held(0), TOPICS.journal)
-    box.add(TOPICS.event(event(1)))
+    box, _ = outbox_of(0)
+    box.say(TOPICS.event(event(1)))
     clock[0] += 20
-    box.add(TOPICS.event(event(2)))
+    box.say(TOPICS.event(event(2)))
     clock[0] += 11
-    assert taken(box) == ["event"]
+    assert len(taken(box)) == 1
     assert box.expired == 1
 
 
-def test_more_live_messages_than_there_is_room_for_drop_the_oldest(clock: list[float]) -> None:
-    box = Outbox(Held(0), TOPICS.journal)
+def test_more_live_messages_than_there_is_room_for_drop_the_oldest_but_not_how_things_are(clock: list[float]) -> None:
+    box, _ = outbox_of(0)
+    box.begin()
+    box.greet(TOPICS.online())
+    taken(box)
+    for value in ("ON", "OFF"):
+        box.keep(TOPICS.present("speech", value))
     for number in range(outbox.QUEUED + 5):
-        box.add(Message("affectd/kitchen/event", str(number).encode()))
-    assert box.expired == 5
-    ((first, _),) = box.take(16, in_flight=False)
-    assert first.payload == b"5"
+        box.say(Message("affectd/kitchen/event", str(number).encode(), retain=False))
+    found = taken(box)
+    assert len(found) == outbox.QUEUED
+    assert box.expired == 6
+    assert found[0] == "event 6"
+    assert [item for item in found if item.startswith("speech")] == ["speech OFF"]
 
 
-def test_an_acknowledgement_counts_once_the_broker_has_outlived_it(clock: list[float]) -> None:
-    held = Held(3)
-    box = Outbox(held, TOPICS.journal)
-    box.begin([])
-    keys = [key for _, key in box.take(16, in_flight=False)]
-    assert keys == [(1, False), (2, False), (3, False)]
-    for key in keys[:2]:
-        box.acknowledged(key)  # type: ignore[arg-type]
+def test_an_acknowledgement_counts_once_the_connection_has_outlived_it_and_all_before_it(clock: list[float]) -> None:
+    box, held = outbox_of(3)
+    box.begin()
+    box.greet(TOPICS.online())
+    assert taken(box) == ["status online", "journal 1", "journal 2", "journal 3"]
+    box.acknowledged(1)
+    box.acknowledged(3)
     box.settle()
     assert len(held.waiting) == 3
     clock[0] += outbox.SETTLED_S
     box.settle()
-    assert list(held.waiting) == [3]
+    assert list(held.waiting) == [2, 3]
+    box.acknowledged(2)
+    clock[0] += outbox.SETTLED_S
+    box.settle()
+    assert not held.waiting
 
 
 def test_what_was_not_settled_is_sent_again_on_the_next_connection(clock: list[float]) -> None:
-    box = Outbox(Held(2), TOPICS.journal)
-    box.begin([])
-    assert taken(box) == ["journal", "journal"]
-    box.acknowledged((1, False))
-    box.begin([])
+    box, _ = outbox_of(2)
+    box.begin()
+    box.greet(TOPICS.online())
+    assert taken(box) == ["status online", "journal 1", "journal 2"]
+    box.acknowledged(1)
+    box.end()
+    box.begin()
+    box.greet(TOPICS.online())
     clock[0] += 60
     box.settle()
-    assert taken(box) == ["journal", "journal"]
+    assert taken(box) == ["status online", "journal 1", "journal 2"]
+
+
+def test_a_topic_that_is_refused_is_left_alone_and_the_others_go_on(clock: list[float]) -> None:
+    refusals = Refusals(lambda: clock[0])
+    box = Outbox(Held(2), TOPICS.journal, refusals)
+    refusals.refused("affectd/kitchen/journal", "Not authorized")
+    refusals.refused("affectd/kitchen/speech", "Not authorized")
+    box.keep(TOPICS.present("speech", "ON"))
+    box.begin()
+    box.greet(TOPICS.online())
+    assert taken(box) == ["status online"]
+    clock[0] += AGAIN_S
+    assert taken(box) == ["journal 1", "journal 2"]
+
+
+def test_a_refusal_is_named_once_until_it_is_mended(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    refusals = Refusals(lambda: clock[0])
+    for _ in range(3):
+        refusals.refused("affectd/kitchen/state", "Not authorized")
+        clock[0] += AGAIN_S
+    assert len(caplog.messages) == 1
+    assert "topic=affectd/kitchen/state" in caplog.messages[0]
+    refusals.accepted("affectd/kitchen/state")
+    refusals.refused("affectd/kitchen/state", "Not authorized")
+    assert len(caplog.messages) == 2
+
+
+def test_a_topic_for_which_the_broker_hangs_up_is_given_up_after_three_times(clock: list[float]) -> None:
+    refusals = Refusals(lambda: clock[0])
+    for expected in (True, True, False):
+        refusals.suspected("affectd/kitchen/state", "publish")
+        assert refusals.allows("affectd/kitchen/state") is expected
+    assert refusals.allows("affectd/kitchen/state", "subscribe")
+    assert refusals.allows("affectd/kitchen/speech")
 
 
 def test_delays_double_up_to_the_longest_and_start_over_after_a_long_connection() -> None:
@@ -189,19 +195,6 @@ def test_delays_are_jittered_in_full() -> None:
 def test_two_namesakes_connect_less_than_ten_times_a_minute() -> None:
     backoff = Backoff(60, draw=lambda low, _high: low)
     assert 2 * 60 / backoff.after_takeover() < 10
-
-
-@pytest.mark.parametrize(("rate", "slow"), [(1.0, False), (0.98, False), (0.5, True), (20.0, False)])
-def test_sound_at_half_its_rate_is_noticed(rate: float, slow: bool) -> None:
-    pace = Pace(10)
-    assert any(pace.push(number * BLOCK_SECONDS / rate) for number in range(1000)) is slow
-
-
-def test_an_interruption_is_not_a_slow_device() -> None:
-    pace = Pace(10)
-    for number in range(300):
-        assert not pace.push(number * BLOCK_SECONDS)
-    assert not any(pace.push(60 + number * BLOCK_SECONDS) for number in range(1000))
 
 
 def test_a_worker_that_no_longer_beats_is_named() -> None:

@@ -1,19 +1,27 @@
 """From a source that is lost and comes back, through capture and inbox, to the gate."""
 
+import array
+import fcntl
+import os
+import sys
+import termios
 import threading
 from collections.abc import Iterator
-from unittest import mock
+from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
 from edge.config import GateSettings
 from edge.errors import SourceError
+from edge.sources import CommandSource, StdinSource
 from edge.sources.capture import Capture
 from edge.sources.conversion import into_blocks
-from edge.sources.inbox import Block, Gap, Inbox
+from edge.sources.inbox import Block, Discontinuity, Inbox
 from edge.vad.gate import Gate, GateItem, SpeechEnded, SpeechStarted, Utterance
+from tests.conftest import until
 from tests.faults.parts import room, speech
 
 SPEECH = np.frombuffer(speech(), "<i2").astype(np.int16)
@@ -21,10 +29,19 @@ ONSET = round(1.1 * SAMPLE_RATE)  # just before the first word
 ROOM = np.frombuffer(room(2.0), "<i2").astype(np.int16)
 
 
+@pytest.fixture(autouse=True)
+def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sources of these tests play as fast as they can, and are to be heard all the same."""
+    monkeypatch.setattr("edge.sources.health.BURST_S", 3600.0)
+
+
 class Flaky:
     """A microphone that plays one part after another, and is pulled out after each."""
 
     endless = True
+    always_on = False
+    lost_s = 0.0
+    drains = None
     name = "flaky"
 
     def __init__(self, *parts: NDArray[np.int16]) -> None:
@@ -42,7 +59,7 @@ class Flaky:
         pass
 
 
-def captured(*parts: NDArray[np.int16]) -> tuple[list[Block | Gap], list[bool]]:
+def captured(*parts: NDArray[np.int16]) -> tuple[list[Block | Discontinuity], list[bool]]:
     """What the inbox holds after ``parts``, and what was observed of the microphone, changes only."""
     source, inbox, seen = Flaky(*parts), Inbox(10_000), [False]
     capture = Capture(
@@ -57,12 +74,12 @@ def captured(*parts: NDArray[np.int16]) -> tuple[list[Block | Gap], list[bool]]:
     items = []
     while not inbox.exhausted:
         item = inbox.get(0)
-        assert isinstance(item, Block | Gap)
+        assert isinstance(item, Block | Discontinuity)
         items.append(item)
     return items, seen
 
 
-def heard(items: list[Block | Gap]) -> list[GateItem]:
+def heard(items: list[Block | Discontinuity]) -> list[GateItem]:
     gate, found = Gate(GateSettings()), []
     for item in items:
         found += gate.push(item.samples) if isinstance(item, Block) else gate.finish()
@@ -71,7 +88,7 @@ def heard(items: list[Block | Gap]) -> list[GateItem]:
 
 def test_every_loss_of_the_source_leaves_one_gap() -> None:
     items, seen = captured(SPEECH[: 3 * BLOCK_SAMPLES], SPEECH[: 2 * BLOCK_SAMPLES])
-    assert [type(item) for item in items] == [Block, Block, Block, Gap, Block, Block, Gap]
+    assert [type(item) for item in items] == [Block, Block, Block, Discontinuity, Block, Block, Discontinuity]
     assert seen == [False, True, False, True, False]
 
 
@@ -88,34 +105,14 @@ def test_half_an_utterance_is_not_joined_with_what_is_said_after_the_source_is_b
     np.testing.assert_array_equal(second.samples, alone.samples)
 
 
-def test_who_rests_is_called_when_somebody_speaks() -> None:
-    """A rest of minutes, as it were, which only the call can end in time."""
-    inbox, resting = Inbox(10_000), threading.Event()
-    source = Flaky(ROOM)
-    capture = Capture(
-        lambda: source,
-        inbox,
-        silence_s=10.0,
-        observe=lambda _online: None,
-        beat=lambda: None,
-        asleep=lambda: resting.set() or True,
-    )
-    source.whenever_empty = capture.close
-    with mock.patch("edge.sources.capture.Rest.after", return_value=600.0):
-        reader = threading.Thread(target=capture.run)
-        reader.start()
-        assert resting.wait(10)
-        while reader.is_alive():
-            capture.awaken()
-            reader.join(0.01)
-    assert inbox.waiting > len(ROOM) // BLOCK_SAMPLES
-
-
-class Piped:
+class Played:
     """A source that may end: it plays until it is closed, and the second time to its end."""
 
     endless = False
-    name = "pipe"
+    always_on = False
+    lost_s = 0.0
+    drains = None
+    name = "file"
 
     def __init__(self) -> None:
         self.opened = 0
@@ -133,7 +130,7 @@ class Piped:
 
 
 def test_listening_again_before_the_source_has_closed_opens_it_again() -> None:
-    source = Piped()
+    source = Played()
     capture = Capture(lambda: source, Inbox(100), silence_s=10.0, observe=lambda online: None, beat=lambda: None)
     running = threading.Thread(target=capture.run)
     running.start()
@@ -144,3 +141,93 @@ def test_listening_again_before_the_source_has_closed_opens_it_again() -> None:
     running.join(10)
     assert not running.is_alive()
     assert source.opened == 2
+
+
+def test_what_a_pipe_brings_while_muted_is_never_heard() -> None:
+    """A writer that goes on while nobody listens: zeros and ones before, twos while muted, threes after."""
+    reading, writing = os.pipe()
+    inbox = Inbox(10_000)
+    capture = Capture(
+        lambda: StdinSource(descriptor=reading), inbox, silence_s=1e6, observe=lambda _: None, beat=lambda: None
+    )
+    running = threading.Thread(target=capture.run)
+    running.start()
+    os.write(writing, loud(1, 5 * BLOCK_SAMPLES))
+    until(lambda: inbox.waiting >= 5)
+    capture.mute(True)
+    for _ in range(20):
+        os.write(writing, loud(2, SAMPLE_RATE))  # more than the pipe holds
+    capture.mute(False)
+    until(lambda: unread(reading) == 0)
+    for _ in range(40):
+        os.write(writing, loud(3, BLOCK_SAMPLES))
+        until(lambda: unread(reading) == 0)
+    os.close(writing)
+    running.join(10)
+    assert not running.is_alive()
+    os.close(reading)
+    items = taken_out(inbox)
+    assert items[0] == Discontinuity(sound=False)
+    frequencies = [dominant(item.samples) for item in items if isinstance(item, Block)]
+    assert len(frequencies) >= 35
+    assert {round(frequency / 1000) for frequency in frequencies[2:]} == {3}
+
+
+def test_a_program_is_stopped_while_muted_and_what_it_had_queued_is_not_heard(tmp_path: Path) -> None:
+    """The program hands on at once what somebody else has queued meanwhile, then goes on in real time."""
+    program = (
+        "import sys, time; from tests.edge.sources.test_capture import loud; w = sys.stdout.buffer\n"
+        "w.write(loud(2, 30_000)); w.flush()\n"
+        "while True: time.sleep(0.032); w.write(loud(3, 512)); w.flush()"
+    )
+    inbox = Inbox(10_000)
+    capture = Capture(
+        lambda: CommandSource([sys.executable, "-c", program]),
+        inbox,
+        silence_s=1e6,
+        observe=lambda _: None,
+        beat=lambda: None,
+    )
+    capture.mute(True)
+    running = threading.Thread(target=capture.run)
+    running.start()
+    capture.mute(False)
+    until(lambda: inbox.waiting >= 20)
+    capture.close()
+    running.join(10)
+    frequencies = [dominant(item.samples) for item in taken_out(inbox) if isinstance(item, Block)]
+    assert {round(frequency / 1000) for frequency in frequencies[2:]} == {3}
+
+
+def test_muting_overwrites_what_waits() -> None:
+    source, inbox = Played(), Inbox(100)
+    capture = Capture(lambda: source, inbox, silence_s=10.0, observe=lambda _: None, beat=lambda: None)
+    running = threading.Thread(target=capture.run)
+    running.start()
+    until(lambda: inbox.waiting)
+    capture.mute(True)
+    assert inbox.waiting == 0
+    capture.close()
+    source.released.set()
+    running.join(10)
+
+
+def loud(kilohertz: int, count: int) -> bytes:
+    """A tone as PCM, which says by its frequency when it was played."""
+    time_s = np.arange(count) / SAMPLE_RATE
+    return (3000 * np.sin(2000 * np.pi * kilohertz * time_s)).astype("<i2").tobytes()
+
+
+def dominant(samples: NDArray[np.int16]) -> float:
+    """The loudest frequency, Hz."""
+    return float(np.argmax(np.abs(np.fft.rfft(samples))[5:]) + 5) * SAMPLE_RATE / len(samples)
+
+
+def unread(descriptor: int) -> int:
+    waiting = array.array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
+    return waiting[0]
+
+
+def taken_out(inbox: Inbox) -> list[object]:
+    return list(iter(lambda: inbox.get(0), None))

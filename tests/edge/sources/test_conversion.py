@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
 from edge.errors import AudioError
 from edge.sources import FileSource
-from edge.sources.conversion import into_blocks, read_audio
+from edge.sources.conversion import Converter, into_blocks, read_audio
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0) -> np.ndarray:
@@ -53,6 +53,24 @@ def test_float_samples_beyond_full_scale_are_clipped(tmp_path):
     assert read_audio(path).tolist() == [32767, -32768]
 
 
+@pytest.mark.parametrize("signs", [(1, -1), (-1, 1), (1, 1, -1), (-1, 1, 1, 1), (1, 1)])
+@pytest.mark.parametrize("piece", [160, 65_536])
+def test_inverted_channels_do_not_cancel(signs, piece):
+    mono = 0.3 * np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32).clip(-3, 3)
+    frames = mono[:, None] * np.array(signs, np.float32)
+    converter = Converter(SAMPLE_RATE)
+    heard = np.concatenate([converter.push(frames[at : at + piece]) for at in range(0, len(frames), piece)]) / 32768
+    np.testing.assert_allclose(heard[1600:], frames[1600:, 0], atol=1e-4)
+
+
+@pytest.mark.parametrize("offset", [0, 0.3])
+def test_channels_that_merely_differ_are_averaged_as_they_are(offset):
+    noise = 0.1 * np.random.default_rng(0).standard_normal((SAMPLE_RATE, 2)).astype(np.float32) + np.float32(offset)
+    noise[:, 1] += 0.5 * noise[:, 0]
+    expected = np.rint(noise.mean(axis=1) * 32768)
+    np.testing.assert_allclose(Converter(SAMPLE_RATE).push(noise), expected, atol=1)
+
+
 @given(st.lists(st.integers(0, 1500), max_size=8))
 def test_blocks_hold_the_stream_however_it_is_chunked(lengths):
     samples = np.arange(1, sum(lengths) + 1, dtype=np.int32).astype(np.int16)
@@ -70,6 +88,20 @@ def test_file_source_and_whole_reading_agree(tmp_path):
     samples = read_audio(path)
     played = np.concatenate(list(FileSource(path).blocks()))
     np.testing.assert_array_equal(played[: len(samples)], samples)
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        (b"\0\0\0\x20ftypM4A ", "MP4"), (b"\xff\xf1\x50\x80", "AAC"), (b"\x1a\x45\xdf\xa3", "WebM"),
+        (b"\x30\x26\xb2\x75", "WMA"), (b"#!AMR\n", "AMR"),
+    ],
+)  # fmt: skip
+def test_a_format_that_only_ffmpeg_reads_names_the_way_out(tmp_path, start, what):
+    path = tmp_path / "clip"
+    path.write_bytes(start + bytes(range(256)) * 20)
+    with pytest.raises(AudioError, match=rf"{what}.*`ffmpeg -i .*clip OUT.wav`"):
+        read_audio(path)
 
 
 def _text(path: Path) -> None:

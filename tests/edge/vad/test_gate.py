@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
 from edge.config import GateSettings
 from edge.sources.conversion import into_blocks, read_audio
+from edge.sources.highpass import high_passed
 from edge.vad.gate import Gate, GateItem, SpeechEnded, SpeechStarted, Utterance
 from tests.conftest import DEMO
 
@@ -120,9 +121,23 @@ def test_digital_silence_never_wakes_the_neural_detector():
 
 
 def test_constant_offset_is_no_sound():
-    gate, items = hear(int16(noise(60, -60) + 8000))
+    gate, items = hear(high_passed(int16(noise(60, -60) + 8000)))
     assert items == []
     assert gate.noise_db == pytest.approx(-60, abs=1)
+
+
+def test_wiped_it_holds_no_sound_and_forgets_the_utterance_in_hand(voice):
+    gate = Gate(GateSettings())
+    items = [item for block in into_blocks([int16(voice)]) for item in gate.push(block)]
+    assert [type(item) for item in items] == [SpeechStarted]
+    gate.wipe()
+    held = [value for value in vars(gate).values() if isinstance(value, np.ndarray)]
+    assert held
+    assert not any(array.any() for array in held)
+    assert gate.finish() == []
+    items = [item for block in into_blocks([int16(voice)]) for item in gate.push(block)] + gate.finish()
+    (again,), (alone,) = utterances(items), utterances(hear(int16(voice))[1])
+    np.testing.assert_array_equal(again.samples, alone.samples)
 
 
 def test_noise_that_becomes_loud_is_learnt():
@@ -235,7 +250,7 @@ def _first(rows: list[dict[str, str]], corpus: str, count: int) -> list[dict[str
 
 
 @pytest.mark.parametrize("stretch", [5, 64])
-def test_what_is_foreseen_is_heard_as_if_it_were_not(stretch):
+def test_prefetching_changes_nothing(stretch):
     samples = np.concatenate([int16(noise(3.0, -60)), read_audio(DEMO), int16(noise(5.0, -60)), read_audio(DEMO)])
     plain, items = hear(samples)
     blocks = np.stack(list(into_blocks([samples])))
@@ -243,7 +258,7 @@ def test_what_is_foreseen_is_heard_as_if_it_were_not(stretch):
     heard = gate._neural.probability
     gate._neural.probability = lambda block, encoded=None: asked.append(encoded is not None) or heard(block, encoded)
     for start in range(0, len(blocks), stretch):
-        gate.foresee(blocks[start : start + stretch])
+        gate.prefetch(blocks[start : start + stretch])
         found += [item for block in blocks[start : start + stretch] for item in gate.push(block)]
     found += gate.finish()
     assert [(type(item), getattr(item, "start", None)) for item in found] == [

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.model import bundle
-from edge.vad import weights
+from edge.model import bundle, weights
 
 
 def field(number: int, content: bytes) -> bytes:

@@ -1,0 +1,47 @@
+"""The columns of an utterance: the hand-made families, and behind them what the bundle's encoder hears."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import features
+from edge.features import log_mel
+from edge.features.spectrum import Samples
+from edge.model.bundle import Bundle
+from edge.model.runtime import Session
+
+Floats = NDArray[np.float32]
+
+STRIDE = 2  # frames of log-mel for each encoded one
+LONGEST = 1500  # frames of log-mel, 15 s, encoded at once: attention costs their square
+_HOP = log_mel.HOP_SAMPLES * STRIDE  # samples between two encoded frames
+
+
+def frames(samples: Samples, bundle: Bundle) -> Floats:
+    """Raw frames float32 [time, columns] of one utterance, as the bundle wants them.
+
+    ``samples`` are mono at 16 kHz: floating point in -1..1, or int16 [n].
+    """
+    hand_made = features.frames(samples, bundle.features)
+    if bundle.encoder is None:
+        return hand_made
+    speech = encoded(bundle.encoder, log_mel.log_mel(samples))
+    return np.concatenate([hand_made, speech[nearest(len(hand_made), len(speech))]], axis=1)
+
+
+def encoded(encoder: Session, spectrum: Floats) -> Floats:
+    """The encoder's columns [time', width] of an utterance's log-mel [80, time]."""
+    pieces = [encoder.run(["speech"], {"log_mel": piece[None]})[0][0] for piece in _pieces(spectrum)]
+    return np.concatenate(pieces)
+
+
+def nearest(time: int, encoded: int) -> NDArray[np.int64]:
+    """Which of the ``encoded`` frames, 20 ms apart, goes with each of ``time`` hand-made ones, 16 ms apart."""
+    centres = np.arange(time) * features.HOP_SAMPLES
+    return np.minimum((centres + _HOP // 2) // _HOP, encoded - 1)
+
+
+def _pieces(spectrum: Floats) -> list[Floats]:
+    """A log-mel [80, time] in as few pieces as are no longer than ``LONGEST``, of even size."""
+    count = -(-spectrum.shape[1] // LONGEST)
+    size = STRIDE * -(-spectrum.shape[1] // (STRIDE * count))
+    return [spectrum[:, start : start + size] for start in range(0, spectrum.shape[1], size)]

@@ -98,6 +98,7 @@ demo-recording: $(DEV)/ready ## render the demonstration recording again
 
 docs: $(DEV)/ready ## write docs/configuration.md and the accuracy tables again
 	$(DEV)/bin/python -m edge.config > docs/.configuration.md && mv docs/.configuration.md docs/configuration.md
+	$(DEV)/bin/python -m edge.daemon.privacy docs/guide.md
 	$(DEV)/bin/python -m benchmarks.accuracy.tables
 
 install: suitable $(TOOLS)/ready ## on the device itself, with sudo (DESTDIR, PREFIX): install or upgrade, start, verify

@@ -13,7 +13,7 @@ from edge.config import Config
 from edge.config.node import default_node
 from edge.daemon.gauges import Gauges
 from edge.daemon.housekeeping import Housekeeping
-from edge.daemon.listener import Listener
+from edge.daemon.listener import QUEUE_S, Listener
 from edge.daemon.pipeline import AnalysisSettings, Pipeline
 from edge.daemon.reporting import Origin, Reporter
 from edge.daemon.state import lock, state_folder
@@ -35,7 +35,6 @@ from edge.sources import open_source
 from edge.sources.capture import Capture
 from edge.sources.inbox import Inbox
 
-QUEUE_S = 10.0  # of audio that may wait while the classifier is busy; then the oldest is dropped
 STALL_S = 3.0  # without a block for this long, nobody is known to speak
 
 _logger = logging.getLogger("affectd")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
+from edge import features
 from edge.audio import BLOCK_SECONDS
 from edge.daemon.diagnostics import Stopwatch
 from edge.daemon.pipeline import Analysis, Pipeline, PipelineItem
@@ -18,6 +19,10 @@ from edge.model.adapter_store import AdapterStore
 from edge.mqtt.commands import PendingRequest
 from edge.sources.capture import Capture
 from edge.sources.inbox import Block, Discontinuity, Inbox
+
+QUEUE_S = 10.0  # of sound that may wait while the pipeline is busy; then the oldest is dropped
+SOURCE_S = 4.0  # until capture has let go of what it was reading when the microphone was closed
+HELD_S = 60.0  # how long sound stays in the gate where none comes to overwrite it
 
 
 class Listener:
@@ -48,6 +53,8 @@ class Listener:
         self._progress = progress
         self._beat = beat
         self._recent = RecentUtterances()
+        self._latest_s: float | None = None  # when the latest sound that the gate holds was processed, monotonic
+        self._scrub_at: float | None = None  # when to wipe what is left in free memory, monotonic
         self.stopwatch = Stopwatch()
 
     def run(self) -> None:
@@ -55,16 +62,17 @@ class Listener:
         blocks, stream_began = 0, time.time()
         while not self._inbox.exhausted:
             self._beat()
-            if self._recent.expire(time.monotonic()):
-                memory.release()
+            self._expire(time.monotonic())
             match self._inbox.get(1.0):
                 case Block() | Discontinuity() if self._capture.muted:
                     continue
                 case Block(samples, heard_at):
                     blocks += 1
+                    self._latest_s = time.monotonic()
                     stream_began = heard_at - blocks * BLOCK_SECONDS
                     self._progress()
                     self._process(self._pipeline.push(samples), stream_began, BLOCK_SECONDS)
+                    samples.fill(0)  # the gate has a copy of its own
                     self._inbox.attend(closely=not self._pipeline.gate.asleep)
                 case Discontinuity(sound=True):
                     self._process(self._pipeline.finish(), stream_began, 0.0)
@@ -97,17 +105,35 @@ class Listener:
         if self._adapters is not None:
             self._adapters.forget()
         self._recent.clear()
-        memory.release()
+        self._scrub()
 
     def interrupt(self) -> None:
         """Request: the microphone was closed. What was being said is dropped, and all that is held of what was said."""
         self._drop()
         self._recent.clear()
-        memory.release()
+        self._scrub()
+        self._scrub_at = time.monotonic() + SOURCE_S
 
     def use_threshold(self, threshold: float) -> None:
         """Request: from now on, the emotion is uncertain below this confidence."""
         self._pipeline.settings = replace(self._pipeline.settings, threshold=threshold)
+
+    def _expire(self, now: float) -> None:
+        """Wipe the features that are too old, and the sound in the gate where none comes to overwrite it."""
+        if self._latest_s is not None and now - self._latest_s > HELD_S and self._pipeline.gate.asleep:
+            self._pipeline.gate.wipe()
+            self._latest_s = None
+            self._scrub_at = now
+        if self._recent.expire(now):
+            self._scrub_at = now
+        if self._scrub_at is not None and now >= self._scrub_at and self._recent.empty and self._pipeline.gate.asleep:
+            self._scrub()
+
+    def _scrub(self) -> None:
+        """Leave nothing in the buffers of the features, nor in memory that is free but still ours."""
+        features.wipe()
+        memory.scrub()
+        self._scrub_at = None
 
     def _process(self, found: Iterator[PipelineItem], stream_began: float, heard_s: float) -> None:
         """Hand on what ``heard_s`` of sound brought to light, and take the time of it."""

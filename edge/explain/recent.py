@@ -18,6 +18,11 @@ class RecentUtterances:
     def __init__(self) -> None:
         self._kept: collections.OrderedDict[str, tuple[float, Prediction]] = collections.OrderedDict()
 
+    @property
+    def empty(self) -> bool:
+        """Whether none is remembered."""
+        return not self._kept
+
     def keep(self, event_id: str, prediction: Prediction, now: float) -> None:
         """Remember the prediction of an event."""
         self._kept[event_id] = now, prediction

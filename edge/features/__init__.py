@@ -24,6 +24,7 @@ from edge.features.families import (
     frames,
     pooled,
 )
+from edge.features.spectrum import wipe
 
 __all__ = [
     "CONTRAST_FMIN",
@@ -48,4 +49,5 @@ __all__ = [
     "FrameStream",
     "frames",
     "pooled",
+    "wipe",
 ]

@@ -46,6 +46,12 @@ def power_spectra(samples: Samples, begin: int, count: int) -> Iterator[Array]:
         yield _power(min(BLOCK_FRAMES, count - start))
 
 
+def wipe() -> None:
+    """Overwrite what this thread's buffers still hold: the last second of the last clip."""
+    for buffer in (_buffers.samples, _buffers.windowed, _buffers.bins, _buffers.power):
+        buffer.fill(0)
+
+
 def full_scale(samples: Samples) -> float:
     """The factor that takes samples of this type to a full scale of 1."""
     return 1 / FULL_SCALE if samples.dtype == np.int16 else 1.0

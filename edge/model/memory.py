@@ -5,7 +5,8 @@ import ctypes
 
 HELD = 32 << 20  # bytes: the largest threshold that glibc takes
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _PERTURB, _ARENA_MAX = -1, -3, -6, -8  # malloc.h
+_PIECES = (1 << 20, 1 << 16, 1 << 12, 1 << 9, 1 << 7)  # bytes
 
 
 def hold() -> None:
@@ -17,6 +18,43 @@ def hold() -> None:
         library = ctypes.CDLL(None)
         for parameter, value in ((_TRIM_THRESHOLD, HELD), (_MMAP_THRESHOLD, HELD), (_ARENA_MAX, 1)):
             library.mallopt(parameter, value)
+
+
+class _Usage(ctypes.Structure):
+    """``struct mallinfo2`` of mallinfo(3): bytes, as far as they are read here."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+        )
+    )  # fmt: skip
+
+
+def scrub() -> None:
+    """Overwrite what was freed, then ``release``: pages that are free in part would keep what was in them.
+
+    Takes all that is free, largest pieces first, with an allocator that fills what it hands out (mallopt(3),
+    M_PERTURB), until it would have to ask the system for more. Costs some milliseconds; for when somebody wants
+    something forgotten. Nothing where the C library is another one.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+        library.free.restype, library.free.argtypes = None, [ctypes.c_void_p]
+        library.mallinfo2.restype = _Usage
+        library.mallopt(_PERTURB, 0xFF)
+        taken = []
+        try:
+            for size in _PIECES:
+                owned = library.mallinfo2().arena
+                while library.mallinfo2().fordblks >= size and library.mallinfo2().arena == owned:
+                    taken.append(library.malloc(size))
+        finally:
+            library.mallopt(_PERTURB, 0)
+            for piece in taken:
+                library.free(piece)
+    release()
 
 
 def release() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import onnx
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from edge.features import FeatureSet
@@ -116,6 +115,8 @@ def encoder(speech: Speech) -> bytes:
 
 def quantised(graph: bytes) -> bytes:
     """The same graph with the weights of its products in 8 bits, each output channel at its own scale."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # here: `--help` waits for no runtime
+
     with tempfile.TemporaryDirectory() as folder:
         whole, small = Path(folder) / "whole.onnx", Path(folder) / "small.onnx"
         whole.write_bytes(graph)

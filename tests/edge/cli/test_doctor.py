@@ -213,7 +213,8 @@ def test_a_microphone_that_is_dead_or_not_what_it_is_taken_for_is_named(value: s
     )
     config = Config(source=SourceSettings(kind="command", command=[sys.executable, "-c", program]))
     level, _ = doctor.examine(config, "affectd.service", ["sound"], print)
-    assert (level.verdict, level.found) == ("fail", said)
+    assert level.verdict == "fail"
+    assert level.found.startswith(said)
     assert level.todo
 
 

@@ -194,7 +194,7 @@ def test_prosody_is_a_sixth_family_where_a_bundle_hears_it(bundles, voice):
 
 def test_a_bundle_that_hears_two_families_is_explained(tmp_path, voice):
     chosen = features.FeatureSet(("mfcc", "prosody"))
-    bundle = export(untrained("frames", tmp_path / "two.pt", chosen), tmp_path / "two", "two")
+    bundle = export(untrained("frames", chosen), tmp_path / "two", "two")
     explanation = explain(Classifier(bundle), features.frames(voice, chosen))
     assert list(explanation.families) == ["mfcc", "prosody"]
     assert sum(explanation.families.values()) == pytest.approx(explanation.value - explanation.base_value, abs=1e-3)

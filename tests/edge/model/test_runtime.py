@@ -34,4 +34,9 @@ def test_the_runtime_is_imported_where_its_telemetry_is_off_alone() -> None:
         for path in Path(ROOT, folder).rglob("*.py")
         if importing.search(path.read_text(encoding="utf-8"))
     }
-    assert found == {"benchmarks/hotspots.py", "edge/model/runtime.py", "tests/edge/vad/test_silero.py"}
+    assert found == {
+        "benchmarks/hotspots.py",
+        "edge/model/runtime.py",
+        "export/graphs.py",
+        "tests/edge/vad/test_silero.py",
+    }

@@ -133,12 +133,12 @@ def test_what_an_overrun_has_lost_is_counted_and_the_next_block_begins_another_s
 def test_a_recorder_that_hangs_is_ended_with_a_sentence_that_names_what_it_has_open(
     stand_in: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("edge.sources.recorder.PATIENCE_S", 1)
+    monkeypatch.setattr("edge.sources.recorder.PATIENCE_S", 5)
     monkeypatch.setattr("edge.sources.jack.clear_leftover", lambda: "")
     stand_in(f"file = open({str(tmp_path / 'lock')!r}, 'w')\ntime.sleep(1000)")
     others = set(psutil.Process().children())
     with pytest.raises(
-        SourceError, match=r"looking for microphones hangs in PortAudio .*/lock\), and was ended after 1 s"
+        SourceError, match=r"looking for microphones hangs in PortAudio .*/lock\), and was ended after 5 s"
     ):
         next(MicrophoneSource().blocks())
     assert set(psutil.Process().children()) == others

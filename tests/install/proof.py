@@ -88,7 +88,7 @@ class Proof:
         if not original.exists():
             for name in ("edge", "install", "systemd", "configs", "docs"):
                 shutil.copytree(_ROOT / name, original / name, ignore=shutil.ignore_patterns("__pycache__"))
-            for name in ("pyproject.toml", "README.md", "LICENSE"):
+            for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-weights"):
                 shutil.copy(_ROOT / name, original / name)
         shutil.copytree(original, copy)
         _replace(copy / "edge/__init__.py", r'__version__ = ".*"', f'__version__ = "{version}"')

@@ -12,7 +12,7 @@ from edge.errors import AffectdError
 from edge.features.log_mel import log_mel
 from tests.train.conftest import SETTINGS, TINY, tiny_encoder
 from tests.train.test_encoder import hugging_face
-from train import batches, run, speech
+from train import batches, run
 from train import fit as fitting
 from train.bank import Bank
 from train.checkpoint import Checkpoint, read_checkpoint
@@ -179,4 +179,4 @@ def test_families_are_silenced_one_at_a_time() -> None:
     assert (silent.sum(axis=0) > 30).all()
 
 
-assert speech.FAMILY not in features.SIX.families
+assert features.SPEECH not in features.SIX.families

@@ -16,7 +16,8 @@ def run(options: argparse.Namespace) -> int:
     config = configuration.read(options)
     logger = log.configure(config.log_level)
     folder, reason = bundle_folder(config.model.bundle)
+    daemon = Daemon(config, Bundle.load(folder))
     logger.info(log.line("bundle", folder=folder, reason=reason))
-    if Daemon(config, Bundle.load(folder)).run():
+    if daemon.run():
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 (asked to restart: the same again)
     return 0

@@ -17,8 +17,8 @@ COLD: Mapping[str, Floats] = {}
 """The embedding statistics of a source that nothing is known of: the graphs' own defaults."""
 
 # Rows times frames in one call of ONNX Runtime. Both budgets are about 10 MB within the network.
-FRAMES_OF_COPIES = 8_000  # a row is a copy of all features, then the runtime's transposed copy of it
-FRAMES_OF_COALITIONS = 50_000  # a row begins behind the first layer, whose output is shared: 280 bytes a frame
+FRAMES_OF_COPIES = 5_000  # a row is a copy of all features, then the runtime's transposed copy of it
+FRAMES_OF_COALITIONS = 25_000  # a row begins behind the first layer, whose output is shared: 560 bytes a frame
 
 
 def in_batches(rows: int, frames: int, budget: int, run: Callable[[slice], list[Floats]]) -> list[Floats]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge import features
 from edge.config import GateSettings
+from edge.model import encoder
 from edge.model.bundle import Bundle
 from edge.sources.conversion import into_blocks
 from edge.sources.highpass import high_passed
@@ -129,7 +129,7 @@ def needles(samples: np.ndarray) -> dict[str, list[bytes]]:
     found = [item for block in into_blocks([high_passed(samples)]) for item in gate.push(block)]
     (utterance,) = [item for item in [*found, *gate.finish()] if isinstance(item, Utterance)]
     bundle = Bundle.load()
-    frames = features.frames(utterance.samples, bundle.features)
+    frames = encoder.frames(utterance.samples, bundle)
     scaled = bundle.scaler.apply(frames)
     places = np.linspace(4096, len(utterance.samples) - 4096, 10).astype(int)
     pieces = [utterance.samples[place : place + 48] for place in places]

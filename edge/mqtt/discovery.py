@@ -81,7 +81,7 @@ def every_topic(topics: Topics, prefix: str, *, announced: bool) -> TopicList:
     former = (former_discovery_topic(topics.node, prefix),) if announced else ()
     return TopicList(
         published=(*topics.publications(), *discovery_topics),
-        subscribed=(*topics.subscriptions(), birth_topic(prefix), *former),
+        subscribed=(*former, *topics.subscriptions(), birth_topic(prefix)),
     )
 
 

@@ -25,10 +25,8 @@ from edge.mqtt.waker import Waker
 
 MQTT5_TIMEOUT_S = 3.0  # for CONNACK: some brokers of 3.1.1 do not answer MQTT 5 at all
 SILENT_KEEPALIVES = 1.5  # without a byte for so long, a connection is dead (MQTT 5, section 3.1.2.10)
-LISTEN_S = 1.0  # at most, for what the broker keeps on the topics subscribed to
+LISTEN_S = 1.0  # at most, for SUBACK before the first greeting
 FLUSH_S = 5.0  # how long a clean stop waits for acknowledgements
-
-_QUIET_S = 0.01  # without a byte for so long, the broker has sent what it keeps
 
 _TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1
 _NOT_AUTHORISED = 135  # MQTT 5, section 3.4.2.1
@@ -54,7 +52,8 @@ class Conversation:
     """What is said on every connection.
 
     ``online``, what undoes the ``will``, is sent after the retained topics; ``envelope`` addresses a delivery of the
-    journal; ``on_message`` is given what arrives on the topics of ``subscriptions``, on the connection's thread.
+    journal; ``on_message`` is given what arrives on the topics of ``subscriptions``, on the connection's thread. What
+    the broker keeps on the first of these is heard before anything is said on the first connection.
     """
 
     will: Message
@@ -128,13 +127,10 @@ class BrokerSession:
         self._subscribe(wanted)
 
     def listen(self) -> None:
-        """Take what the broker keeps for new subscribers; it sends that at once."""
+        """Take what the broker keeps on the first topic subscribed to: it comes before the other topics' SUBACK."""
         deadline = time.monotonic() + LISTEN_S
-        arriving = True
-        while (self._subscribing or arriving) and self.lost is None and time.monotonic() < deadline:
-            before = self._last_byte_at
-            self._step(_QUIET_S)
-            arriving = self._last_byte_at > before
+        while self._subscribing and self.lost is None and time.monotonic() < deadline:
+            self._step(LISTEN_S)
 
     def turn(self, timeout_s: float) -> None:
         """Send what may be sent, wait for something to happen, take note of what did."""
@@ -207,7 +203,8 @@ class BrokerSession:
 
     def _subscribe(self, wanted: Callable[[], bool]) -> None:
         topics = [topic for topic in self._conversation.subscriptions if self._refusals.allows(topic, "subscribe")]
-        for some in [[topic] for topic in topics] if self._careful else [topics]:
+        packets = [[topic] for topic in topics] if self._careful else [topics[:1], topics[1:]]
+        for some in filter(None, packets):
             _, mid = self._client.subscribe([(topic, 1) for topic in some])
             if mid is not None:
                 self._subscribing[mid] = some

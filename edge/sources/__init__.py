@@ -29,19 +29,32 @@ class SourceChoice(Protocol):
     """The part of the configuration that says which source to hear."""
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """microphone, command, file or stdin."""
+
     @property
-    def device(self) -> str | None: ...
+    def device(self) -> str | None:
+        """Part of the microphone's name; None is the default one."""
+
     @property
-    def command(self) -> list[str]: ...
+    def command(self) -> list[str]:
+        """The program to run, with its arguments."""
+
     @property
-    def path(self) -> str | None: ...
+    def path(self) -> str | None:
+        """The file to play."""
+
     @property
-    def paced(self) -> bool: ...
+    def paced(self) -> bool:
+        """Whether a file is played in real time."""
+
     @property
-    def rate(self) -> int: ...
+    def rate(self) -> int:
+        """Of a program or standard input, Hz."""
+
     @property
-    def channels(self) -> int: ...
+    def channels(self) -> int:
+        """Of a program or standard input."""
 
 
 def open_source(settings: SourceChoice) -> Source:

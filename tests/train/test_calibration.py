@@ -8,8 +8,6 @@ from edge.model.calibration import MEASURES, Calibration, measures
 from train import metrics
 from train.calibration import constant, fit_calibration
 
-RATE = 62.5
-
 
 def answers(count: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Logits that are right as often as they say where the distance is small, and guesses where it is large."""
@@ -57,22 +55,22 @@ def test_measures_tell_a_quiet_narrow_and_smeared_sound_from_a_near_one() -> Non
     generator = np.random.default_rng(1)
     pauses = np.where(np.sin(np.arange(200) / 4) > 0, 0.0, -50.0)[:, None]
     near = (-40 + pauses + generator.normal(0, 3, (200, 40))).astype(np.float32)
-    found = dict(zip(MEASURES, measures(near, np.ones(8, np.float32), 0.0, RATE), strict=True))
+    found = dict(zip(MEASURES, measures(near, np.ones(8, np.float32), 0.0), strict=True))
     assert found["seconds"] == pytest.approx(np.log2(3.2))
     assert found["distance"] == pytest.approx(0, abs=1e-6)
     assert found["history"] == 0
-    quiet = dict(zip(MEASURES, measures(near - 20, np.full(8, 2.0, np.float32), 6.0, RATE), strict=True))
+    quiet = dict(zip(MEASURES, measures(near - 20, np.full(8, 2.0, np.float32), 6.0), strict=True))
     assert quiet["level"] == pytest.approx(found["level"] - 20, abs=0.01)
     assert quiet["range"] == pytest.approx(found["range"], abs=0.01)
     assert quiet["distance"] == pytest.approx(np.log(4))
     narrow = near.copy()
     narrow[:, 32:] = -100
-    assert dict(zip(MEASURES, measures(narrow, None, 0.0, RATE), strict=True))["high"] < found["high"] - 40
+    assert dict(zip(MEASURES, measures(narrow, None, 0.0), strict=True))["high"] < found["high"] - 40
     smeared = np.maximum(near, near.max(axis=0) - 15)
-    far = dict(zip(MEASURES, measures(smeared, None, 0.0, RATE), strict=True))
+    far = dict(zip(MEASURES, measures(smeared, None, 0.0), strict=True))
     assert far["range"] < found["range"] - 20
     assert far["modulation"] < found["modulation"] / 2
 
 
 def test_silence_has_measures() -> None:
-    assert np.isfinite(measures(np.full((1, 40), -100, np.float32), None, 0.0, RATE)).all()
+    assert np.isfinite(measures(np.full((1, 40), -100, np.float32), None, 0.0)).all()

@@ -105,6 +105,45 @@ def test_half_an_utterance_is_not_joined_with_what_is_said_after_the_source_is_b
     np.testing.assert_array_equal(second.samples, alone.samples)
 
 
+class Lossy(Flaky):
+    """A microphone that loses a tenth of a second before its fourth block."""
+
+    def blocks(self) -> Iterator[NDArray[np.int16]]:
+        for number, block in enumerate(super().blocks()):
+            self.lost_s = 0.1 if number >= 3 else 0.0
+            yield block
+
+
+def test_f26_what_the_sound_system_loses_is_counted_and_nothing_is_joined_across_it() -> None:
+    source, inbox = Lossy(SPEECH[: 5 * BLOCK_SAMPLES]), Inbox(100)
+    capture = Capture(lambda: source, inbox, silence_s=10.0, observe=lambda _: None, beat=lambda: None)
+    source.whenever_empty = capture.close
+    capture.run()
+    assert [type(item) for item in taken_out(inbox)] == [Block] * 3 + [Discontinuity] + [Block] * 2 + [Discontinuity]
+    assert capture.lost_s == pytest.approx(0.1)
+
+
+def test_nothing_rests_on_sound_in_which_nothing_can_be_told() -> None:
+    """The sound before the fault was seen is thrown away too; afterwards, all goes on."""
+    dead = np.full(4 * SAMPLE_RATE, 1234, np.int16)
+    source, inbox, seen = Flaky(np.concatenate([SPEECH[: 20 * BLOCK_SAMPLES], dead, ROOM])), Inbox(10_000), [True]
+    capture = Capture(
+        lambda: source,
+        inbox,
+        silence_s=2.0,
+        observe=lambda online: seen.append(online) if online != seen[-1] else None,
+        beat=lambda: None,
+    )
+    source.whenever_empty = capture.close
+    capture.run()
+    items = taken_out(inbox)
+    assert items.count(Discontinuity(sound=False)) == 1
+    blocks = sum(isinstance(item, Block) for item in items)
+    assert blocks < 20 + (2 * SAMPLE_RATE + len(ROOM)) / BLOCK_SAMPLES + 2
+    assert seen == [True, False, True, False]
+    assert capture.problem == "lost"
+
+
 class Played:
     """A source that may end: it plays until it is closed, and the second time to its end."""
 

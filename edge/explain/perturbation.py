@@ -20,13 +20,15 @@ COLD: Mapping[str, Floats] = {}
 FRAMES_OF_COPIES = 5_000  # a row is a copy of all features, then the runtime's transposed copy of it
 FRAMES_OF_COALITIONS = 25_000  # a row begins behind the first layer, whose output is shared: 560 bytes a frame
 
+COPIES_OF_INPUTS = 4  # rows that the copies of the utterance itself, before any is perturbed, take the place of
+
 
 def in_batches(rows: int, frames: int, budget: int, run: Callable[[slice], list[Floats]]) -> list[Floats]:
     """The outputs of ``run`` for ``rows`` rows of so many frames each, concatenated: one array per output.
 
     ``run`` gets a slice of the rows, of at most ``budget`` rows times frames and at least one row.
     """
-    size = max(1, budget // max(1, frames))
+    size = max(1, budget // max(1, frames) - COPIES_OF_INPUTS)
     batches = [run(slice(at, min(at + size, rows))) for at in range(0, rows, size)]
     return [np.concatenate(outputs) for outputs in zip(*batches, strict=True)]
 

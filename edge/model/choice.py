@@ -6,7 +6,7 @@ from pathlib import Path
 from edge.model.bundle import DEFAULT
 
 LIGHT = DEFAULT.with_name("light")
-"""The hand-made families alone: a third of the work and 25 MB less memory."""
+"""The hand-made families alone: a fraction of the work, and less memory."""
 SHIPPED = {"default": DEFAULT, "light": LIGHT}
 SMALL_BYTES = 700_000_000  # of memory: a board of 512 MB has less, one of 1 GB more
 

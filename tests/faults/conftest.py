@@ -41,3 +41,10 @@ def daemons(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     yield start
     for daemon in started:
         daemon.kill()
+
+
+@pytest.fixture
+def microphone(tmp_path: Path) -> Path:
+    mode = tmp_path / "mode"
+    mode.write_text("speech")
+    return mode

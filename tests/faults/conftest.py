@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.parts import Broker, Daemon, Proxy, Recorder
+from tests.terminal import clip
+
+__all__ = ["clip"]
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ class RtspSource(CommandSource):
     def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        text = re.sub(r"//[^/@\s]*@", "//", text)
+        text = re.sub(r"//[^/@\s]*@", "//", text).replace("pipe:0: ", "")
         if "Unauthorized" in text or "401" in text:
             return f"{text}: see source.credentials_file"
         return text

@@ -1,6 +1,7 @@
 """The microphone of a Wyoming satellite: affectd connects to it, or is the server that it connects to."""
 
 import contextlib
+import os
 import queue
 import select
 import socket
@@ -61,7 +62,7 @@ class WyomingSource:
         except AwaitedError:
             raise
         except (SourceError, OSError) as error:
-            reason = error if isinstance(error, SourceError) else f"cannot be reached: {error.strerror or error}"
+            reason = error if isinstance(error, SourceError) else f"cannot be reached: {_words(error)}"
             raise SourceError(f"{self.name} {reason}") from error
 
     def close(self) -> None:
@@ -90,7 +91,7 @@ class WyomingSource:
                 family = socket.getaddrinfo(*self._address, type=socket.SOCK_STREAM)[0][0]
                 self._server = socket.create_server(self._address, family=family, backlog=_WAITING)
             except OSError as error:
-                raise SourceError(f"cannot be listened on: {error.strerror}; is the port another program's?") from error
+                raise SourceError(f"cannot be listened on: {_words(error)}; is the port another program's?") from error
         until = monotonic() + _AWAIT_S
         while not self._closed.is_set() and monotonic() < until:
             with contextlib.suppress(ValueError):  # it has just been closed
@@ -162,6 +163,11 @@ class _Chunks:
             old = self._reader.drains == self._drained and monotonic() - self._began < _STALE_S
             self._drained = self._drained if old else None
         return self._drained is not None
+
+
+def _words(error: OSError) -> str:
+    """The system's own words, without what Python adds; the resolver's have numbers of their own, below zero."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 def dial(host: str, port: int, closed: threading.Event) -> socket.socket:

@@ -69,7 +69,7 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.kind == "file" and self.path is None:
             raise ValueError("path is missing: name the audio file to listen to")
-        wrong = url.problem(self.kind, self.url) if self.kind in url.SCHEMES else None
+        wrong = url.problem(self.kind, self.url, listen=self.listen) if self.kind in url.SCHEMES else None
         if wrong:
             raise ValueError(wrong)
 

@@ -2,12 +2,17 @@
 
 from urllib.parse import urlsplit
 
+from edge.config import host as host_name
+
 SCHEMES = {"wyoming": ("tcp",), "rtsp": ("rtsp", "rtsps")}
 EXAMPLES = {"wyoming": "tcp://satellite.local:10600", "rtsp": "rtsp://camera.local/stream"}
 
 
-def problem(kind: str, url: str | None) -> str | None:
-    """What is wrong with ``url`` for a source of ``kind``; None where nothing is. Never says a password in it."""
+def problem(kind: str, url: str | None, *, listen: bool = False) -> str | None:
+    """What is wrong with ``url`` for a source of ``kind``; None where nothing is. Never says a password in it.
+
+    To ``listen``, it must be an address of this machine, which takes no resolver.
+    """
     example = f"such as `url: {EXAMPLES[kind]}`"
     if url is None:
         return f"url is missing: say where the sound comes from, {example}"
@@ -30,4 +35,6 @@ def problem(kind: str, url: str | None) -> str | None:
         return f"url is {url!a}, which is no address for {kind}: write one {example}"
     if kind == "wyoming" and (port is None or parts.path.strip("/") or parts.query):
         return f"url is {url!a}: give scheme, host and port alone, {example}"
+    if kind == "wyoming" and listen and not host_name.is_address(host):
+        return f"url is {url!a}: to listen, give an address of this machine, such as `url: tcp://0.0.0.0:10700`"
     return None

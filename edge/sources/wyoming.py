@@ -58,7 +58,10 @@ class WyomingSource:
         """Connect, or wait for a satellite; yield int16 [512], mono 16 kHz; raises SourceError."""
         try:
             with self._accepted() if self._listen else dial(*self._address, self._closed) as peer:
-                yield from self._hear(peer)
+                try:
+                    yield from self._hear(peer)
+                except OSError as error:
+                    raise SourceError(f"has broken off: {_words(error)}; see the satellite's own log") from error
         except AwaitedError:
             raise
         except (SourceError, OSError) as error:

@@ -43,6 +43,10 @@ def test_shipped_configuration_is_valid() -> None:
             "source: {kind: wyoming, url: 'rtsp://pi/x'}",
             "source: url is 'rtsp://pi/x', which is no address for wyoming",
         ),
+        (
+            "source: {kind: wyoming, listen: true, url: 'tcp://pi:1'}",
+            "source: url is 'tcp://pi:1': to listen, give an ad",
+        ),
         ("source: {kind: rtsp, url: camera}", "source: url is 'camera', which is no address for rtsp: write one such"),
         ('source: {kind: rtsp, url: "rtsp://c/\'x"}', 'source: url is "rtsp://c/\'x", which is no address for rtsp'),
         (

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import socket
+import struct
 import threading
 import tracemalloc
 from itertools import islice
@@ -168,6 +170,21 @@ def test_wyoming_peer_that_only_talks_is_given_up(monkeypatch: pytest.MonkeyPatc
     with stranger(said(*[Event("ping", {"text": "x"})] * 20), stay=True) as port:
         _, error = heard(WyomingSource(f"tcp://127.0.0.1:{port}"))
     assert "no sound for 0 s" in error
+
+
+def test_wyoming_connection_that_is_reset_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        blocks = WyomingSource(f"tcp://127.0.0.1:{server.getsockname()[1]}").blocks()
+        threading.Thread(target=lambda: reset(server, said(chunk(NOISE)))).start()
+        with pytest.raises(SourceError, match="has broken off: Connection reset by peer"):
+            list(blocks)
+
+
+def reset(server: socket.socket, sent: bytes) -> None:
+    """Send that to who comes, and end the connection as a crash does."""
+    with server.accept()[0] as peer:
+        peer.sendall(sent)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def test_wyoming_nobody_there_is_said() -> None:

@@ -183,6 +183,7 @@ def test_wyoming_connection_that_is_reset_is_said() -> None:
 def reset(server: socket.socket, sent: bytes) -> None:
     """Send that to who comes, and end the connection as a crash does."""
     with server.accept()[0] as peer:
+        peer.recv(1)  # it has come to the point of listening
         peer.sendall(sent)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

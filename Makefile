@@ -14,7 +14,8 @@ BENCH := .venv-bench
 APP := .venv-app
 TOOLS := .venv-install
 TEST_PACKAGES := mosquitto mosquitto-clients espeak-ng pulseaudio pulseaudio-utils libasound2-plugins chromium \
-	faketime gcc openssl rsync strace systemd
+	faketime gcc openssl rsync strace systemd ffmpeg gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base \
+	gstreamer1.0-plugins-good pipewire pipewire-pulse wireplumber dbus-daemon
 ARCH ?= aarch64
 SSH ?= ssh
 INTERPRETER := $(if $(filter 3.%,$(PYTHON)),python3,$(PYTHON))

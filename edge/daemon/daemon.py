@@ -95,7 +95,7 @@ class Daemon:
             silence_s=config.source.silence_s,
             observe=self._retained.microphone,
             beat=partial(supervisor.beat, "capture")
-            if config.source.kind in ("microphone", "command")
+            if config.source.kind in ("microphone", "command", "wyoming", "rtsp")
             else lambda: None,
         )
         classifier = Classifier(bundle)

@@ -11,10 +11,13 @@ _ABOVE_NOISE_DB = 6.0
 _HZ = SAMPLE_RATE / BLOCK_SAMPLES  # of a bin
 _TELEPHONE = slice(int(300 / _HZ), int(3400 / _HZ))  # bins
 _ABOVE = slice(int(4300 / _HZ), None)
-_LOUD = 2 * 10 ** (-45 / 20) * FULL_SCALE  # peak to peak, below which rounding to 16 bit is too near
+LOUD = 2 * 10 ** (-45 / 20) * FULL_SCALE  # peak to peak, below which rounding to 16 bit is too near
 _DARK = 1e-4  # -40 dB: power above 4.3 kHz against that of a telephone's band
-_BLOCKS = 24  # loud ones, of which the brightest decides
+_BLOCKS = 32  # loud ones, a second of speech, of which the brightest decides
 _WINDOW = np.hanning(BLOCK_SAMPLES).astype(np.float32)
+_ROUNDING = float((_WINDOW**2).sum()) / 12 * (BLOCK_SAMPLES / 2 + 1 - _ABOVE.start)  # power it leaves above 4.3 kHz
+_AUDIBLE = 10 * _ROUNDING / _DARK  # power in a telephone's band, beside which rounding is darker than dark
+_RAIL = int(FULL_SCALE) - 2  # what is cut off there rings at all frequencies
 
 
 class BandwidthMonitor:
@@ -25,13 +28,14 @@ class BandwidthMonitor:
         self._brightest = 0.0
         self._count = 0
 
-    def push(self, block: NDArray[np.int16], peak_to_peak: int) -> None:
-        """Take a block, int16 [512]; those that are not loud tell nothing."""
-        if peak_to_peak < _LOUD:
+    def push(self, block: NDArray[np.int16]) -> None:
+        """Take a block, int16 [512]; those that are not loud, or too loud, tell nothing."""
+        low, high = int(block.min()), int(block.max())
+        if high - low < LOUD or max(high, -low) >= _RAIL:
             return
         power = np.abs(np.fft.rfft(block * _WINDOW)) ** 2
         telephone = float(power[_TELEPHONE].sum())
-        if telephone < (_LOUD / 2) ** 2:
+        if telephone < _AUDIBLE:
             return
         self._brightest = max(self._brightest, float(power[_ABOVE].sum()) / telephone)
         self._count += 1

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS, FULL_SCALE
-from edge.sources.bandwidth import BandwidthMonitor
+from edge.sources.bandwidth import LOUD, BandwidthMonitor
 
 SLOWEST, FASTEST = 0.75, 1.25  # of real time; the clocks of sound cards differ by far less
 PAUSE_S = 1.0  # a longer gap is an interruption, and what comes after it is measured anew
@@ -21,7 +21,7 @@ _PERIODS = (320, 267)  # samples: of 50 and 60 Hz, and of all their harmonics
 _UNLIKE = 0.1  # from one period to the next, a hum changes by less of its power; speech, by more
 _RAIL = int(FULL_SCALE) - 2
 _CLIPPED = 0.05  # of the samples; shouting too near gives 0.01
-_EVERY = 4  # blocks, of which one is looked at closely
+_EVERY = 4  # blocks, of which one is looked at for what lasts
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class SignalMonitor:
         self._unseen = 0
         self._steady = {problem: _Majority(self._limit) for problem in (CLIPPING, OFFSET, HUM)}
         self._bandwidth = BandwidthMonitor()
+        self._speaks = False  # the block that was looked at latest was no hum and the like
 
     def push(self, samples: NDArray[np.int16]) -> Problem | None:
         """Take the next blocks, int16 [n * 512]; return what is wrong by now."""
@@ -101,9 +102,11 @@ class SignalMonitor:
             found = _faults(block) if loud else []
             for problem, majority in self._steady.items():
                 majority.push(self._unseen, holds=problem in found)
-            if not found:
-                self._bandwidth.push(block, high - low)
+            self._speaks = not found
             self._unseen = 0
+        if self._speaks and high - low >= LOUD:
+            for block in samples.reshape(-1, BLOCK_SAMPLES):
+                self._bandwidth.push(block)
         if self._flat >= self._limit:
             return NO_SIGNAL
         for problem, majority in self._steady.items():

@@ -102,12 +102,13 @@ def test_f24_sound_that_comes_too_fast_is_named_and_nothing_rests_on_it(
     named_and_mended(microphone, broker, recorder, daemons, fault, "too fast")
 
 
-def test_f24_events_from_narrow_band_sound_state_their_bandwidth(
+def test_f24_narrow_band_sound_is_named_and_events_state_their_bandwidth(
     microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons
 ) -> None:
     microphone.write_text("narrow")
-    daemon = daemons(broker.port, source=source(microphone))
-    daemon.wait(lambda: len(daemon.accepted) >= 2)
+    daemon = daemons(broker.port, source=source(microphone), health={"diagnostics_s": 1})
+    daemon.wait(lambda: daemon.logged("state=problem reason=narrow-band"), 120)
+    recorder.wait(lambda: recorder.on("diagnostics")[-1].json["microphone_problem"] == "narrow-band")
     recorder.wait(lambda: len(recorder.on("event")) >= 2)
     assert all(0 < message.json["bandwidth_hz"] <= 4250 for message in recorder.on("event"))
     assert last(recorder, "microphone") == b"online"

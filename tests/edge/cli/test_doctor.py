@@ -173,6 +173,18 @@ def test_a_bad_microphone_is_called_by_its_fault(samples: NDArray[np.float64], p
     assert finding.todo
 
 
+def test_f24_five_seconds_of_a_telephone_are_called_narrow_band() -> None:
+    spectrum = np.fft.rfft(read_audio(DEMO)[BLOCK_SAMPLES * 40 : BLOCK_SAMPLES * 196].astype(np.float64))
+    spectrum[round(len(spectrum) * 3800 / 8000) :] = 0
+    narrow = np.rint(np.fft.irfft(spectrum)).clip(-32768, 32767).astype(np.int16)
+    listening = Listening(live=False)
+    for number, block in enumerate(narrow.reshape(-1, BLOCK_SAMPLES)):
+        listening.push(block, 0.032 * number)
+    finding = verdicts.level(hear(listening.blocks, GateSettings(), listening.problem))
+    assert finding.verdict == "warn"
+    assert finding.found.startswith("narrow-band: ")
+
+
 def test_a_microphone_at_another_rate_is_told_by_the_clock() -> None:
     listening = Listening(live=True)
     noise = np.random.default_rng(0).integers(-500, 500, BLOCK_SAMPLES).astype(np.int16)

@@ -83,14 +83,27 @@ def test_a_quiet_room_is_no_fault() -> None:
 
 def telephone(samples: NDArray[np.int16]) -> NDArray[np.int16]:
     narrow = soxr.resample(soxr.resample(samples.astype(np.float32), SAMPLE_RATE, 8000), 8000, SAMPLE_RATE)
-    return np.rint(narrow).astype(np.int16)
+    return np.rint(narrow).clip(-32768, 32767).astype(np.int16)
 
 
-def test_narrow_band_speech_is_said_and_used() -> None:
-    said = judged(telephone(SPEECH[: 30 * SAMPLE_RATE]).astype(float))
-    assert NARROW_BAND in said
+@pytest.mark.parametrize("blocks", [1, 16])
+@pytest.mark.parametrize("gain", [0.3, 1.0, 2.0])
+def test_f24_narrow_band_speech_is_said_after_five_seconds_of_it_and_used(gain: float, blocks: int) -> None:
+    """Also where it is quiet, so that rounding is near, or so loud that it clips; and it stays said."""
+    narrow = telephone(np.rint(gain * SPEECH[: 30 * SAMPLE_RATE]).clip(-32768, 32767).astype(np.int16))
+    said = judged(narrow.astype(float), blocks)
+    assert set(said[10:]) == {NARROW_BAND}
     assert set(said) <= {None, NARROW_BAND}
     assert NARROW_BAND.usable
+
+
+def test_f24_rumble_beside_rounding_tells_nothing_of_the_bandwidth() -> None:
+    """A lorry outside: loud, with nothing in a telephone's band against which to compare what is above it."""
+    narrow = telephone(SPEECH[: 10 * SAMPLE_RATE]).astype(float)
+    rumble = (
+        900 * np.sin(2 * np.pi * 43.0 * TIME[: 10 * SAMPLE_RATE]) * np.cos(2 * np.pi * 0.7 * TIME[: 10 * SAMPLE_RATE])
+    )
+    assert set(judged(np.concatenate([narrow, rumble]))[10:]) == {NARROW_BAND}
 
 
 def test_the_bandwidth_of_speech_is_measured() -> None:

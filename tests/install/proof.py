@@ -22,6 +22,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge.daemon.clock import TIMEDATED
 from tests.install.debian import Debian, booted
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,17 @@ mqtt: {{host: 127.0.0.1, port: {port}}}
 """
 # qemu-user 7.2 can neither mount credentials nor make a user namespace, and is slow.
 _EMULATED = "[Service]\nTimeoutStartSec=240\nWatchdogSec=240\nLoadCredential=\nPrivateUsers=no\n"
+# In place of the daemon, once; what it prints, and why it fails, goes to a file.
+_ASK = """\
+[Service]
+Type=oneshot
+ExecStart=
+ExecStart=/usr/bin/{command}
+Restart=no
+WatchdogSec=0
+StandardOutput=truncate:/srv/proof/clock
+StandardError=append:/srv/proof/clock
+"""
 # A hum, in real time: so that the daemon hears something that is neither silence nor speech.
 _HUM = """\
 import array, math, sys, time
@@ -129,6 +141,7 @@ def first_installation(proof: Proof) -> None:
         assert retained.get("affectd/proof/status") == b"online", retained
         notes.append(f"{len(retained)} retained topics, status online")
     doctor(proof)
+    clock(proof)
     with proof.step("the same installation again changes nothing") as notes:
         before, files = proof.process(), _files(machine)
         done = proof.cross_install(sources)
@@ -136,6 +149,23 @@ def first_installation(proof: Proof) -> None:
         assert proof.process() == before
         assert _files(machine) == files
         notes.append("same process, same files")
+
+
+def clock(proof: Proof) -> None:
+    """The daemon takes any failure for a clock that is not synchronised: so ask as it does, in the same sandbox."""
+    machine = proof.machine
+    with proof.step("whether the clock is synchronised, asked inside the unit's sandbox") as notes:
+        machine.run(
+            "cd /run/systemd/system && cp $(systemctl show -P FragmentPath affectd) proof-clock.service && "
+            "mkdir proof-clock.service.d && cp /etc/systemd/system/affectd.service.d/* proof-clock.service.d || true"
+        )
+        _write(machine, "/srv/proof/clock.conf", _ASK.format(command=" ".join(TIMEDATED)))
+        machine.run("mv /srv/proof/clock.conf /run/systemd/system/proof-clock.service.d/zz-ask.conf")
+        machine.run("systemctl daemon-reload && systemctl start proof-clock")
+        said = machine.run("cat /srv/proof/clock").strip()
+        assert said in ("yes", "no"), said
+        notes.append(f"`{' '.join(TIMEDATED)}` says {said}")
+        machine.run("rm -r /run/systemd/system/proof-clock.service* && systemctl daemon-reload")
 
 
 def doctor(proof: Proof) -> None:

@@ -50,6 +50,12 @@ class Room:
             self._server.wait()
             self._socket.unlink(missing_ok=True)
 
+    def recorders(self) -> list[str]:
+        """Who records in it now, a line each."""
+        command = ["pactl", "list", "short", "source-outputs"]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        return done.stdout.splitlines()
+
     def play(self, clip: Path) -> None:
         """Play a clip to its end."""
         subprocess.run(["paplay", "--device=room", str(clip)], env=self.environment, check=True)

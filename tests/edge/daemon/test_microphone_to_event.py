@@ -2,16 +2,18 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 import soundfile
+from paho.mqtt.publish import single
 
 from edge.audio import SAMPLE_RATE
-from edge.events.event import Event
+from edge.events.event import Event, stamp
 from edge.sources.conversion import read_audio
-from tests.conftest import DATA, DEMO, ROOT, Subscriber, affectd
+from tests.conftest import DATA, DEMO, ROOT, Subscriber, affectd, until
 from tests.room import Room
 
 _CLIPS = ("ravdess", "emodb", "nemo")
@@ -60,6 +62,38 @@ def test_each_clip_played_in_the_room_becomes_an_event(
         daemon.terminate()
         assert daemon.wait(20) == 0
     assert subscriber.next("status").payload == b"offline"
+
+
+def test_f31_a_muted_microphone_is_closed_and_what_is_said_meanwhile_is_never_heard(
+    room: Room, clips: list[Path], broker: int, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    config = tmp_path / "affectd.yaml"
+    config.write_text(
+        f"node: room\nsource: {{kind: microphone, device: default}}\nmqtt: {{host: 127.0.0.1, port: {broker}}}\n"
+    )
+    command = [*room.isolation, sys.executable, "-m", "edge", "run", "--config", str(config)]
+    daemon = subprocess.Popen(command, env=room.environment, cwd=ROOT)
+
+    def listen(wanted: bytes) -> None:
+        single("affectd/room/listening/set", wanted, qos=1, port=broker)
+        while subscriber.next("listening").payload != wanted:
+            pass
+
+    try:
+        until(room.recorders, 60)
+        listen(b"OFF")
+        until(lambda: not room.recorders(), 60)
+        room.play(clips[0])
+        began = stamp(time.time())
+        listen(b"ON")
+        until(room.recorders, 60)
+        room.play(clips[1])
+        event = msgspec.json.decode(subscriber.next("event", 60).payload, type=Event)
+        assert event.seq == 1
+        assert event.start > began
+    finally:
+        daemon.terminate()
+        assert daemon.wait(20) == 0
 
 
 def test_unknown_microphone_is_named_with_those_there_are(room: Room, broker: int, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from tests.faults.parts import Broker, Daemon, Recorder, last, speech
 from tests.faults.test_sound import LONG
 
 Daemons = Callable[..., Daemon]
+PATIENCE_S = 180  # on a busy machine, whose satellite plays late and is opened again with pauses of half a minute
+pytestmark = pytest.mark.timeout(5 * PATIENCE_S)
 
 
 @pytest.fixture
@@ -37,9 +39,9 @@ def source(port: int, silence_s: float = 3.0) -> dict[str, object]:
 
 
 def heard_again(daemon: Daemon, recorder: Recorder) -> None:
-    recorder.wait(lambda: last(recorder, "microphone") == b"online", 90)
+    recorder.wait(lambda: last(recorder, "microphone") == b"online", PATIENCE_S)
     heard = len(daemon.accepted)
-    daemon.wait(lambda: len(daemon.accepted) > heard, 90)
+    daemon.wait(lambda: len(daemon.accepted) > heard, PATIENCE_S)
     assert daemon.process.poll() is None
 
 
@@ -68,11 +70,11 @@ def test_f15_f23_a_wyoming_microphone_that_breaks_is_named_and_comes_back(
     said: str,
 ) -> None:
     daemon = daemons(broker.port, source=source(server[0]), mqtt={"hold_s": 3600})
-    daemon.wait(lambda: daemon.accepted)
+    daemon.wait(lambda: daemon.accepted, PATIENCE_S)
     microphone.write_text(fault)
-    recorder.wait(lambda: last(recorder, "microphone") == b"offline", 40)
-    recorder.wait(lambda: last(recorder, "speech") == b"OFF" and last(recorder, "state") == b"none")
-    daemon.wait(lambda: daemon.logged(said))
+    recorder.wait(lambda: last(recorder, "microphone") == b"offline", PATIENCE_S)
+    recorder.wait(lambda: last(recorder, "speech") == b"OFF" and last(recorder, "state") == b"none", PATIENCE_S)
+    daemon.wait(lambda: daemon.logged(said), PATIENCE_S)
     microphone.write_text("speech")
     heard_again(daemon, recorder)
 
@@ -83,10 +85,10 @@ def test_f15_a_wyoming_connection_that_is_half_open_is_made_again(
 ) -> None:
     port, process = server
     daemon = daemons(broker.port, source=source(port))
-    daemon.wait(lambda: daemon.accepted)
+    daemon.wait(lambda: daemon.accepted, PATIENCE_S)
     process.send_signal(signal.SIGSTOP)  # its connections stand, and so do new ones
-    recorder.wait(lambda: last(recorder, "microphone") == b"offline", 40)
-    daemon.wait(lambda: daemon.logged("no sound for 10 s"))
+    recorder.wait(lambda: last(recorder, "microphone") == b"offline", PATIENCE_S)
+    daemon.wait(lambda: daemon.logged("no sound for 10 s"), PATIENCE_S)
     process.send_signal(signal.SIGCONT)
     heard_again(daemon, recorder)
 
@@ -123,9 +125,9 @@ def test_f23_wyoming_peers_that_break_the_protocol_cost_neither_the_daemon_nor_m
     threading.Thread(target=work, daemon=True).start()
     daemon = daemons(broker.port, source=source(server.getsockname()[1]))
     process = psutil.Process(daemon.process.pid)
-    daemon.wait(lambda: daemon.logged("no end of a line"))
+    daemon.wait(lambda: daemon.logged("no end of a line"), PATIENCE_S)
     before = process.memory_info().rss
-    daemon.wait(lambda: daemon.logged("in the middle of a message"), 90)
+    daemon.wait(lambda: daemon.logged("in the middle of a message"), PATIENCE_S)
     assert process.memory_info().rss < before + (16 << 20)
     reasons = ["no end of a line", "payload_length of 10000000000", "no JSON object", "width 4", "middle of a message"]
     assert all(len(daemon.logged(reason)) <= 2 for reason in reasons)

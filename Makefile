@@ -112,6 +112,9 @@ cross-install: $(TOOLS)/ready ## from a workstation onto HOST=pi@kitchen over ss
 wheelhouse: $(TOOLS)/ready ## an installation folder for a device without network: ARCH=aarch64 PYTHON=3.11
 	@$(TOOLS)/bin/python -m install wheelhouse --arch $(ARCH) --python $(or $(filter 3.%,$(PYTHON)),3.11)
 
+homeassistant-app: $(TOOLS)/ready ## the repository of the Home Assistant app, in dist/homeassistant
+	@$(TOOLS)/bin/python -m install app
+
 lock: $(TOOLS)/ready ## pin and hash the device's wheels again, after a change of pyproject.toml
 	@$(TOOLS)/bin/python -m install lock
 
@@ -166,4 +169,4 @@ $(DEV)/ready: pyproject.toml
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-.PHONY: help run app test check bench bench-accuracy bench-check format train judge demo-recording docs clean install uninstall cross-install wheelhouse lock test-arm64 test-systemd suitable
+.PHONY: help run app test check bench bench-accuracy bench-check format train judge demo-recording docs clean install uninstall cross-install wheelhouse homeassistant-app lock test-arm64 test-systemd suitable

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from install import lock, there, wheelhouse
+from install import app, lock, there, wheelhouse
 from install.device.errors import InstallError
 from install.device.machine import ARCHITECTURES, Machine, canonical, dotted, parse_python, refusal
 
@@ -48,6 +48,11 @@ def _payload(options: argparse.Namespace) -> None:
     print(wheelhouse.gather(_ROOT, canonical(here.architecture), here.python, options.into).folder)
 
 
+def _app(options: argparse.Namespace) -> None:
+    folder = app.gather(_ROOT, options.into)
+    print(f"{folder}: publish it as a git repository, or copy {folder / 'affectd'} to Home Assistant's folder addons")
+
+
 def _there(options: argparse.Namespace) -> None:
     remote = there.Remote(options.host, options.ssh.split())
     if options.uninstall:
@@ -79,13 +84,16 @@ def _parser() -> argparse.ArgumentParser:
     payload = actions.add_parser("payload", help="a payload for this machine")
     payload.set_defaults(run=_payload)
 
+    repository = actions.add_parser("app", help="the repository of the Home Assistant app")
+    repository.set_defaults(run=_app)
+
     remote = actions.add_parser("there", help="install on another machine over ssh")
     remote.add_argument("host", help="as ssh takes it: pi@kitchen")
     remote.add_argument("--ssh", default="ssh", help="the ssh command with its options (default: %(default)s)")
     remote.add_argument("--uninstall", action="store_true", help="remove affectd there instead")
     remote.set_defaults(run=_there)
 
-    for action in (gather, payload, remote):
+    for action in (gather, payload, repository, remote):
         action.add_argument("--into", type=Path, default=_DIST, help="where payloads are made (default: dist/)")
     return parser
 

@@ -26,7 +26,7 @@ def gather(root: Path, architecture: str, python: Version, into: Path) -> Payloa
     store = into / f"wheels-{architecture}-py{dotted(python)}"
     _fetch(store, architecture, python)
     with tempfile.TemporaryDirectory(prefix="affectd-") as scratch:
-        wheel = _build(root, Path(scratch))
+        wheel = build(root, Path(scratch))
         version = wheel.name.split("-")[1]
         folder = into / f"affectd-{version}-{architecture}-py{dotted(python)}"
         wheels = folder / "wheels"
@@ -60,7 +60,7 @@ def _fetch(store: Path, architecture: str, python: Version) -> None:
     _run(command, f"the wheels for {architecture} and Python {dotted(python)} could not be gathered")
 
 
-def _build(root: Path, scratch: Path) -> Path:
+def build(root: Path, scratch: Path) -> Path:
     """Build the wheel of affectd, from a clean copy of its sources without traces of earlier builds."""
     sources = scratch / "sources"
     sources.mkdir()

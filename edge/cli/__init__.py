@@ -147,6 +147,14 @@ def _add_upkeep(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     forget.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")
     forget.set_defaults(module="forget")
 
+    app = commands.add_parser("app-config", help="in the Home Assistant app: its options as a configuration file")
+    app.add_argument("--options", type=Path, metavar="FILE", default=Path("/data/options.json"), help="%(default)s")
+    app.add_argument(
+        "--to", type=Path, metavar="DIR", default=Path("/data/affectd"), help="where (default: %(default)s)"
+    )
+    app.add_argument("--supervisor", metavar="URL", default="http://supervisor", help="default: %(default)s")
+    app.set_defaults(module="app_config")
+
     away = commands.add_parser(
         "withdraw",
         aliases=["uninstall"],

@@ -45,10 +45,15 @@ def read(path: Path, schema: type[Settings]) -> Settings:
         ) from None
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise ConfigError([f"{path} is not YAML: {' '.join(str(error).split())}"]) from None
-    problems = list(_problems({} if document is None else document, schema, ""))
+    return check({} if document is None else document, schema, str(path))
+
+
+def check(document: object, schema: type[Settings], place: str) -> Settings:
+    """Decode what was read from ``place``; ConfigError lists every error in it, one sentence each."""
+    problems = list(_problems(document, schema, ""))
     if problems:
-        raise ConfigError([f"{path}: {problem}" for problem in problems])
-    return msgspec.convert(document or {}, schema)
+        raise ConfigError([f"{place}: {problem}" for problem in problems])
+    return msgspec.convert(document, schema)
 
 
 def reference(schema: type[msgspec.Struct]) -> str:

@@ -42,15 +42,16 @@ def build(root: Path) -> None:
                 suite = argument.removeprefix("debian:").removesuffix("-slim")
                 root.mkdir(parents=True)
                 subprocess.run(["mmdebstrap", "--mode=root", "--variant=minbase", suite, root], check=True)
-                # This machine's authorities and resolver: it may stand behind a proxy of its own.
-                for file in ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt"):
-                    (root / file).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(f"/{file}", root / file)
             case "COPY":
                 source, target = shlex.split(argument)
                 copy = shutil.copytree if (context / source).is_dir() else shutil.copy
                 copy(context / source, root / target.lstrip("/"))
             case "RUN":
+                # This machine's authorities and resolver: it may stand behind a proxy of its own. Before each line,
+                # since installing ca-certificates replaces them.
+                for file in ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt"):
+                    (root / file).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(f"/{file}", root / file)
                 subprocess.run([*inside(root), "sh", "-c", argument], check=True)
     (root / "srv" / "ready").touch()
 

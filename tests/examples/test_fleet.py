@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import msgspec
+import pytest
 import yaml
 
 from edge.config import load
@@ -78,6 +79,18 @@ def test_a_bridge_forwards_the_journal_also_that_of_an_outage(tmp_path: Path) ->
         speaker.close()
         near.stop()
         far.stop()
+
+
+def test_the_page_shows_the_bridge_that_is_tried() -> None:
+    assert (COMPOSE / "bridge.conf").read_text() in (ROOT / "docs" / "fleet.md").read_text()
+
+
+@pytest.mark.parametrize("page", ["guide.md", "fleet.md"])
+def test_every_link_of_the_page_leads_somewhere(page: str) -> None:
+    links = re.findall(r"\]\((?!http|#)([^)#]+)", (ROOT / "docs" / page).read_text())
+    assert links
+    for link in links:
+        assert (ROOT / "docs" / link).exists(), link
 
 
 def test_grafana_asks_for_metrics_that_there_are() -> None:

@@ -39,7 +39,7 @@ faults: $(DEV)/ready ## the whole fault suite (an hour); writes the table of doc
 	$(DEV)/bin/pytest -p tests.faults.table -m 'faults or not faults' --fault-table docs/faults.md tests/faults tests/edge/journal/test_journal.py
 
 test-homeassistant: $(DEV)/ready ## the daemon, blueprints and the app in a real Home Assistant (root; builds Debian 13 in .cache first)
-	@.ci/packages mosquitto mmdebstrap chromium
+	@.ci/packages mosquitto mmdebstrap chromium apparmor
 	.ci/homeassistant .cache/homeassistant
 	$(DEV)/bin/pytest -m homeassistant tests/homeassistant
 

@@ -83,6 +83,13 @@ def test_a_form_that_the_daemon_refuses_ends_the_app_with_its_sentence(root: Pat
         supervisor.close()
 
 
+def test_apparmor_understands_the_profile() -> None:
+    profile = ROOT / "homeassistant" / "affectd" / "apparmor.txt"
+    command = ["/usr/sbin/apparmor_parser", "--skip-kernel-load", "--skip-cache", str(profile)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_no_broker_in_home_assistant_ends_the_app_with_a_sentence(root: Path) -> None:
     supervisor = Supervisor(None, SUPERVISOR, 80)
     try:

@@ -76,6 +76,17 @@ def test_what_the_form_allows_of_an_option_the_daemon_accepts(path: str) -> None
         assert read == value
 
 
+def test_the_supervisor_knows_the_types_of_the_form() -> None:
+    """https://developers.home-assistant.io/docs/apps/configuration#options--schema"""
+    number = r"\((\d+(\.\d+)?)?,(\d+(\.\d+)?)?\)"
+    known = rf"(bool|port|(str|password)|(int|float){number}|match\(.*\)|list\(.+\))\??"
+    for kind in fields(FORM["schema"]).values():
+        assert re.fullmatch(known, kind), kind
+    # A group is never left out, so that all of its options may be.
+    assert all(key in FORM["options"] for key, kind in FORM["schema"].items() if isinstance(kind, dict))
+    assert all(kind.endswith("?") for path, kind in fields(FORM["schema"]).items() if "." in path)
+
+
 def test_the_form_offers_every_choice_that_the_daemon_has() -> None:
     kinds = fields(FORM["schema"])
     for path, struct, name in (("log_level", Config, "log_level"), ("model.explain", Config, "model")):

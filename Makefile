@@ -14,7 +14,8 @@ BENCH := .venv-bench
 APP := .venv-app
 TOOLS := .venv-install
 TEST_PACKAGES := mosquitto mosquitto-clients espeak-ng pulseaudio pulseaudio-utils libasound2-plugins chromium \
-	faketime gcc openssl rsync strace systemd
+	faketime gcc openssl rsync strace systemd ffmpeg gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base \
+	gstreamer1.0-plugins-good pipewire pipewire-pulse wireplumber dbus-daemon
 ARCH ?= aarch64
 SSH ?= ssh
 INTERPRETER := $(if $(filter 3.%,$(PYTHON)),python3,$(PYTHON))
@@ -36,7 +37,9 @@ test: $(DEV)/ready ## all tests that a newcomer should run
 
 faults: $(DEV)/ready ## the whole fault suite (an hour); writes the table of docs/faults.md
 	@.ci/packages $(TEST_PACKAGES)
-	$(DEV)/bin/pytest -p tests.faults.table -m 'faults or not faults' --fault-table docs/faults.md tests/faults tests/edge/journal/test_journal.py
+	$(DEV)/bin/pytest -p tests.faults.table -m 'faults or not faults' --fault-table docs/faults.md \
+		tests/faults tests/edge/journal/test_journal.py tests/edge/sources/test_capture.py tests/edge/sources/test_microphone.py \
+		tests/edge/daemon/test_microphone_to_event.py tests/edge/mqtt/test_settings.py
 
 test-homeassistant: $(DEV)/ready ## the daemon, blueprints and the app in a real Home Assistant (root; builds Debian 13 in .cache first)
 	@.ci/packages mosquitto mmdebstrap chromium apparmor

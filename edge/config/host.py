@@ -8,11 +8,11 @@ _SCHEMES = {"": "", "mqtt": "", "tcp": "", "mqtts": " and `tls: {}`", "ssl": " a
 
 def problem(host: str) -> str | None:
     """What is wrong with ``host``, and the right form of what was probably meant; None where nothing is."""
-    if _is_address(host) or (not any(sign in host for sign in ":/@[]?#") and host.isprintable() and " " not in host):
+    if is_address(host) or (not any(sign in host for sign in ":/@[]?#") and host.isprintable() and " " not in host):
         return None
     scheme, _, rest = host.strip().rpartition("://")
     try:
-        parts = urlsplit(f"//{rest if not _is_address(rest) else f'[{rest}]'}")
+        parts = urlsplit(f"//{rest if not is_address(rest) else f'[{rest}]'}")
         name, port = parts.hostname or "", parts.port
     except ValueError:
         name, port = "", None
@@ -24,7 +24,8 @@ def problem(host: str) -> str | None:
     return f"host is {host!a}: write `host: {name}`{more}{_SCHEMES[scheme]}"
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether it is an IP address, of either version."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from edge.audio import BLOCK_SECONDS
-from edge.config import host, schema
+from edge.config import host, schema, url
 from edge.errors import UsageError
 
 DEFAULT_PATH = Path("/etc/affectd/config.yaml")
@@ -21,8 +21,11 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The source of the sound."""
 
     kind: Annotated[
-        Literal["microphone", "command", "file", "stdin"],
-        Meta(description="a microphone, a program that writes raw PCM, an audio file, or raw PCM on standard input"),
+        Literal["microphone", "command", "file", "stdin", "wyoming", "rtsp"],
+        Meta(
+            description="a microphone, a program that writes raw PCM, an audio file, raw PCM on standard input, a "
+            "Wyoming satellite or microphone, or a camera (with ffmpeg)"
+        ),
     ] = "microphone"
     device: Annotated[
         str | None,
@@ -33,6 +36,19 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = []
     path: Annotated[str | None, Meta(description="file: anything libsndfile reads (WAV, FLAC, OGG, MP3)")] = None
     paced: Annotated[bool, Meta(description="file: read in real time (true) or as fast as possible (false)")] = True
+    url: Annotated[
+        str | None,
+        Meta(description="wyoming: `tcp://HOST:PORT` of the satellite; rtsp: the camera's, without name and password"),
+    ] = None
+    listen: Annotated[
+        bool,
+        Meta(
+            description="wyoming: connect to `url` (false), or be the server that a satellite connects to there (true)"
+        ),
+    ] = False
+    credentials_file: Annotated[
+        str | None, Meta(description="rtsp: file with one line `user:password`; null: the camera asks for none")
+    ] = None
     rate: Annotated[int, Meta(ge=8000, le=192_000, description="command, stdin: samples per second of the PCM, Hz")] = (
         16_000
     )
@@ -53,6 +69,9 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.kind == "file" and self.path is None:
             raise ValueError("path is missing: name the audio file to listen to")
+        wrong = url.problem(self.kind, self.url, listen=self.listen) if self.kind in url.SCHEMES else None
+        if wrong:
+            raise ValueError(wrong)
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -27,6 +27,8 @@ class CommandSource:
     endless = True
     always_on = False  # the program is stopped
     lost_s = 0.0  # it does not say
+    remedy = ""
+    """What to do where the program cannot be run."""
 
     def __init__(self, command: list[str], rate: int = SAMPLE_RATE, channels: int = 1) -> None:
         if not command:
@@ -35,6 +37,7 @@ class CommandSource:
         self._command = command
         self._rate = rate
         self._channels = channels
+        self._input = b""  # what the program is told; less than a pipe holds
         self._closed = threading.Event()
         self._reader = PipeReader(self._closed, _STALL_S)
 
@@ -69,15 +72,19 @@ class CommandSource:
 
     def _start(self) -> subprocess.Popen[bytes]:
         try:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self._command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if self._input else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # so that what it starts itself is stopped with it
             )
         except OSError as error:
-            raise SourceError(f"{self._command[0]} cannot be run: {error.strerror}") from error
+            raise SourceError(f"{self._command[0]} cannot be run: {error.strerror}{self.remedy}") from error
+        if process.stdin is not None:
+            with contextlib.suppress(OSError), process.stdin:  # one that is gone says why with its last words
+                process.stdin.write(self._input)
+        return process
 
     def _report(self, process: subprocess.Popen[bytes], last_words: "_LastWords") -> None:
         """Its output has ended: raise SourceError unless it went well."""

@@ -15,6 +15,10 @@ _LONGEST_DELAY_S = 30.0
 _STEADY_BLOCKS = int(10 / BLOCK_SECONDS)  # a source that has played for so long starts over with short delays
 
 
+class AwaitedError(SourceError):
+    """Nobody has come yet. It is asked again at once, since the wait itself was the pause."""
+
+
 class Reopening:
     """Wraps a source and opens it for ever, with exponential backoff, where its end is a fault.
 
@@ -66,12 +70,14 @@ class Reopening:
                 if not self.endless:
                     raise
                 reason = str(error)
+                if isinstance(error, AwaitedError):
+                    delay = 0.0
             if self._closed.is_set() or not self.endless:
                 return
             self._tell(False, reason)
             delay = self._first_delay_s if count >= _STEADY_BLOCKS else delay
             self._closed.wait(delay)
-            delay = min(2 * delay, _LONGEST_DELAY_S)
+            delay = min(2 * delay, _LONGEST_DELAY_S) or self._first_delay_s
 
     def close(self) -> None:
         """End ``blocks()`` soon, for good; from any thread."""

@@ -33,6 +33,13 @@ _IMPORTS = (
     " sep=', ')\n"
 )
 
+_ANY_SOURCE_TODO = "if the daemon holds it, `sudo systemctl stop affectd` first; else see source in the configuration"
+_SOURCE_TODO = {
+    "wyoming": "see that the satellite runs, and source.url and source.listen; a port that the daemon holds is free "
+    "after `sudo systemctl stop affectd`",
+    "rtsp": "see source.url and source.credentials_file, which this user must be able to read; try the address in VLC",
+}
+
 Say = Callable[[str], None]
 
 
@@ -145,7 +152,7 @@ def sound(config: Config, _unit: str, say: Say) -> Iterator[Finding]:
             listening.push(block, time.monotonic())
             say(meter(block))
     except AffectdError as error:
-        todo = "if the daemon holds it, `sudo systemctl stop affectd` first; else see source in the configuration"
+        todo = _SOURCE_TODO.get(config.source.kind, _ANY_SOURCE_TODO)
         yield verdicts.fail("level", str(error), todo)
         yield verdicts.skip("gate", "needs level")
         return

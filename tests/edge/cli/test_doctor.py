@@ -203,6 +203,20 @@ def test_a_source_that_fails_is_a_finding() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "found", "todo"),
+    [
+        ({"kind": "wyoming", "url": "tcp://127.0.0.1:1"}, "cannot be reached: Connection refused", "source.listen"),
+        ({"kind": "rtsp", "url": "rtsp://127.0.0.1:1/x"}, "Connection refused", "source.credentials_file"),
+    ],
+)
+def test_a_source_in_the_network_that_is_not_there_is_a_finding(source: dict[str, str], found: str, todo: str) -> None:
+    level, _ = doctor.examine(Config(source=SourceSettings(**source)), "affectd.service", ["sound"], print)
+    assert level.verdict == "fail"
+    assert found in level.found
+    assert todo in level.todo
+
+
+@pytest.mark.parametrize(
     ("value", "pause_s", "said"), [("1234", 0.032, "no signal"), ("i * 7919 % 2000 - 1000", 0.0107, "too fast")]
 )
 def test_a_microphone_that_is_dead_or_not_what_it_is_taken_for_is_named(value: str, pause_s: float, said: str) -> None:

@@ -5,7 +5,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from time import monotonic
-from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -13,6 +12,7 @@ import pytest
 import soundfile
 
 from edge.audio import BLOCK_SAMPLES, BLOCK_SECONDS, SAMPLE_RATE
+from edge.config import SourceSettings
 from edge.errors import SourceError
 from edge.sources import (
     CommandSource,
@@ -20,7 +20,9 @@ from edge.sources import (
     Microphone,
     MicrophoneSource,
     Reopening,
+    RtspSource,
     StdinSource,
+    WyomingSource,
     open_source,
 )
 from edge.sources.microphone import choose_microphone
@@ -254,12 +256,18 @@ def test_no_microphone_at_all_is_said():
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [("microphone", MicrophoneSource), ("command", CommandSource), ("file", FileSource), ("stdin", StdinSource)],
+    [
+        ("microphone", MicrophoneSource),
+        ("command", CommandSource),
+        ("file", FileSource),
+        ("stdin", StdinSource),
+        ("wyoming", WyomingSource),
+        ("rtsp", RtspSource),
+    ],
 )
 def test_settings_name_the_source(kind, expected):
-    settings = SimpleNamespace(
-        kind=kind, device=None, command=["arecord"], path="a.wav", paced=True, rate=16000, channels=1
-    )
+    url = {"wyoming": "tcp://pi:1", "rtsp": "rtsp://camera/"}.get(kind)
+    settings = SourceSettings(kind=kind, command=["arecord"], path="a.wav", url=url)
     source = open_source(settings)
     assert isinstance(source, expected)
-    assert source.endless == (kind in ("microphone", "command"))
+    assert source.endless == (kind not in ("file", "stdin"))

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     try:
-        return _parser().parse_args(arguments)
+        return parser().parse_args(arguments)
     except SystemExit:
         output.finish()
         raise
@@ -59,7 +59,8 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line, which is also what its manual page is made from."""
     parser = argparse.ArgumentParser(
         prog="affectd",
         description="Hears how people sound, says why, and publishes it over MQTT. No audio is stored or sent.",

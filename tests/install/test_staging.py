@@ -146,7 +146,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused_and_nothing_of_it_stays(p
     new = payload("2.0")
     requirements = new.folder / "requirements.txt"
     requirements.write_text(requirements.read_text().replace("sha256:", "sha256:0")[:-2] + "\n")
-    done = setup(seal(new.folder, new.version, new.architecture, new.python), "install", stage)
+    done = setup(seal(new.folder, new.version, new.architecture, new.pythons), "install", stage)
     assert done.code == 1
     assert "the wheels could not be installed" in done.err
     assert "1.0-" in done.err
@@ -155,7 +155,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused_and_nothing_of_it_stays(p
 
 def test_wheels_of_another_architecture_are_refused(payload: Make, stage: Path) -> None:
     one = payload("1.0")
-    seal(one.folder, "1.0", "riscv64", one.python)
+    seal(one.folder, "1.0", "riscv64", one.pythons)
     done = setup(one, "install", stage)
     assert done.code == 1
     assert "make wheelhouse ARCH=" in done.err

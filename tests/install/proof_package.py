@@ -9,6 +9,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def first_installation(proof: Proof, packages: Packages) -> None:
         configuration = CONFIGURATION.format(port=machine.mqtt_port)
         write(machine, "/etc/affectd/config.yaml", configuration)
         machine.run("systemctl restart affectd")
-        assert retained(machine.mqtt_port, "affectd/proof/#").get("affectd/proof/status") == b"online"
+        _wait_until_online(machine)
         machine.run("runuser -u affectd -- touch /var/lib/affectd/mine")
         notes.append(f"running as {machine.run('ps -o user= -C affectd').split()[0]}, online at the broker")
     with proof.step("make install and make uninstall beside the package") as notes:
@@ -257,6 +258,14 @@ def _runs(proof: Proof, version: str) -> None:
     assert f"/releases/{version}-" in machine.run(
         f"tr '\\0' ' ' < /proc/{main}/cmdline; readlink -f /opt/affectd/current"
     ), releases
+
+
+def _wait_until_online(machine: Debian) -> None:
+    """Listening comes first, the broker a moment later."""
+    topic, deadline = "affectd/proof/status", time.monotonic() + 180
+    while retained(machine.mqtt_port, topic).get(topic) != b"online":
+        assert time.monotonic() < deadline, machine.run("journalctl -u affectd -n 20 --no-pager")
+        time.sleep(0.5)
 
 
 def _left(machine: Debian, before: set[str]) -> set[str]:

@@ -92,8 +92,16 @@ def build(root: Path, payload: Payload, into: Path, epoch: int) -> Path:
         _describe(payload, architecture, tree)
         _settle(tree, epoch)
         finished = Path(scratch, target.name)
-        # Wheels are compressed already: more than the first level of xz costs minutes and saves next to nothing.
-        command = ["dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--build", str(tree), str(finished)]
+        # Wheels are compressed already: xz would make the package 3 % smaller, and take long to unpack on a Pi.
+        command = [
+            "dpkg-deb",
+            "--root-owner-group",
+            "-Znone",
+            "--no-uniform-compression",
+            "--build",
+            str(tree),
+            str(finished),
+        ]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch)}
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

@@ -36,7 +36,9 @@ test: $(DEV)/ready ## all tests that a newcomer should run
 
 faults: $(DEV)/ready ## the whole fault suite (an hour); writes the table of docs/faults.md
 	@.ci/packages $(TEST_PACKAGES)
-	$(DEV)/bin/pytest -p tests.faults.table -m 'faults or not faults' --fault-table docs/faults.md tests/faults tests/edge/journal/test_journal.py
+	$(DEV)/bin/pytest -p tests.faults.table -m 'faults or not faults' --fault-table docs/faults.md \
+		tests/faults tests/edge/journal/test_journal.py tests/edge/sources/test_capture.py tests/edge/sources/test_microphone.py \
+		tests/edge/daemon/test_microphone_to_event.py tests/edge/mqtt/test_settings.py
 
 test-homeassistant: $(DEV)/ready ## the daemon in a real Home Assistant (root; builds a Debian 13 in .cache first)
 	@.ci/packages mosquitto mmdebstrap

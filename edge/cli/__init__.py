@@ -9,17 +9,21 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge import __version__
 from edge.cli import output
 from edge.config import DEFAULT_PATH
 from edge.errors import AffectdError
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code: 0 done, 1 failed while running, 2 bad usage or configuration."""
     output.prepare()
-    debug = True
+    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
     try:
         options = _parse(arguments)
         debug = options.debug
@@ -59,9 +63,19 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+class _Parser(argparse.ArgumentParser):
+    """One whose help is written as all output is: argparse itself passes over a disk that is full."""
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        if file is sys.stdout:
+            output.line(message.removesuffix("\n"))
+        else:
+            super()._print_message(message, file)
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line, which is also what its manual page is made from."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="affectd",
         description="Hears how people sound, says why, and publishes it over MQTT. No audio is stored or sent.",
     )

@@ -35,6 +35,7 @@ from edge.sources import open_source
 from edge.sources.capture import Capture
 from edge.sources.inbox import Inbox
 
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # the last one when a terminal closes
 STALL_S = 3.0  # without a block for this long, nobody is known to speak
 
 _logger = logging.getLogger("affectd")
@@ -128,8 +129,9 @@ class Daemon:
 
     def run(self) -> bool:
         """Serve until the source ends or a signal arrives; returns whether to start again. Raises AffectdError."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+        for number in _ENDING:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # under nohup(1) it stays ignored
+                signal.signal(number, self._on_signal)
         health, supervisor = self._config.health, self._supervisor
         if health.prometheus_port is not None:
             from edge.daemon import prometheus  # here: few want it, and a web server is not small
@@ -187,6 +189,7 @@ class Daemon:
         self._commands.process(message)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)  # a second one ends us at once
+        for number in _ENDING:
+            if signal.getsignal(number) == self._on_signal:
+                signal.signal(number, signal.SIG_DFL)  # a second one ends us at once
         self._supervisor.stop()

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import queue
 import socket
 import threading
 import time
@@ -53,7 +54,7 @@ class Supervisor:
     def __init__(self) -> None:
         self._wanted_s = watchdog_s()
         self._heartbeats = Heartbeats(min(PATIENCE_S, 0.75 * (self._wanted_s or PATIENCE_S)))
-        self._done = threading.Event()
+        self._ends: queue.SimpleQueue[None] = queue.SimpleQueue()  # a handler may put while we get; an Event would hang
         self._failure: AffectdError | None = None
         self._fed_at = 0.0
         self._stuck: list[str] = []
@@ -92,8 +93,8 @@ class Supervisor:
         self._heartbeats.beat(worker, time.monotonic())
 
     def stop(self) -> None:
-        """End ``watch`` soon."""
-        self._done.set()
+        """End ``watch`` soon; a signal handler may call it, too."""
+        self._ends.put(None)
 
     def watch(self, chores: Sequence[Chore], status: Callable[[], str]) -> None:
         """Do the chores and feed the watchdog, until ``stop``, the end of the last worker, or the failure of one.
@@ -102,7 +103,7 @@ class Supervisor:
         """
         now = time.monotonic()
         due = [now if chore.at_once else now + chore.every_s for chore in chores]
-        while not self._done.wait(self.turn_s):
+        while not self._over():
             now = time.monotonic()
             for index, chore in enumerate(chores):
                 if now >= due[index]:
@@ -129,7 +130,15 @@ class Supervisor:
 
     def _fail(self, error: AffectdError) -> None:
         self._failure = self._failure or error
-        self._done.set()
+        self.stop()
+
+    def _over(self) -> bool:
+        """Wait for a turn; whether the end came."""
+        try:
+            self._ends.get(timeout=self.turn_s)
+        except queue.Empty:
+            return False
+        return True
 
 
 def notify(**fields: object) -> None:

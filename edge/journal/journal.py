@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import shutil
 import sqlite3
 import tempfile
@@ -48,6 +49,7 @@ class Journal:
         self._last, self._delivered = self._mark.read() or (0, 0)
         self._settled = 0  # what the database knows of it
         self._clock, self._began_s, self._retry_s = clock, 0.0, 0.0
+        self._sweep_s = -math.inf  # when to look next for what is too old, on the journal's own clock
         self.degraded = False
         self.dropped = 0
         newest = 0.0
@@ -157,8 +159,12 @@ class Journal:
             _logger.info(log.line("journal", state="ok"))
 
     def _enforce_limits(self, store: Store) -> None:
-        """Make gaps of what is beyond the bounds, oldest first."""
-        while due := excess(store.holdings(self._now() - self._limits.age_s), self._limits):
+        """Make gaps of what is beyond the bounds, oldest first; of what is too old, many events at once."""
+        now, expired_before_s = self._now(), -math.inf
+        if now >= self._sweep_s:
+            expired_before_s = now - self._limits.age_s
+            self._sweep_s = now + self._limits.sweep_s
+        while due := excess(store.holdings(expired_before_s), self._limits):
             dropped = store.drop(due)
             self.dropped += dropped
             if dropped:

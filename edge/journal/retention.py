@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 BATCH = 1 / 20  # of what is there goes at a time: one large deletion is cheaper than one for each new event
 
+LONGEST_SWEEP_S = 60.0
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -14,6 +16,11 @@ class Limits:
     age_s: float = 7 * 86_400.0
     memory: int = 1000
     """Events kept while the disk cannot be written."""
+
+    @property
+    def sweep_s(self) -> float:
+        """Seconds between two looks for what is too old: each costs a synced transaction and a line in the log."""
+        return min(LONGEST_SWEEP_S, self.age_s * BATCH)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.parts import Broker, Daemon, Proxy, Recorder
+from tests.terminal import clip
+
+__all__ = ["clip"]
 
 
 @pytest.fixture
@@ -41,3 +44,10 @@ def daemons(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     yield start
     for daemon in started:
         daemon.kill()
+
+
+@pytest.fixture
+def microphone(tmp_path: Path) -> Path:
+    mode = tmp_path / "mode"
+    mode.write_text("speech")
+    return mode

@@ -372,6 +372,18 @@ class Daemon:
                 self._changed.notify_all()
 
 
+def source(mode: Path, speed: float = 1.0, silence_s: float = 2.0) -> dict[str, object]:
+    """A microphone that does what the file ``mode`` says: see the player."""
+    command = [sys.executable, "-m", "tests.faults.player", str(mode), str(speed)]
+    return {"kind": "command", "command": command, "silence_s": silence_s}
+
+
+def last(recorder: Recorder, topic: str) -> bytes:
+    """The latest payload of a topic; nothing without one."""
+    found = recorder.on(topic)
+    return found[-1].payload if found else b""
+
+
 class Systemd:
     """The socket that systemd listens on."""
 

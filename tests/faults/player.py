@@ -22,6 +22,9 @@ BROKEN = {
 }
 due = time.monotonic()
 place = 0
+spectrum = np.fft.rfft(np.frombuffer(sound, "<i2").astype(float))
+spectrum[len(spectrum) * 3800 * 2 // SAMPLE_RATE :] = 0
+telephone = np.rint(np.fft.irfft(spectrum, len(sound) // 2)).clip(-32768, 32767).astype("<i2").tobytes()
 while True:
     pause = 0.1 / speed
     match mode.read_text().strip():
@@ -34,6 +37,12 @@ while True:
             pcm, pause = noise[:PIECE], 2 * pause
         case "fast":  # 48 kHz, taken for 16
             pcm, pause = sound[place : place + PIECE], pause / 3
+            place = (place + PIECE) % len(sound)
+        case "stereo":  # taken for mono
+            pcm = np.repeat(np.frombuffer(sound[place : place + PIECE], "<i2"), 2).tobytes()
+            place = (place + PIECE) % len(sound)
+        case "narrow":
+            pcm = telephone[place : place + PIECE]
             place = (place + PIECE) % len(sound)
         case fault if fault in BROKEN:
             pcm = BROKEN[fault].astype("<i2").tobytes()

@@ -1,4 +1,4 @@
-"""F12, F15, F18, F20, F22, F23, F24, F31: clocks, microphones, hours, privacy and too much of everything."""
+"""F12, F15, F18, F20, F22, F23, F24: clocks, microphones, hours, privacy and too much of everything."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ import pytest
 
 from edge.audio import SAMPLE_RATE
 from tests.conftest import until
-from tests.faults.parts import Broker, Daemon, Recorder, assert_complete, room, speech
+from tests.faults.parts import Broker, Daemon, Recorder, assert_complete, last, room, source, speech
 from tests.faults.test_broker import QUICK_AND_FULL, delivered
 
 Daemons = Callable[..., Daemon]
@@ -49,23 +49,6 @@ def test_f12_clock_jumps_touch_neither_order_nor_durations_nor_timers(
     assert {event["clock"] for event in events} <= {"synced", "unsynced"}
 
 
-@pytest.fixture
-def microphone(tmp_path: Path) -> Path:
-    mode = tmp_path / "mode"
-    mode.write_text("speech")
-    return mode
-
-
-def source(mode: Path, speed: float = 1.0, silence_s: float = 2.0) -> dict[str, object]:
-    command = [sys.executable, "-m", "tests.faults.player", str(mode), str(speed)]
-    return {"kind": "command", "command": command, "silence_s": silence_s}
-
-
-def last(recorder: Recorder, topic: str) -> bytes:
-    found = recorder.on(topic)
-    return found[-1].payload if found else b""
-
-
 LONG = pytest.mark.faults
 
 
@@ -99,7 +82,6 @@ def test_f15_a_microphone_that_breaks_is_reported_and_comes_back(
     ("fault", "reason"),
     [
         ("hum", "hum"),
-        ("fast", "too fast"),
         pytest.param("constant", "no signal", marks=LONG),
         pytest.param("dither", "no signal", marks=LONG),
         pytest.param("offset", "offset", marks=LONG),
@@ -107,7 +89,31 @@ def test_f15_a_microphone_that_breaks_is_reported_and_comes_back(
         pytest.param("half", "too slow", marks=LONG),
     ],
 )
-def test_f23_f24_a_dead_or_wrong_microphone_is_named_nothing_rests_on_it_and_it_comes_back(
+def test_f23_a_dead_microphone_is_named_nothing_rests_on_it_and_it_comes_back(
+    microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons, fault: str, reason: str
+) -> None:
+    named_and_mended(microphone, broker, recorder, daemons, fault, reason)
+
+
+@pytest.mark.parametrize("fault", ["fast", pytest.param("stereo", marks=LONG)])
+def test_f24_sound_that_comes_too_fast_is_named_and_nothing_rests_on_it(
+    microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons, fault: str
+) -> None:
+    named_and_mended(microphone, broker, recorder, daemons, fault, "too fast")
+
+
+def test_f24_events_from_narrow_band_sound_state_their_bandwidth(
+    microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons
+) -> None:
+    microphone.write_text("narrow")
+    daemon = daemons(broker.port, source=source(microphone))
+    daemon.wait(lambda: len(daemon.accepted) >= 2)
+    recorder.wait(lambda: len(recorder.on("event")) >= 2)
+    assert all(0 < message.json["bandwidth_hz"] <= 4250 for message in recorder.on("event"))
+    assert last(recorder, "microphone") == b"online"
+
+
+def named_and_mended(
     microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons, fault: str, reason: str
 ) -> None:
     daemon = daemons(
@@ -125,34 +131,6 @@ def test_f23_f24_a_dead_or_wrong_microphone_is_named_nothing_rests_on_it_and_it_
     recorder.wait(lambda: last(recorder, "microphone") == b"online")
     daemon.wait(lambda: len(daemon.accepted) > heard)
     recorder.wait(lambda: recorder.on("diagnostics")[-1].json["microphone_problem"] is None)
-
-
-@pytest.mark.parametrize("kind", ["stdin", "command"])
-def test_f31_what_is_said_while_muted_is_never_heard(
-    microphone: Path, broker: Broker, recorder: Recorder, daemons: Daemons, kind: str
-) -> None:
-    daemon = daemons(broker.port, **({"source": source(microphone)} if kind == "command" else {}))
-    if kind == "stdin":
-        daemon.say()
-    daemon.wait(lambda: daemon.accepted)
-    recorder.publish("affectd/kitchen/listening/set", "OFF")
-    recorder.wait(lambda: last(recorder, "listening") == b"OFF")
-    heard = len(daemon.accepted)
-    if kind == "stdin":
-        daemon.hear(4 * speech() + room(1.0))
-    time.sleep(2)
-    microphone.write_text("room")
-    recorder.publish("affectd/kitchen/listening/set", "ON")
-    recorder.wait(lambda: last(recorder, "listening") == b"ON")
-    if kind == "stdin":
-        time.sleep(1)
-        daemon.hear(room(3.0))
-    time.sleep(5)
-    assert len(daemon.accepted) == heard
-    microphone.write_text("speech")
-    if kind == "stdin":
-        daemon.hear(speech() + room(1.0))
-    daemon.wait(lambda: len(daemon.accepted) > heard)
 
 
 @pytest.mark.faults

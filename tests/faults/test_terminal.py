@@ -1,48 +1,22 @@
 """F35, F36: a terminal that closes, is ASCII, has no room; a user without a home, or whose state nobody may write."""
 
-import contextlib
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-import soundfile
 from paho.mqtt.publish import single
 
-from edge.audio import SAMPLE_RATE
-from edge.sources.conversion import read_audio
 from tests.conftest import DEMO, ROOT, free_port
 from tests.edge.events import event
 from tests.faults.parts import Broker
+from tests.terminal import one_sentence, started
 
 EMPTY = "# nothing\n"
 NOBODY = "setpriv --reuid 12345 --regid 12345 --clear-groups $affectd"
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    path = tmp_path / "clip.wav"
-    soundfile.write(path, read_audio(DEMO)[: 5 * SAMPLE_RATE], SAMPLE_RATE)
-    return path
-
-
-@contextlib.contextmanager
-def started(*arguments: object, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "edge", *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, **pipes)  # type: ignore[call-overload]
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        for stream in (process.stdout, process.stderr):
-            if stream:
-                stream.close()
 
 
 def shell(script: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -50,12 +24,6 @@ def shell(script: str, *arguments: object, **environment: str) -> subprocess.Com
     command = ["sh", "-c", script, "sh", *map(str, arguments)]
     variables = {**os.environ, "affectd": f"{sys.executable} -m edge", **environment}
     return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False)
-
-
-def one_sentence(text: str) -> str:
-    (line,) = text.strip().splitlines()
-    assert line.startswith("affectd: ")
-    return line
 
 
 @pytest.mark.parametrize("command", ["check-config", "analyse --explain none"])
@@ -68,6 +36,14 @@ def test_f35_output_that_cannot_be_written_is_one_sentence(
     done = shell(f'$affectd {command} "$1" {where}', path)
     assert done.returncode == 1
     assert why in one_sentence(done.stderr)
+
+
+@pytest.mark.parametrize("command", ["--help", "--version", "analyse --help", "bundle install --help"])
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_f35_help_that_cannot_be_written_is_one_sentence(command: str, buffered: str) -> None:
+    done = shell(f"$affectd {command} >/dev/full", PYTHONUNBUFFERED=buffered)
+    assert done.returncode == 1
+    assert "No space left" in one_sentence(done.stderr)
 
 
 def test_f35_a_reader_that_leaves_is_no_error_to_speak_of(clip: Path) -> None:

@@ -1,48 +1,16 @@
 """The command in a terminal: what it loads, what it takes, what it lets through."""
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import soundfile
 from paho.mqtt.publish import single
 
-from edge.audio import SAMPLE_RATE
-from edge.sources.conversion import read_audio
-from tests.conftest import DEMO, ROOT, affectd, free_port
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    path = tmp_path / "clip.wav"
-    soundfile.write(path, read_audio(DEMO)[: 5 * SAMPLE_RATE], SAMPLE_RATE)
-    return path
-
-
-@contextlib.contextmanager
-def started(*arguments: object, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "edge", *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, **pipes)  # type: ignore[call-overload]
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        for stream in (process.stdout, process.stderr):
-            if stream:
-                stream.close()
-
-
-def one_sentence(text: str) -> str:
-    (line,) = text.strip().splitlines()
-    assert line.startswith("affectd: ")
-    return line
+from tests.conftest import ROOT, affectd, free_port
+from tests.terminal import one_sentence, started
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])

@@ -491,3 +491,21 @@ def test_a_killed_writer_loses_nothing_that_it_accepted(tmp_path: Path, kills: i
     assert received == sorted(set(received))
     assert received[-1] >= highest
     assert received == list(range(received[0], received[-1] + 1))
+
+
+def test_a_steady_outage_costs_one_sweep_a_minute_not_one_for_each_event(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [0.0]
+    kept = Journal(tmp_path, "kitchen", Limits(age_s=3600.0), clock=lambda: now[0])
+    caplog.set_level("WARNING", logger="affectd")
+    for _ in range(1440):  # every 5 s, two hours long
+        now[0] += 5
+        kept.accept(draft())
+    lines = [record.message for record in caplog.records if "reason=age" in record.message]
+    assert 50 <= len(lines) <= 62
+    gap, *events = list(spans(drained(kept)))
+    assert (gap[0], events[-1]) == (1, (1440, 1440))
+    assert events == [(seq, seq) for seq in range(gap[1] + 1, 1441)]
+    assert kept.dropped == gap[1]
+    assert sum(int(line.split("dropped_events=")[1].split()[0]) for line in lines) == gap[1]

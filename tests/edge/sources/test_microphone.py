@@ -112,7 +112,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     return lambda body: monkeypatch.setattr("edge.sources.recorder.__file__", program(tmp_path, body))
 
 
-def test_what_an_overrun_has_lost_is_counted_and_the_next_block_begins_another_stretch(
+def test_f26_what_an_overrun_has_lost_is_counted_and_the_next_block_begins_another_stretch(
     stand_in: Callable[[str], None],
 ) -> None:
     stand_in(

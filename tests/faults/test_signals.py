@@ -1,0 +1,117 @@
+"""F40: a daemon that is told to end, at any moment of its life."""
+
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.faults.parts import Broker, Daemon, Proxy, Recorder, assert_complete, speech
+
+STOP_S = 20  # what systemd grants (TimeoutStopSec)
+NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pytest.param(9, id="quick"),
+        pytest.param(1000, id="full", marks=[pytest.mark.faults, pytest.mark.timeout(5400)]),
+    ],
+)
+def test_f40_a_signal_at_any_moment_ends_the_daemon_in_time_with_the_right_code(
+    tmp_path: Path, broker: Broker, recorder: Recorder, proxy: Proxy, moments: int
+) -> None:
+    """While it starts, connects, hears, analyses, publishes, waits for a broker that is away."""
+    chance = random.Random(40)
+    accepted: list[int] = []
+    for moment in range(moments):
+        number = NUMBERS[moment % len(NUMBERS)]
+        (proxy.refuse.set if chance.random() < 0.3 else proxy.refuse.clear)()
+        daemon = Daemon(tmp_path, proxy.port)
+        threading.Thread(target=talk, args=(daemon,), daemon=True).start()
+        if chance.random() < 0.5:
+            daemon.wait(lambda daemon=daemon: daemon.logged("listening"))
+            time.sleep(chance.random() * 0.5)
+        else:
+            time.sleep(chance.random() * 0.8)
+        daemon.process.send_signal(number)
+        code = daemon.ended(STOP_S)
+        told = "".join(daemon.log)
+        if daemon.logged("listening"):  # it has taken charge of signals: a clean stop
+            assert code == 0, (moment, number, told)
+            assert daemon.logged("stopped"), (moment, number, told)
+            assert "Traceback" not in told
+        else:  # while it starts, it ends as any program does; a shell says 128 and the number
+            assert code in (0, -number, 130 if number == signal.SIGINT else 0), (moment, number, told)
+        assert not accepted or not daemon.accepted or daemon.accepted[0] > accepted[-1]
+        accepted += daemon.accepted
+        daemon.kill()
+        daemon.process.stderr.close()
+        with contextlib.suppress(OSError):
+            daemon.process.stdin.close()
+    proxy.refuse.clear()
+    daemon = Daemon(tmp_path, proxy.port)
+    daemon.say()
+    recorder.wait(lambda: recorder.on("journal") and recorder.journalled()[-1][1] >= daemon.accepted[-1], 120)
+    assert daemon.stop() == 0
+    assert_complete(recorder, daemon.accepted[-1])
+    received = {message.json["seq"] for message in recorder.on("journal") if message.json["event_type"] != "gap"}
+    assert set(accepted) <= received
+
+
+def talk(daemon: Daemon) -> None:
+    """Say something into it for as long as it listens."""
+    with contextlib.suppress(OSError, ValueError):
+        daemon.hear(2 * speech())
+
+
+INTERRUPTED = """
+import signal, sys, threading
+from edge.daemon.supervisor import Chore, Supervisor
+
+def stopped(place):
+    supervisor, seen = Supervisor(), 0
+    signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
+    def trace(frame, event, _):
+        nonlocal seen
+        if frame.f_globals["__name__"] not in ("threading", "queue", "edge.daemon.supervisor"):
+            return None
+        if event == "line":
+            seen += 1
+            if seen == place:
+                signal.raise_signal(signal.SIGTERM)
+        return trace
+    sys.settrace(trace)
+    supervisor.watch([], str)
+    sys.settrace(None)
+
+for place in range(1, 60):
+    stop = threading.Timer(1.0, signal.raise_signal, [signal.SIGTERM])
+    stop.daemon = True
+    stop.start()
+    stopped(place)
+    stop.cancel()
+"""
+
+
+def test_f40_a_signal_at_any_line_of_the_wait_for_it_ends_the_wait() -> None:
+    """A handler runs between two lines of the main thread, which may hold the lock of what it waits for."""
+    subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=ROOT, check=True, timeout=120)
+
+
+def test_f40_a_daemon_that_was_started_to_outlive_its_terminal_does(tmp_path: Path, broker: Broker) -> None:
+    daemon = Daemon(tmp_path, broker.port, under=["nohup"])
+    try:
+        daemon.say()
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.say()
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()

@@ -118,22 +118,30 @@ wheelhouse: $(TOOLS)/ready ## an installation folder for a device without networ
 homeassistant-app: $(TOOLS)/ready ## the repository of the Home Assistant app, in dist/homeassistant
 	@$(TOOLS)/bin/python -m install app
 
+deb: $(DEVICE)/ready ## the Debian package dist/affectd_VERSION_ARCH.deb: ARCH=arm64 or amd64
+	@.ci/packages dpkg
+	@$(DEVICE)/bin/python -m install deb --arch $(ARCH)
+
 lock: $(TOOLS)/ready ## pin and hash the device's wheels again, after a change of pyproject.toml
 	@$(TOOLS)/bin/python -m install lock
 
 test-arm64: $(DEVICE)/ready ## as root: install on an emulated arm64 Debian, break it, compare (slow); writes docs/arm64.md
-	@.ci/packages mmdebstrap qemu-user-static binfmt-support openssh-client rsync
+	@.ci/packages mmdebstrap arch-test qemu-user-static binfmt-support openssh-client rsync
 	$(DEVICE)/bin/python -m tests.install.proof --architecture aarch64 --data "$(DATA)" --summary docs/arm64.md
 
 test-systemd: $(DEVICE)/ready ## as root: the same on a Debian of this machine's architecture, with every sandbox in force
 	@.ci/packages mmdebstrap openssh-client rsync
 	$(DEVICE)/bin/python -m tests.install.proof --architecture $(shell uname -m) --data "$(DATA)"
 
+test-deb: $(DEVICE)/ready ## as root: the package on Debian 12 and 13, broken and removed; ARCH=arm64 is emulated, and slow
+	@.ci/packages mmdebstrap arch-test lintian openssh-client $(if $(filter arm64 aarch64,$(ARCH)),qemu-user-static binfmt-support)
+	$(DEVICE)/bin/python -m tests.install.proof_package --architecture $(ARCH)
+
 clean: ## remove environments and caches, not runs/
 	rm -rf $(DEV) $(BENCH) $(DEVICE) $(APP) $(TOOLS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 suitable:
-	@$(INTERPRETER) -m install.device check
+	@$(INTERPRETER) -m install.device check $(STAGE)
 
 $(TOOLS)/ready:
 	@$(INTERPRETER) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "affectd needs Python 3.11 or later: make PYTHON=python3.12 ...")'
@@ -172,4 +180,4 @@ $(DEV)/ready: pyproject.toml
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-.PHONY: help run app test check bench bench-accuracy bench-check format train judge demo-recording docs clean install uninstall cross-install wheelhouse homeassistant-app lock test-arm64 test-systemd suitable
+.PHONY: help run app test check bench bench-accuracy bench-check format train judge demo-recording docs clean install uninstall cross-install wheelhouse homeassistant-app deb lock test-arm64 test-systemd test-deb suitable

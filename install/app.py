@@ -5,10 +5,12 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
+from install import wheelhouse
+from install.device.machine import canonical
 from install.lock import LOCK
-from install.wheelhouse import build, without_installer
 
 SOURCES = "homeassistant"
+PYTHONS = ((3, 13),)  # of the image's Debian
 
 
 def gather(root: Path, into: Path) -> Path:
@@ -22,13 +24,15 @@ def gather(root: Path, into: Path) -> Path:
     shutil.copytree(root / SOURCES, folder, ignore=shutil.ignore_patterns("__pycache__", "artwork.py"))
     for name in ("LICENSE", "LICENSE-weights"):
         shutil.copy(root / name, folder / "affectd" / name)
+    parts = wheelhouse.gather(root, canonical("x86_64"), PYTHONS, into).folder / "NOTICE"
+    shutil.copy(parts, folder / "affectd" / "NOTICE")
     payload = folder / "affectd" / "payload"
     payload.mkdir()
     with tempfile.TemporaryDirectory(prefix="affectd-") as scratch:
-        wheel = build(root, Path(scratch))
+        wheel = wheelhouse.build(root, Path(scratch))
         shutil.move(wheel, payload / wheel.name)
     own = (
         f"affectd=={wheel.name.split('-')[1]} --hash=sha256:{sha256((payload / wheel.name).read_bytes()).hexdigest()}\n"
     )
-    (payload / "requirements.txt").write_text(without_installer(LOCK.read_text()) + own)
+    (payload / "requirements.txt").write_text(wheelhouse.without_installer(LOCK.read_text()) + own)
     return folder

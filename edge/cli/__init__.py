@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     try:
-        return _parser().parse_args(arguments)
+        return parser().parse_args(arguments)
     except SystemExit:
         output.finish()
         raise
@@ -73,7 +73,8 @@ class _Parser(argparse.ArgumentParser):
             super()._print_message(message, file)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line, which is also what its manual page is made from."""
     parser: argparse.ArgumentParser = _Parser(
         prog="affectd",
         description="Hears how people sound, says why, and publishes it over MQTT. No audio is stored or sent.",

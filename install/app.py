@@ -6,7 +6,6 @@ from hashlib import sha256
 from pathlib import Path
 
 from install import wheelhouse
-from install.device.machine import canonical
 from install.lock import LOCK
 
 SOURCES = "homeassistant"
@@ -24,7 +23,7 @@ def gather(root: Path, into: Path) -> Path:
     shutil.copytree(root / SOURCES, folder, ignore=shutil.ignore_patterns("__pycache__", "artwork.py"))
     for name in ("LICENSE", "LICENSE-weights"):
         shutil.copy(root / name, folder / "affectd" / name)
-    parts = wheelhouse.gather(root, canonical("x86_64"), PYTHONS, into).folder / "NOTICE"
+    parts = wheelhouse.gather(root, "x86_64", PYTHONS, into).folder / "NOTICE"
     shutil.copy(parts, folder / "affectd" / "NOTICE")
     payload = folder / "affectd" / "payload"
     payload.mkdir()

@@ -14,7 +14,7 @@ from edge.sources.intake import Intake
 from edge.sources.reopening import Reopening
 from edge.sources.source import Source
 
-STALE_S = 8.2  # of 16 kHz mono, which the largest pipe holds: said while muted, at most
+STALE_S = 8.2  # of 16 kHz mono, which a pipe holds, where what was said while muted cannot be counted
 
 _logger = logging.getLogger("affectd")
 
@@ -50,6 +50,8 @@ class Capture:
         self._stale = False  # what was said while muted may wait in the source
         self._fresh_after: int | None = None  # drains of the source, counted while it is stale
         self._skipped = 0  # blocks, since listening again
+        self._taken = 0  # blocks of the source in hand
+        self._old: int | None = None  # its first blocks, which came while muted; None where they are not counted
         self.last_block = time.monotonic()
         self.losses = 0
         self.lost_s = 0.0
@@ -80,6 +82,8 @@ class Capture:
                     self._source.close()
             else:
                 self.last_block = time.monotonic()
+                if self.muted and self._source is not None:
+                    self._old = self._source.arrived()
                 self._wanted.set()
         self._inbox.call()
 
@@ -112,6 +116,7 @@ class Capture:
                 return None
             self._interrupted = False
             self._source = Reopening(source, self._on_state, beat=self._beat)
+            self._taken, self._old = 0, self._source.arrived() if self._stale else None
             return self._source
 
     def _read(self, source: Reopening) -> bool:
@@ -150,14 +155,18 @@ class Capture:
     def _fresh(self, source: Reopening) -> bool:
         """Whether the next block is to be heard.
 
-        After muting, what was said meanwhile may wait in a pipe: it is over once all that had come was read twice,
-        since the block that was being filled the first time is older in part.
+        After muting, what was said meanwhile may wait in a pipe. Where it cannot be counted, it is over once all that
+        had come was read twice, since the block that was being filled the first time is older in part.
         """
         with self._lock:
+            self._taken += 1
             if self.muted:
                 self._fresh_after = None
                 return False
-            if self._stale and source.drains is not None:
+            if self._stale and self._old is not None:
+                if self._taken <= self._old:
+                    return False
+            elif self._stale and source.drains is not None:
                 if self._fresh_after is None:
                     self._fresh_after, self._skipped = source.drains + 1, 0
                 self._skipped += 1

@@ -46,6 +46,9 @@ class CommandSource:
         """How often all that had come was read."""
         return self._reader.drains
 
+    def arrived(self) -> None:
+        """They are not counted: what waits, waits before the program."""
+
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """Run the program and read what it writes, as int16 [512], mono 16 kHz; SourceError where it fails."""
         return pcm_blocks(self._run(), self._rate, self._channels)

@@ -27,6 +27,9 @@ class FileSource:
         self._paced = paced
         self._closed = threading.Event()
 
+    def arrived(self) -> None:
+        """They are not counted."""
+
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """Read it from its beginning, as int16 [512], mono 16 kHz. Raises SourceError where it cannot be decoded."""
         start = monotonic()

@@ -60,6 +60,9 @@ class MicrophoneSource:
         self._closed = threading.Event()
         self._plugins = True
 
+    def arrived(self) -> None:
+        """They are not counted."""
+
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """Open it and yield int16 [512], mono 16 kHz; raises SourceError. A further call opens it again."""
         # PortAudio looks for devices only as it starts, so each opening starts it anew.

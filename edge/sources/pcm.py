@@ -4,6 +4,9 @@ import contextlib
 import fcntl
 import os
 import select
+import stat
+import struct
+import termios
 import threading
 from collections.abc import Iterable, Iterator
 from time import monotonic
@@ -15,7 +18,7 @@ from edge.audio import SAMPLE_RATE
 from edge.errors import SourceError
 from edge.sources.conversion import Converter, into_blocks
 
-_SAMPLE_BYTES = 2
+SAMPLE_BYTES = 2
 _FULL_SCALE = 32768.0
 _READ_BYTES = 65_536
 _PIPE_BYTES = 1 << 18  # half a second, for which nobody may read, of two channels at 48 kHz and more
@@ -35,8 +38,22 @@ class PipeReader:
 
     def __init__(self, closed: threading.Event, stall_s: float | None) -> None:
         self.drains = 0
+        self._taken = 0  # bytes
+        self._reading = threading.Lock()  # what is being read is counted on one side of it
         self._closed = closed
         self.stall_s = stall_s
+
+    def arrived(self, descriptor: int) -> int | None:
+        """Bytes that have come through it, read or waiting (FIONREAD); None where it is neither pipe nor socket.
+
+        From any thread; one ``descriptor`` for each reader.
+        """
+        with self._reading, contextlib.suppress(OSError):
+            kind = os.fstat(descriptor).st_mode
+            if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind):  # a file has it all from the beginning
+                (waiting,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
+                return self._taken + int(waiting)
+        return None
 
     def pieces(self, descriptor: int) -> Iterator[bytes]:
         """Bytes until the end; raises SourceError after ``stall_s`` of nothing."""
@@ -49,7 +66,9 @@ class PipeReader:
                     if self.stall_s is not None and monotonic() - latest > self.stall_s:
                         raise SourceError(f"no sound for {self.stall_s:g} s")
                     continue
-            piece = os.read(descriptor, _READ_BYTES)
+            with self._reading:
+                piece = os.read(descriptor, _READ_BYTES)
+                self._taken += len(piece)
             if not piece:
                 return
             latest = monotonic()
@@ -70,13 +89,13 @@ def _widen(descriptor: int) -> None:
 
 def _convert(pieces: Iterable[bytes], rate: int, channels: int) -> Iterator[NDArray[np.int16]]:
     converter = Converter(rate)
-    frame_bytes = channels * _SAMPLE_BYTES
+    frame_bytes = channels * SAMPLE_BYTES
     rest = b""
     for piece in pieces:
         data = rest + piece
         whole = len(data) // frame_bytes * frame_bytes
         rest = data[whole:]
-        samples = np.frombuffer(data, dtype="<i2", count=whole // _SAMPLE_BYTES).astype(np.int16, copy=False)
+        samples = np.frombuffer(data, dtype="<i2", count=whole // SAMPLE_BYTES).astype(np.int16, copy=False)
         if rate == SAMPLE_RATE and channels == 1:
             yield samples
         else:

@@ -54,6 +54,10 @@ class Reopening:
         """How often all that had come was read."""
         return self._source.drains
 
+    def arrived(self) -> int | None:
+        """Blocks that have come, read or not; None where they cannot be counted."""
+        return self._source.arrived()
+
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """Blocks as the source yields them; an endless one goes on until ``close``, and raises nothing."""
         delay = self._first_delay_s

@@ -30,6 +30,12 @@ class Source(Protocol):
     def drains(self) -> int | None:
         """How often all that had come was read, so that what comes next is new; None where nothing ever waits."""
 
+    def arrived(self) -> int | None:
+        """Blocks that have come since it was opened, read or not, the last perhaps in part; from any thread.
+
+        None where they cannot be counted.
+        """
+
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """Open it and yield int16 [512], mono 16 kHz; raises SourceError. A further call opens it again."""
 

@@ -54,6 +54,9 @@ class WyomingSource:
         """How often all that had come was read."""
         return self._reader.drains
 
+    def arrived(self) -> None:
+        """They are not counted."""
+
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """Connect, or wait for a satellite; yield int16 [512], mono 16 kHz; raises SourceError."""
         try:

@@ -15,12 +15,10 @@ import pytest
 
 from tests import satellite
 from tests.conftest import free_port
-from tests.faults.parts import Broker, Daemon, Recorder, speech
-from tests.faults.test_sound import LONG, last, microphone
+from tests.faults.parts import Broker, Daemon, Recorder, last, speech
+from tests.faults.test_sound import LONG
 
 Daemons = Callable[..., Daemon]
-
-__all__ = ["microphone"]
 
 
 @pytest.fixture

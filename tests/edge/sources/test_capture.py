@@ -55,6 +55,9 @@ class Flaky:
         yield from into_blocks([self._parts.pop(0)])
         raise SourceError("flaky has stopped")
 
+    def arrived(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -164,6 +167,9 @@ class Played:
             self.playing.set()
             self.released.wait(10)
 
+    def arrived(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -212,6 +218,55 @@ def test_what_a_pipe_brings_while_muted_is_never_heard() -> None:
     assert {round(frequency / 1000) for frequency in frequencies[2:]} == {3}
 
 
+@pytest.mark.parametrize(("rate", "channels"), [(SAMPLE_RATE, 1), (48_000, 2)])
+def test_f31_what_waits_in_a_wide_pipe_is_passed_over_to_the_last_sample(rate: int, channels: int) -> None:
+    """The reader is held up while a megabyte comes, in the middle of which somebody listens again."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 1 << 20)
+    inbox, held, go_on = Inbox(10_000), threading.Event(), threading.Event()
+
+    def beat() -> None:
+        if capture.muted:
+            held.set()
+            go_on.wait(60)
+
+    capture = Capture(
+        lambda: StdinSource(rate, channels, descriptor=reading),
+        inbox,
+        silence_s=1e6,
+        observe=lambda _: None,
+        beat=beat,
+    )
+    capture.mute(True)
+    running = threading.Thread(target=capture.run)
+    running.start()
+    block = BLOCK_SAMPLES * rate // SAMPLE_RATE
+    os.write(writing, loud(2, 40 * block, rate, channels))
+    assert held.wait(60)
+    size = 2 * channels * block
+    old, new = 800_000 // size, 100_000 // size  # blocks
+    os.write(writing, loud(2, old * block - 100, rate, channels))
+    capture.mute(False)
+    os.write(writing, loud(3, new * block + 100, rate, channels))
+    os.close(writing)
+    go_on.set()
+    running.join(60)
+    assert not running.is_alive()
+    os.close(reading)
+    frequencies = [dominant(item.samples) for item in taken_out(inbox) if isinstance(item, Block)]
+    assert {round(frequency / 1000) for frequency in frequencies} == {3}
+    assert new - 2 <= len(frequencies) <= new
+
+
+def test_what_cannot_be_counted_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "sound.raw"
+    path.write_bytes(loud(3, 400 * BLOCK_SAMPLES))
+    with path.open("rb") as file:
+        source = StdinSource(descriptor=file.fileno())
+        assert source.arrived() is None
+        assert len(list(source.blocks())) == 400
+
+
 def test_a_program_is_stopped_while_muted_and_what_it_had_queued_is_not_heard(tmp_path: Path) -> None:
     """The program hands on at once what somebody else has queued meanwhile, then goes on in real time."""
     program = (
@@ -251,10 +306,10 @@ def test_muting_overwrites_what_waits() -> None:
     running.join(10)
 
 
-def loud(kilohertz: int, count: int) -> bytes:
+def loud(kilohertz: int, count: int, rate: int = SAMPLE_RATE, channels: int = 1) -> bytes:
     """A tone as PCM, which says by its frequency when it was played."""
-    time_s = np.arange(count) / SAMPLE_RATE
-    return (3000 * np.sin(2000 * np.pi * kilohertz * time_s)).astype("<i2").tobytes()
+    time_s = np.arange(count) / rate
+    return np.repeat(3000 * np.sin(2000 * np.pi * kilohertz * time_s), channels).astype("<i2").tobytes()
 
 
 def dominant(samples: NDArray[np.int16]) -> float:

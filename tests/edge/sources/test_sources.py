@@ -188,6 +188,9 @@ class Flaky:
             raise SourceError(f"not there ({self.openings})")
         yield np.full(BLOCK_SAMPLES, self.openings, np.int16)
 
+    def arrived(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

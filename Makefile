@@ -41,8 +41,8 @@ faults: $(DEV)/ready ## the whole fault suite (an hour); writes the table of doc
 		tests/faults tests/edge/journal/test_journal.py tests/edge/sources/test_capture.py tests/edge/sources/test_microphone.py \
 		tests/edge/daemon/test_microphone_to_event.py tests/edge/mqtt/test_settings.py
 
-test-homeassistant: $(DEV)/ready ## the daemon in a real Home Assistant (root; builds a Debian 13 in .cache first)
-	@.ci/packages mosquitto mmdebstrap
+test-homeassistant: $(DEV)/ready ## the daemon, blueprints and the app in a real Home Assistant (root; builds Debian 13 in .cache first)
+	@.ci/packages mosquitto mmdebstrap chromium apparmor
 	.ci/homeassistant .cache/homeassistant
 	$(DEV)/bin/pytest -m homeassistant tests/homeassistant
 
@@ -115,22 +115,33 @@ cross-install: $(TOOLS)/ready ## from a workstation onto HOST=pi@kitchen over ss
 wheelhouse: $(TOOLS)/ready ## an installation folder for a device without network: ARCH=aarch64 PYTHON=3.11
 	@$(TOOLS)/bin/python -m install wheelhouse --arch $(ARCH) --python $(or $(filter 3.%,$(PYTHON)),3.11)
 
+homeassistant-app: $(TOOLS)/ready ## the repository of the Home Assistant app, in dist/homeassistant
+	@$(TOOLS)/bin/python -m install app
+
+deb: $(DEVICE)/ready ## the Debian package dist/affectd_VERSION_ARCH.deb: ARCH=arm64 or amd64
+	@.ci/packages dpkg
+	@$(DEVICE)/bin/python -m install deb --arch $(ARCH)
+
 lock: $(TOOLS)/ready ## pin and hash the device's wheels again, after a change of pyproject.toml
 	@$(TOOLS)/bin/python -m install lock
 
 test-arm64: $(DEVICE)/ready ## as root: install on an emulated arm64 Debian, break it, compare (slow); writes docs/arm64.md
-	@.ci/packages mmdebstrap qemu-user-static binfmt-support openssh-client rsync
+	@.ci/packages mmdebstrap arch-test qemu-user-static binfmt-support openssh-client rsync
 	$(DEVICE)/bin/python -m tests.install.proof --architecture aarch64 --data "$(DATA)" --summary docs/arm64.md
 
 test-systemd: $(DEVICE)/ready ## as root: the same on a Debian of this machine's architecture, with every sandbox in force
 	@.ci/packages mmdebstrap openssh-client rsync
 	$(DEVICE)/bin/python -m tests.install.proof --architecture $(shell uname -m) --data "$(DATA)"
 
+test-deb: $(DEVICE)/ready ## as root: the package on Debian 12 and 13, broken and removed; ARCH=arm64 is emulated, and slow
+	@.ci/packages mmdebstrap arch-test lintian openssh-client $(if $(filter arm64 aarch64,$(ARCH)),qemu-user-static binfmt-support)
+	$(DEVICE)/bin/python -m tests.install.proof_package --architecture $(ARCH)
+
 clean: ## remove environments and caches, not runs/
 	rm -rf $(DEV) $(BENCH) $(DEVICE) $(APP) $(TOOLS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 suitable:
-	@$(INTERPRETER) -m install.device check
+	@$(INTERPRETER) -m install.device check $(STAGE)
 
 $(TOOLS)/ready:
 	@$(INTERPRETER) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "affectd needs Python 3.11 or later: make PYTHON=python3.12 ...")'
@@ -169,4 +180,4 @@ $(DEV)/ready: pyproject.toml
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-.PHONY: help run app test check bench bench-accuracy bench-check format train judge demo-recording docs clean install uninstall cross-install wheelhouse lock test-arm64 test-systemd suitable
+.PHONY: help run app test check bench bench-accuracy bench-check format train judge demo-recording docs clean install uninstall cross-install wheelhouse homeassistant-app deb lock test-arm64 test-systemd test-deb suitable

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from install import lock, there, wheelhouse
+from install import app, lock, there, wheelhouse
 from install.device.errors import InstallError
 from install.device.machine import ARCHITECTURES, Machine, canonical, dotted, parse_python, refusal
 
@@ -34,7 +34,7 @@ def _wheelhouse(options: argparse.Namespace) -> None:
     reason = refusal(machine)
     if reason:
         raise InstallError(reason)
-    payload = wheelhouse.gather(_ROOT, options.arch, options.python, options.into)
+    payload = wheelhouse.gather(_ROOT, options.arch, (options.python,), options.into)
     size = sum(path.stat().st_size for path in payload.folder.rglob("*") if path.is_file())
     print(f"{payload.folder}, {size >> 20} MB: copy it to the device, then there: sudo ./setup install")
 
@@ -45,7 +45,22 @@ def _payload(options: argparse.Namespace) -> None:
     reason = refusal(here)
     if reason:
         raise InstallError(reason)
-    print(wheelhouse.gather(_ROOT, canonical(here.architecture), here.python, options.into).folder)
+    print(wheelhouse.gather(_ROOT, canonical(here.architecture), (here.python,), options.into).folder)
+
+
+def _deb(options: argparse.Namespace) -> None:
+    from install.debian import package  # needs affectd's own dependencies, as the other actions do not
+
+    payload = wheelhouse.gather(_ROOT, options.arch, package.PYTHONS, options.into)
+    built = package.build(_ROOT, payload, options.into, package.epoch_of(_ROOT))
+    print(
+        f"{built}, {built.stat().st_size >> 20} MB: copy it to the device, then there: sudo apt install ./{built.name}"
+    )
+
+
+def _app(options: argparse.Namespace) -> None:
+    folder = app.gather(_ROOT, options.into)
+    print(f"{folder}: publish it as a git repository, or copy {folder / 'affectd'} to Home Assistant's folder addons")
 
 
 def _there(options: argparse.Namespace) -> None:
@@ -61,6 +76,12 @@ def _python(text: str) -> tuple[int, int]:
         return parse_python(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text} is no Python version such as 3.11") from None
+
+
+def _target(text: str) -> str:
+    if canonical(text) not in ARCHITECTURES:
+        raise argparse.ArgumentTypeError(f"{text} is no architecture that affectd runs on: ARCH=arm64 or ARCH=amd64")
+    return canonical(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,13 +100,20 @@ def _parser() -> argparse.ArgumentParser:
     payload = actions.add_parser("payload", help="a payload for this machine")
     payload.set_defaults(run=_payload)
 
+    deb = actions.add_parser("deb", help="the Debian package")
+    deb.add_argument("--arch", type=_target, default=ARCHITECTURES[0], help="arm64 (default) or amd64")
+    deb.set_defaults(run=_deb)
+
+    repository = actions.add_parser("app", help="the repository of the Home Assistant app")
+    repository.set_defaults(run=_app)
+
     remote = actions.add_parser("there", help="install on another machine over ssh")
     remote.add_argument("host", help="as ssh takes it: pi@kitchen")
     remote.add_argument("--ssh", default="ssh", help="the ssh command with its options (default: %(default)s)")
     remote.add_argument("--uninstall", action="store_true", help="remove affectd there instead")
     remote.set_defaults(run=_there)
 
-    for action in (gather, payload, remote):
+    for action in (gather, payload, deb, repository, remote):
         action.add_argument("--into", type=Path, default=_DIST, help="where payloads are made (default: dist/)")
     return parser
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from install import wheelhouse
+from install.device import package
 from install.device.errors import InstallError
 from install.device.machine import Machine, canonical, parse_python, refusal
 from install.device.payload import Payload
 
 _FOLDER = ".cache/affectd"  # in the user's home: a second installation copies only what changed
-_QUESTIONS = """
+_QUESTIONS = f"""
 echo architecture=$(uname -m)
 echo bits=$(getconf LONG_BIT)
 echo python=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
@@ -22,7 +23,8 @@ echo sudo=$(sudo -n true 2>/dev/null && echo yes)
 echo systemd=$(test -d /run/systemd/system && echo yes)
 echo rsync=$(command -v rsync)
 echo pyaudio=$(test -d /usr/lib/python3/dist-packages/pyaudio && echo yes)
-echo free=$(df -Pk "$HOME" | awk 'NR == 2 {print $4}')
+echo free=$(df -Pk "$HOME" | awk 'NR == 2 {{print $4}}')
+echo package=$({package.STATUS} 2>/dev/null)
 """
 
 
@@ -51,6 +53,7 @@ class Device:
     rsync: bool
     pyaudio: bool
     free: int
+    package: bool
 
 
 def install(remote: Remote, root: Path, into: Path) -> None:
@@ -60,7 +63,7 @@ def install(remote: Remote, root: Path, into: Path) -> None:
     if reason:
         raise InstallError(f"{remote.host}: {reason}")
     print(f"{remote.host} is {canonical(device.machine.architecture)}; gathering its wheels", flush=True)
-    payload = wheelhouse.gather(root, canonical(device.machine.architecture), device.machine.python, into)
+    payload = wheelhouse.gather(root, canonical(device.machine.architecture), (device.machine.python,), into)
     if not device.pyaudio:
         print(
             "note: PyAudio has no wheel, and the distribution's is not there; for source.kind `microphone` run "
@@ -97,6 +100,7 @@ def parse(answers: str) -> Device:
             rsync=bool(said["rsync"]),
             pyaudio=said["pyaudio"] == "yes",
             free=int(said["free"]) * 1024,
+            package=package.is_installed(said["package"]),
         )
     except (KeyError, ValueError):
         raise InstallError("the machine did not say what it is: it needs a POSIX shell, getconf and df") from None
@@ -106,6 +110,8 @@ def objection(device: Device) -> str | None:
     """Why affectd cannot be installed there in the machine's present state; None if it can."""
     if not device.systemd:
         return "systemd does not run there, and affectd is a service of systemd"
+    if device.package:
+        return package.INSTALLED
     if not device.root and not device.sudo and not sys.stdin.isatty():
         return "sudo asks for a password there: log in as root, or start this from a terminal"
     return None

@@ -10,6 +10,7 @@ import tomllib
 from hashlib import sha256
 from pathlib import Path
 
+from install import notice
 from install.device.errors import InstallError
 from install.device.machine import Version, dotted
 from install.device.payload import Payload, seal
@@ -18,25 +19,28 @@ from install.lock import LOCK, target_options
 _EPOCH = "315532800"  # 1980, the oldest time in a zip file: the same sources always make the same wheel
 
 
-def gather(root: Path, architecture: str, python: Version, into: Path) -> Payload:
+def gather(root: Path, architecture: str, pythons: tuple[Version, ...], into: Path) -> Payload:
     """Make the payload of the sources in ``root`` for a target, in its own folder under ``into``.
 
     The locked wheels are cached in ``into`` and not fetched twice.
     """
-    store = into / f"wheels-{architecture}-py{dotted(python)}"
-    _fetch(store, architecture, python)
+    stores = [into / f"wheels-{architecture}-py{dotted(python)}" for python in pythons]
+    for store, python in zip(stores, pythons, strict=True):
+        _fetch(store, architecture, python)
     with tempfile.TemporaryDirectory(prefix="affectd-") as scratch:
-        wheel = _build(root, Path(scratch))
+        wheel = build(root, Path(scratch))
         version = wheel.name.split("-")[1]
-        folder = into / f"affectd-{version}-{architecture}-py{dotted(python)}"
+        folder = into / f"affectd-{version}-{architecture}-{'-'.join(f'py{dotted(python)}' for python in pythons)}"
         wheels = folder / "wheels"
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(store, wheels)
+        for store in stores:
+            shutil.copytree(store, wheels, dirs_exist_ok=True)
         shutil.move(wheel, wheels / wheel.name)
     own = f"affectd=={version} --hash=sha256:{sha256((wheels / wheel.name).read_bytes()).hexdigest()}\n"
     (folder / "requirements.txt").write_text(without_installer(LOCK.read_text()) + own)
     copy_program(root, folder)
-    return seal(folder, version, architecture, python)
+    (folder / "NOTICE").write_text(notice.render(sorted(wheels.iterdir())))
+    return seal(folder, version, architecture, pythons)
 
 
 def without_installer(lock: str) -> str:
@@ -60,7 +64,7 @@ def _fetch(store: Path, architecture: str, python: Version) -> None:
     _run(command, f"the wheels for {architecture} and Python {dotted(python)} could not be gathered")
 
 
-def _build(root: Path, scratch: Path) -> Path:
+def build(root: Path, scratch: Path) -> Path:
     """Build the wheel of affectd, from a clean copy of its sources without traces of earlier builds."""
     sources = scratch / "sources"
     sources.mkdir()

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     try:
-        return _parser().parse_args(arguments)
+        return parser().parse_args(arguments)
     except SystemExit:
         output.finish()
         raise
@@ -73,7 +73,8 @@ class _Parser(argparse.ArgumentParser):
             super()._print_message(message, file)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line, which is also what its manual page is made from."""
     parser: argparse.ArgumentParser = _Parser(
         prog="affectd",
         description="Hears how people sound, says why, and publishes it over MQTT. No audio is stored or sent.",
@@ -160,6 +161,14 @@ def _add_upkeep(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     forget = commands.add_parser("forget", help="empty what the adapter has learnt of the voices it heard")
     forget.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")
     forget.set_defaults(module="forget")
+
+    app = commands.add_parser("app-config", help="in the Home Assistant app: its options as a configuration file")
+    app.add_argument("--options", type=Path, metavar="FILE", default=Path("/data/options.json"), help="%(default)s")
+    app.add_argument(
+        "--to", type=Path, metavar="DIR", default=Path("/data/affectd"), help="where (default: %(default)s)"
+    )
+    app.add_argument("--supervisor", metavar="URL", default="http://supervisor", help="default: %(default)s")
+    app.set_defaults(module="app_config")
 
     away = commands.add_parser(
         "withdraw",

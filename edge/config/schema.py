@@ -4,6 +4,7 @@ import difflib
 import json
 import types
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -45,18 +46,41 @@ def read(path: Path, schema: type[Settings]) -> Settings:
         ) from None
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise ConfigError([f"{path} is not YAML: {' '.join(str(error).split())}"]) from None
-    problems = list(_problems({} if document is None else document, schema, ""))
+    return check({} if document is None else document, schema, str(path))
+
+
+def check(document: object, schema: type[Settings], place: str) -> Settings:
+    """Decode what was read from ``place``; ConfigError lists every error in it, one sentence each."""
+    problems = list(_problems(document, schema, ""))
     if problems:
-        raise ConfigError([f"{path}: {problem}" for problem in problems])
-    return msgspec.convert(document or {}, schema)
+        raise ConfigError([f"{place}: {problem}" for problem in problems])
+    return msgspec.convert(document, schema)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of a schema: its dotted path, its default as JSON, what it accepts in words, and its help text."""
+
+    key: str
+    default: str
+    allowed: str
+    meaning: str
+
+
+def settings(schema: type[msgspec.Struct]) -> list[Setting]:
+    """Every key of ``schema``, in its order."""
+    return [
+        Setting(path, json.dumps(default), _allowed(annotation), _meta(annotation).description or "")
+        for path, default, annotation in _leaves(schema, "")
+    ]
 
 
 def reference(schema: type[msgspec.Struct]) -> str:
     """The Markdown reference of ``schema``: one table row per field, with default, range and help text."""
     rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
-    for path, default, annotation in _leaves(schema, ""):
-        allowed = _allowed(annotation).replace("|", "\\|")
-        rows.append(f"| `{path}` | `{json.dumps(default)}` | {allowed} | {_meta(annotation).description or ''} |")
+    for one in settings(schema):
+        allowed = one.allowed.replace("|", "\\|")
+        rows.append(f"| `{one.key}` | `{one.default}` | {allowed} | {one.meaning} |")
     return "\n".join(rows) + "\n"
 
 

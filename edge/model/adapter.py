@@ -28,7 +28,7 @@ SMALLEST_VARIANCE = 0.05  # of the training variance: a voice that never changes
 class AdapterSettings:
     """How fast the adapter learns and forgets, in utterances."""
 
-    prior: float = 6.0
+    prior: float = 25.0
     """Utterances that the training statistics are worth."""
     memory: float = 30.0
     """Utterances after which the oldest fade."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from install.device import layout, machine, removal, upgrade
+from install.device import layout, machine, package, removal, upgrade
 from install.device.errors import InstallError
 from install.device.payload import load
 
@@ -18,8 +18,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Install, uninstall, or check this machine; returns the exit code: 0 done, 1 failed, with a sentence on stderr."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a dropped ssh connection must not stop the installation half-way
-    where = layout.Layout(options.destdir, options.prefix)
+    where = layout.Layout(options.destdir, options.prefix, options.packaged)
     try:
+        reason = package.objection(where)
+        if reason:
+            raise InstallError(reason)
         if options.action == "uninstall":
             removal.uninstall(where, _say)
             return 0
@@ -57,4 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--prefix", type=_absolute, default=layout.PREFIX, help="where the program lies (default: %(default)s)"
     )
+    # For the package's own scripts: dpkg places and removes all that is not under the prefix.
+    parser.add_argument("--packaged", action="store_true", help=argparse.SUPPRESS)
     return parser

@@ -12,11 +12,12 @@ class Layout:
     """Paths under ``destdir`` (``/``, or a staging folder); the program is under ``prefix``.
 
     A release is a folder that never changes once it is complete. ``current`` links to the one that runs; units and
-    command go through it.
+    command go through it. ``packaged``: all that is not under ``prefix`` is dpkg's.
     """
 
     destdir: Path = Path("/")
     prefix: Path = PREFIX
+    packaged: bool = False
 
     @property
     def staged(self) -> bool:
@@ -60,7 +61,9 @@ class Layout:
     def units(self) -> dict[Path, str]:
         """Unit files, and their names in a release's ``systemd/``.
 
-        Copies, not links: `systemctl enable` would resolve a link and bind the unit to one release.
+        Copies, not links: `systemctl enable` would resolve a link and bind the unit to one release. A package has its
+        units in /usr/lib, and has here those of the release that runs, for as long as an upgrade is unfinished: dpkg
+        has replaced its own by then, and the release that runs may have to start once more.
         """
         return {self.at(f"/usr/local/lib/systemd/system/{unit}"): unit for unit in UNITS}
 

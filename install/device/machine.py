@@ -63,12 +63,12 @@ def refusal(machine: Machine) -> str | None:
     return None
 
 
-def mismatch(machine: Machine, architecture: str, python: Version) -> str | None:
-    """Why wheels for ``architecture`` and ``python`` do not suit ``machine``; None if they do."""
-    if canonical(machine.architecture) == architecture and machine.python == python:
+def mismatch(machine: Machine, architecture: str, pythons: tuple[Version, ...]) -> str | None:
+    """Why wheels for ``architecture`` and one of ``pythons`` do not suit ``machine``; None if they do."""
+    if canonical(machine.architecture) == architecture and machine.python in pythons:
         return None
     return (
-        f"these wheels are for {architecture} and Python {dotted(python)}, and this machine is "
+        f"these wheels are for {architecture} and Python {' or '.join(map(dotted, pythons))}, and this machine is "
         f"{canonical(machine.architecture)} with Python {dotted(machine.python)}: gather the right ones with "
         f"`make wheelhouse ARCH={canonical(machine.architecture)} PYTHON={dotted(machine.python)}`"
     )

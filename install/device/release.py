@@ -61,6 +61,11 @@ def switch(layout: Layout, release: Path) -> None:
     os.sync()
 
 
+def filled(unit: str, layout: Layout) -> str:
+    """The text of a unit of ``systemd/`` with its paths and limits."""
+    return unit.replace("@PREFIX@", str(layout.prefix)).replace("@MEMORY@", _MEMORY)
+
+
 def unit_of(layout: Layout, release: Path, unit: str) -> str:
     """The text of a unit that starts this release, whichever is current."""
     program = f"{layout.prefix}/releases/{release.name}/"
@@ -69,7 +74,8 @@ def unit_of(layout: Layout, release: Path, unit: str) -> str:
 
 def _see_to_space(payload: Payload, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    needed = int(_UNPACKED * sum(wheel.stat().st_size for wheel in (payload.folder / "wheels").iterdir())) + _MARGIN
+    wheels = payload.wheels(sys.version_info[:2])
+    needed = int(_UNPACKED * sum(wheel.stat().st_size for wheel in wheels)) + _MARGIN
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise InstallError(
@@ -100,12 +106,11 @@ def _link_pyaudio(release: Path) -> None:
 def _copy(payload: Payload, layout: Layout, release: Path) -> None:
     shutil.copytree(payload.folder / "install", release / "install")
     shutil.copytree(payload.folder / "systemd", release / "systemd")
-    for name in ("setup", "guide.md", "affectd.yaml"):
+    for name in ("setup", "guide.md", "affectd.yaml", "NOTICE"):
         shutil.copy2(payload.folder / name, release / name)
     for unit in UNITS:
         path = release / "systemd" / unit
-        text = path.read_text().replace("@PREFIX@", str(layout.prefix)).replace("@MEMORY@", _MEMORY)
-        path.write_text(text)
+        path.write_text(filled(path.read_text(), layout))
 
 
 def _compile(release: Path, layout: Layout) -> None:

@@ -21,6 +21,11 @@ def uninstall(layout: Layout, say: Callable[[str], None]) -> None:
     """Remove affectd; keeps the password, and a configuration that differs from the shipped one."""
     if not layout.staged and os.geteuid() != 0:
         raise InstallError("uninstalling needs root: put sudo in front")
+    if layout.packaged:
+        _stop(layout)
+        _clear_topics(layout, say)
+        _remove_program(layout)
+        return
     if not layout.staged:
         _stop(layout)
         _clear_topics(layout, say)
@@ -31,7 +36,18 @@ def uninstall(layout: Layout, say: Callable[[str], None]) -> None:
     say("affectd is removed" + (f"; yours and still there: {', '.join(map(str, kept))}" if kept else ""))
 
 
+def _remove_program(layout: Layout) -> None:
+    """Remove what a package's installation made; the rest is dpkg's to remove, and state is removed by a purge."""
+    for path in [*layout.units(), layout.current, layout.current.with_name("current.new")]:
+        path.unlink(missing_ok=True)
+    if layout.releases.exists():
+        shutil.rmtree(layout.releases)
+
+
 def _stop(layout: Layout) -> None:
+    if not service.available():
+        service.systemctl("disable", "--quiet", "affectd.service", check=False)
+        return
     units = service.instances()
     if units:
         service.systemctl("disable", "--now", "--quiet", *units, check=False)

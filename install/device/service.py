@@ -13,6 +13,11 @@ _POLL_S = 0.25
 _PATIENCE_S = 600.0  # for systemctl itself; the unit limits how long a start may take
 
 
+def available() -> bool:
+    """Whether systemd runs here; it does not while an image is made."""
+    return Path("/run/systemd/system").is_dir()
+
+
 def systemctl(*arguments: str, check: bool = True) -> str:
     """The output of ``systemctl``; InstallError with its last line if it fails and ``check`` is set."""
     try:

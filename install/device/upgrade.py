@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 def install(payload: Payload, layout: Layout, say: Say) -> None:
     """Install ``payload``, or upgrade to it; InstallError says what went wrong and what runs now."""
-    reason = machine.mismatch(machine.Machine.here(), payload.architecture, payload.python)
+    reason = machine.mismatch(machine.Machine.here(), payload.architecture, payload.pythons)
     if reason:
         raise InstallError(reason)
     if not layout.staged:
@@ -51,12 +51,16 @@ def _install(payload: Payload, layout: Layout, old: Path | None, say: Say) -> No
         raise
     _start(layout, new, old, say)
     _tidy(layout, new)
-    say(f"affectd {payload.release} is running")
+    say(f"affectd {payload.release} is running" if service.available() else "affectd starts at the next boot")
     say(_next(layout))
 
 
 def _start(layout: Layout, new: Path, old: Path | None, say: Say) -> None:
     """Try the release: if it passes, it becomes current; if not, the old one keeps running."""
+    if not service.available():
+        _make_current(layout, new)
+        service.systemctl("enable", "--quiet", "affectd.service")
+        return
     units = service.wanted() if old else ["affectd.service"]
     if new == old:
         _make_current(layout, new)
@@ -87,7 +91,7 @@ def _see_to_rights(layout: Layout) -> None:
     interpreter = Path(sys.executable).resolve()
     if interpreter.is_relative_to("/root") or interpreter.is_relative_to("/home"):
         raise InstallError(f"the service may not read {interpreter}: install with PYTHON=/usr/bin/python3")
-    if not Path("/run/systemd/system").is_dir():
+    if not layout.packaged and not service.available():
         raise InstallError(f"systemd does not run here: stage the files with DESTDIR, or copy {layout.prefix} yourself")
 
 
@@ -102,6 +106,8 @@ def _prepare(new: Path) -> None:
 
 def _place_files(layout: Layout, new: Path) -> None:
     """Put in place what a trial needs; an existing configuration belongs to the user and is kept."""
+    if layout.packaged:  # dpkg has done so
+        return
     try:
         for path, name in layout.copies().items():
             _replace(new / "systemd" / name, path)
@@ -113,6 +119,11 @@ def _place_files(layout: Layout, new: Path) -> None:
 
 def _make_current(layout: Layout, new: Path) -> None:
     release.switch(layout, new)
+    if layout.packaged:
+        for path in layout.units():  # held while the release before this one ran (see preinst); dpkg has the new ones
+            path.unlink(missing_ok=True)
+        os.sync()
+        return
     for path, name in layout.units().items():
         _replace(new / "systemd" / name, path)
     beside = layout.command.with_name("affectd.new")
@@ -161,7 +172,10 @@ def _what_runs(old: Path | None, layout: Layout) -> str:
         return "no earlier version is there to go on with"
     if layout.staged:
         return f"{old.name} is still the one in {layout.destdir}"
-    return f"affectd {old.name} is still the one that runs"
+    goes_on = f"affectd {old.name} is still the one that runs"
+    if layout.packaged:
+        return f"{goes_on} (`sudo dpkg --configure affectd` tries again; installing its package again goes back to it)"
+    return goes_on
 
 
 def _tidy(layout: Layout, keep: Path | None) -> None:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,13 +19,13 @@ CLIENT = "http://127.0.0.1/"
 
 
 class House:
-    """Home Assistant with one integration: MQTT, at the given broker."""
+    """Home Assistant with one integration: MQTT, at the given broker; ``more`` goes into its configuration.yaml."""
 
-    def __init__(self, broker_port: int) -> None:
+    def __init__(self, broker_port: int, more: str = "") -> None:
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="house-", dir=DEBIAN / "srv"))
         (self.folder / "configuration.yaml").write_text(
-            f"http:\n  server_host: 127.0.0.1\n  server_port: {self.port}\napi:\nlogger:\n  default: warning\n"
+            f"http:\n  server_host: 127.0.0.1\n  server_port: {self.port}\napi:\nlogger:\n  default: warning\n" + more
         )
         moment = "2026-01-01T00:00:00+00:00"
         entry = {
@@ -68,6 +69,20 @@ class House:
             self._process.kill()
             self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def settle(self) -> dict[str, object]:
+        """Leave the welcome behind; returns what the frontend keeps of a person who has logged in."""
+        for step, answer in (("core_config", {}), ("analytics", {}), ("integration", {"redirect_uri": CLIENT})):
+            self._post(f"/api/onboarding/{step}", {"client_id": CLIENT, **answer})
+        url = f"http://127.0.0.1:{self.port}"
+        return {
+            "hassUrl": url, "clientId": CLIENT, "access_token": self._token, "refresh_token": "",
+            "token_type": "Bearer", "expires_in": 1800, "expires": round(time.time() + 1800) * 1000,
+        }  # fmt: skip
+
+    def activity(self) -> list[dict[str, object]]:
+        """What the logbook has to say of today."""
+        return self._get("logbook")
 
     def states(self) -> dict[str, str]:
         return {entity["entity_id"]: entity["state"] for entity in self._get("states")}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from install import notice
 from install.device.machine import Machine, canonical
 from install.device.payload import Payload, seal
 from install.wheelhouse import copy_program
@@ -33,8 +34,9 @@ def payload(tmp_path: Path) -> Make:
             f"affectd=={version} --hash=sha256:{sha256(wheel.read_bytes()).hexdigest()}\n"
         )
         copy_program(ROOT, folder)
+        (folder / "NOTICE").write_text(notice.render([wheels / pip.name]))
         here = Machine.here()
-        return seal(folder, version, canonical(here.architecture), here.python)
+        return seal(folder, version, canonical(here.architecture), (here.python,))
 
     return make
 
@@ -45,7 +47,8 @@ def _wheel(folder: Path, version: str) -> Path:
     files = {
         "edge/__init__.py": f"__version__ = {version!r}\n",
         "edge/cli.py": "from edge import __version__\n\n\ndef main():\n    print('affectd', __version__)\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: affectd\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: affectd\nVersion: {version}\nLicense: MIT\n",
+        f"{info}/LICENSE": "as MIT has it\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\naffectd = edge.cli:main\n",
     }

@@ -128,10 +128,10 @@ def _remove_group(group: Path) -> None:
 
 
 @contextlib.contextmanager
-def booted(architecture: str, cache: Path) -> Iterator[Debian]:
+def booted(architecture: str, cache: Path, suite: str = "bookworm") -> Iterator[Debian]:
     """A fresh Debian, running; it is gone afterwards."""
     cache = cache.resolve()
-    root = make(architecture, cache)
+    root = make(architecture, cache, suite)
     key = cache / "key"
     if not key.exists():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)

@@ -25,16 +25,16 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge.daemon.clock import TIMEDATED
 from tests.install.debian import Debian, booted
 
-_ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 _TOLERANCE = 1e-3
 _CLIPS = 8
-_CONFIGURATION = """\
+CONFIGURATION = """\
 node: proof
 source: {{kind: command, command: [/usr/bin/python3, /srv/proof/hum.py]}}
 mqtt: {{host: 127.0.0.1, port: {port}}}
 """
 # qemu-user 7.2 can neither mount credentials nor make a user namespace, and is slow.
-_EMULATED = "[Service]\nTimeoutStartSec=240\nWatchdogSec=240\nLoadCredential=\nPrivateUsers=no\n"
+EMULATED = "[Service]\nTimeoutStartSec=240\nWatchdogSec=240\nLoadCredential=\nPrivateUsers=no\n"
 # In place of the daemon, once; what it prints, and why it fails, goes to a file.
 _ASK = """\
 [Service]
@@ -47,7 +47,7 @@ StandardOutput=truncate:/srv/proof/clock
 StandardError=append:/srv/proof/clock
 """
 # A hum, in real time: so that the daemon hears something that is neither silence nor speech.
-_HUM = """\
+HUM = """\
 import array, math, sys, time
 block = array.array("h", (int(300 * math.sin(i * 0.049)) for i in range(1600))).tobytes()
 while True:
@@ -99,16 +99,16 @@ class Proof:
         original, copy = self.scratch / "sources", self.scratch / f"sources-{version}"
         if not original.exists():
             for name in ("edge", "install", "systemd", "configs", "docs"):
-                shutil.copytree(_ROOT / name, original / name, ignore=shutil.ignore_patterns("__pycache__"))
-            for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-weights"):
-                shutil.copy(_ROOT / name, original / name)
+                shutil.copytree(ROOT / name, original / name, ignore=shutil.ignore_patterns("__pycache__"))
+            for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-weights", "CHANGELOG.md"):
+                shutil.copy(ROOT / name, original / name)
         shutil.copytree(original, copy)
-        _replace(copy / "edge/__init__.py", r'__version__ = ".*"', f'__version__ = "{version}"')
+        replace(copy / "edge/__init__.py", r'__version__ = ".*"', f'__version__ = "{version}"')
         change(copy)
         return copy
 
 
-def _replace(path: Path, pattern: str, replacement: str) -> None:
+def replace(path: Path, pattern: str, replacement: str) -> None:
     text, count = re.subn(pattern, replacement, path.read_text(), count=1)
     assert count == 1, f"{path} has nothing like {pattern}"
     path.write_text(text)
@@ -118,12 +118,12 @@ def first_installation(proof: Proof) -> None:
     machine = proof.machine
     with proof.step("first installation over ssh, offline there") as notes:
         machine.run("mkdir -p /etc/affectd /srv/proof && chmod 755 /srv/proof")
-        _write(machine, "/srv/proof/hum.py", _HUM)
+        write(machine, "/srv/proof/hum.py", HUM)
         if proof.architecture == "aarch64":
             machine.run("mkdir -p /etc/systemd/system/affectd.service.d")
-            _write(machine, "/etc/systemd/system/affectd.service.d/emulated.conf", _EMULATED)
+            write(machine, "/etc/systemd/system/affectd.service.d/emulated.conf", EMULATED)
             notes.append("for the emulator's sake without LoadCredential= and PrivateUsers=, and with 240 s to start")
-        _write(machine, "/etc/affectd/config.yaml", _CONFIGURATION.format(port=machine.mqtt_port))
+        write(machine, "/etc/affectd/config.yaml", CONFIGURATION.format(port=machine.mqtt_port))
         sources = proof.edition("0.9.0")
         done = proof.cross_install(sources)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -137,17 +137,17 @@ def first_installation(proof: Proof) -> None:
         said = done.stdout.strip().splitlines()[-1]
         notes.append(f"last line: `{said}`")
     with proof.step("what the broker hears from it") as notes:
-        retained = _retained(machine.mqtt_port, "affectd/proof/#")
-        assert retained.get("affectd/proof/status") == b"online", retained
-        notes.append(f"{len(retained)} retained topics, status online")
+        heard = retained(machine.mqtt_port, "affectd/proof/#")
+        assert heard.get("affectd/proof/status") == b"online", heard
+        notes.append(f"{len(heard)} retained topics, status online")
     doctor(proof)
     clock(proof)
     with proof.step("the same installation again changes nothing") as notes:
-        before, files = proof.process(), _files(machine)
+        before, there = proof.process(), files(machine)
         done = proof.cross_install(sources)
         assert done.returncode == 0, done.stdout + done.stderr
         assert proof.process() == before
-        assert _files(machine) == files
+        assert files(machine) == there
         notes.append("same process, same files")
 
 
@@ -159,7 +159,7 @@ def clock(proof: Proof) -> None:
             "cd /run/systemd/system && cp $(systemctl show -P FragmentPath affectd) proof-clock.service && "
             "mkdir proof-clock.service.d && cp /etc/systemd/system/affectd.service.d/* proof-clock.service.d || true"
         )
-        _write(machine, "/srv/proof/clock.conf", _ASK.format(command=" ".join(TIMEDATED)))
+        write(machine, "/srv/proof/clock.conf", _ASK.format(command=" ".join(TIMEDATED)))
         machine.run("mv /srv/proof/clock.conf /run/systemd/system/proof-clock.service.d/zz-ask.conf")
         machine.run("systemctl daemon-reload && systemctl start proof-clock")
         said = machine.run("cat /srv/proof/clock").strip()
@@ -234,7 +234,7 @@ def upgrade_and_rollback(proof: Proof) -> None:
         assert len(machine.run("ls /opt/affectd/releases").split()) == 1
         notes.append("0.9.1 runs; configuration and state kept; the old release is gone")
     with proof.step("a release that dies as it starts") as notes:
-        done = proof.cross_install(proof.edition("0.9.2", _die))
+        done = proof.cross_install(proof.edition("0.9.2", die))
         _assert_rolled_back(proof, done)
         notes.append(f"0.9.1 runs again; it said: {_said(done)}")
     assert machine.run("cat /etc/affectd/config.yaml") == configuration
@@ -244,14 +244,14 @@ def upgrade_and_rollback(proof: Proof) -> None:
 def failing_upgrades(proof: Proof) -> None:
     before = proof.process()
     with proof.step("a release that no longer takes the configuration") as notes:
-        done = proof.cross_install(proof.edition("0.9.3", _narrow_node))
+        done = proof.cross_install(proof.edition("0.9.3", narrow_node))
         assert done.returncode == 1, done.stdout
         assert "node" in done.stdout + done.stderr, done.stdout + done.stderr
         assert "0.9.1" in done.stdout + done.stderr, done.stdout + done.stderr
         assert proof.process() == before
         notes.append(f"0.9.1 was not even restarted; it said: {_said(done)}")
     with proof.step("a release that never says that it is ready") as notes:
-        done = proof.cross_install(proof.edition("0.9.4", _hang))
+        done = proof.cross_install(proof.edition("0.9.4", hang))
         _assert_rolled_back(proof, done)
         assert "was not ready within" in done.stdout + done.stderr, done.stdout + done.stderr
         notes.append(f"0.9.1 runs again; it said: {_said(done)}")
@@ -260,13 +260,13 @@ def failing_upgrades(proof: Proof) -> None:
 def power_cuts(proof: Proof) -> None:
     machine = proof.machine
     with proof.step("power cut while a release is unpacked, and while it stands its trial") as notes:
-        hanging = proof.edition("0.9.5", _hang)
+        hanging = proof.edition("0.9.5", hang)
         for moment in ("test -d /opt/affectd/releases/0.9.5-*", "test -e /run/systemd/system/affectd.service"):
             _cut_power_when(proof, hanging, moment)
             machine.boot()
             assert proof.version() == "0.9.1"
             machine.run("systemctl is-active --wait affectd")
-            assert _retained(machine.mqtt_port, "affectd/proof/status")["affectd/proof/status"] == b"online"
+            assert retained(machine.mqtt_port, "affectd/proof/status")["affectd/proof/status"] == b"online"
         notes.append("after both, the next boot starts 0.9.1")
         done = proof.cross_install(proof.edition("0.9.6"))
         assert done.returncode == 0, done.stdout + done.stderr
@@ -313,15 +313,15 @@ def uninstallation(proof: Proof, before: set[str]) -> None:
             " ".join(machine.ssh),
             "--uninstall",
         ]
-        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        new = {path for path in _files(machine) - before if not path.startswith("/srv/proof")}
+        new = {path for path in files(machine) - before if not path.startswith("/srv/proof")}
         left = {path for path in new if "affectd" in path}
         assert left <= {"/etc/affectd", "/etc/affectd/config.yaml"}, left
         assert "affectd" not in machine.run("getent passwd")
         assert "affectd" not in machine.run("systemctl list-unit-files; systemctl list-units --all")
-        retained = {**_retained(machine.mqtt_port, "affectd/#"), **_retained(machine.mqtt_port, "homeassistant/#")}
-        assert retained == {}, retained
+        topics = {**retained(machine.mqtt_port, "affectd/#"), **retained(machine.mqtt_port, "homeassistant/#")}
+        assert topics == {}, topics
         notes.append(f"left of affectd: {', '.join(sorted(left))}, which the user had edited; no user, no unit")
         notes.append(f"other new paths: {', '.join(sorted(new - left)) or 'none'}")
         notes.append("no retained topic left on the broker")
@@ -357,31 +357,31 @@ def _said(done: subprocess.CompletedProcess[str]) -> str:
     return f"`{lines[0].removeprefix('affectd: ')}`" if lines else done.stderr.strip()
 
 
-def _narrow_node(sources: Path) -> None:
-    _replace(sources / "edge/config/settings.py", r"\{1,40\}\$", "{1,3}$")
+def narrow_node(sources: Path) -> None:
+    replace(sources / "edge/config/settings.py", r"\{1,40\}\$", "{1,3}$")
 
 
-def _die(sources: Path) -> None:
+def die(sources: Path) -> None:
     _insert_in_run(sources, "raise __import__('edge.errors').errors.AffectdError('this release is broken on purpose')")
 
 
-def _hang(sources: Path) -> None:
+def hang(sources: Path) -> None:
     _insert_in_run(sources, "__import__('time').sleep(3600)")
 
 
 def _insert_in_run(sources: Path, statement: str) -> None:
-    _replace(
+    replace(
         sources / "edge/cli/run.py",
         r"def run\(options: argparse.Namespace\) -> int:\n",
         f"def run(options: argparse.Namespace) -> int:\n    {statement}\n",
     )
 
 
-def _write(machine: Debian, path: str, text: str) -> None:
+def write(machine: Debian, path: str, text: str) -> None:
     (machine.root / path.lstrip("/")).write_text(text)
 
 
-def _files(machine: Debian) -> set[str]:
+def files(machine: Debian) -> set[str]:
     """Every path but those that change by themselves."""
     alive = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/log", "/root/.cache", "/var/tmp/systemd-private-*")
     pruned = " -o ".join(f"-path '{path}'" for path in alive)
@@ -391,7 +391,7 @@ def _files(machine: Debian) -> set[str]:
     return set(listed.splitlines())
 
 
-def _retained(port: int, pattern: str) -> dict[str, bytes]:
+def retained(port: int, pattern: str) -> dict[str, bytes]:
     """Retained messages, all of them: a marker that comes back behind them says when."""
     messages: dict[str, bytes] = {}
     done = False
@@ -421,7 +421,7 @@ def clips_of(data: Path | None) -> list[Path]:
     sounds = {".wav", ".flac", ".opus", ".ogg", ".mp3"}
     recorded = sorted(path for path in data.rglob("*") if path.suffix in sounds) if data and data.is_dir() else []
     step = max(len(recorded) // _CLIPS, 1)
-    return [_ROOT / "edge/demo.opus", *recorded[::step][:_CLIPS]]
+    return [ROOT / "edge/demo.opus", *recorded[::step][:_CLIPS]]
 
 
 def summary(proof: Proof) -> str:
@@ -449,7 +449,7 @@ def summary(proof: Proof) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Installs affectd on a Debian of its own and breaks it in every way.")
     parser.add_argument("--architecture", choices=("aarch64", "x86_64"), default="aarch64")
-    parser.add_argument("--cache", type=Path, default=_ROOT / ".cache/proof")
+    parser.add_argument("--cache", type=Path, default=ROOT / ".cache/proof")
     parser.add_argument("--data", type=Path, default=os.environ.get("AFFECTD_DATA"), help="corpora, for real clips")
     parser.add_argument("--quick", action="store_true", help="leave out two failing upgrades, power cuts and bad input")
     parser.add_argument("--summary", type=Path, help="write the page there")
@@ -459,7 +459,7 @@ def main() -> int:
         booted(options.architecture, options.cache / options.architecture) as machine,
     ):
         proof = Proof(machine, options.architecture, Path(scratch), options.summary)
-        before = _files(machine)
+        before = files(machine)
         first_installation(proof)
         parity(proof, clips_of(options.data))
         upgrade_and_rollback(proof)

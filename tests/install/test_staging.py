@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from install.device import release
+from install.device import release, removal, upgrade
 from install.device.errors import InstallError
 from install.device.layout import Layout
 from install.device.payload import Payload, load, seal
@@ -146,7 +146,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused_and_nothing_of_it_stays(p
     new = payload("2.0")
     requirements = new.folder / "requirements.txt"
     requirements.write_text(requirements.read_text().replace("sha256:", "sha256:0")[:-2] + "\n")
-    done = setup(seal(new.folder, new.version, new.architecture, new.python), "install", stage)
+    done = setup(seal(new.folder, new.version, new.architecture, new.pythons), "install", stage)
     assert done.code == 1
     assert "the wheels could not be installed" in done.err
     assert "1.0-" in done.err
@@ -155,7 +155,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused_and_nothing_of_it_stays(p
 
 def test_wheels_of_another_architecture_are_refused(payload: Make, stage: Path) -> None:
     one = payload("1.0")
-    seal(one.folder, "1.0", "riscv64", one.python)
+    seal(one.folder, "1.0", "riscv64", one.pythons)
     done = setup(one, "install", stage)
     assert done.code == 1
     assert "make wheelhouse ARCH=" in done.err
@@ -217,3 +217,28 @@ def test_two_installations_do_not_meet(payload: Make, stage: Path) -> None:
 
 def test_a_relative_staging_folder_is_refused(payload: Make) -> None:
     assert setup(payload("1.0"), "install", Path("somewhere")).code == 2
+
+
+def test_a_package_places_and_removes_nothing_but_its_environment(payload: Make, stage: Path) -> None:
+    before = files(stage)
+    layout = Layout(stage, packaged=True)
+    held = [*layout.units()]
+    for unit in held:  # as preinst leaves them for the release before
+        unit.parent.mkdir(parents=True, exist_ok=True)
+        unit.write_text("[Unit]\n")
+    assert setup(payload("1.0"), "install", stage, "--packaged").code == 0
+    assert not any(unit.exists() for unit in held)
+    brought = {path for path, content in files(stage).items() if path not in before and content != "folder"}
+    assert all(path.startswith("opt/affectd/") for path in brought)
+    removal._remove_program(layout)
+    assert not layout.current.is_symlink()
+    assert not layout.releases.exists()
+
+
+def test_a_package_that_fails_says_how_to_go_on(payload: Make, stage: Path) -> None:
+    old = payload("1.0")
+    setup(old, "install", stage, "--packaged")
+    layout = Layout(packaged=True)
+    said = upgrade._what_runs(Path(old.release), layout)
+    assert "is still the one that runs" in said
+    assert "sudo dpkg --configure affectd" in said

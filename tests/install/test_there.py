@@ -22,6 +22,7 @@ systemd=yes
 rsync=/usr/bin/rsync
 pyaudio=
 free=1000000
+package=
 """
 
 
@@ -54,9 +55,12 @@ def unreachable(tmp_path: Path) -> Remote:
 
 def test_a_device_is_what_it_says() -> None:
     assert device() == Device(
-        Machine("aarch64", 64, (3, 11)), root=False, sudo=True, systemd=True, rsync=True, pyaudio=False, free=1024000000
-    )
+        Machine("aarch64", 64, (3, 11)), root=False, sudo=True, systemd=True, rsync=True, pyaudio=False,
+        free=1024000000, package=False,
+    )  # fmt: skip
     assert objection(device()) is None
+    assert objection(device(package="config-files")) is None
+    assert "sudo apt install ./affectd_*.deb" in str(objection(device(package="half-configured")))
 
 
 def test_a_device_without_python_counts_as_having_too_old_a_one() -> None:
@@ -100,7 +104,8 @@ def test_a_machine_that_is_not_suited_is_refused_before_anything_is_gathered(
     tmp_path: Path, answer: str, says: str
 ) -> None:
     program = tmp_path / "ssh"
-    rest = "echo python=3.11; echo user=0; echo sudo=; echo systemd=yes; echo rsync=; echo pyaudio=; echo free=9"
+    rest = "echo python=3.11; echo user=0; echo sudo=; echo systemd=yes; echo rsync=; echo pyaudio="
+    rest += "; echo free=9; echo package="
     program.write_text(f"#!/bin/sh\n{answer}; {rest}\n")
     program.chmod(0o755)
     with pytest.raises(InstallError, match=says):

@@ -7,7 +7,10 @@ import socket
 import struct
 import threading
 import tracemalloc
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,11 +46,17 @@ class _Sink:
         pass
 
 
+def in_own_loop(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Runs a coroutine in a thread: the tests of the app leave a loop that runs in the main one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, coroutine).result()
+
+
 def said(*events: Event) -> bytes:
     """The bytes of events, as the real package writes them."""
     sink = _Sink()
     for event in events:
-        asyncio.run(async_write_event(event, sink))
+        in_own_loop(async_write_event(event, sink))
     return sink.written
 
 
@@ -244,7 +253,7 @@ def test_wyoming_satellite_that_connects_is_heard() -> None:
 def connected(port: int) -> bool:
     """A satellite of the real package that speaks for two seconds."""
     try:
-        asyncio.run(speak(port))
+        in_own_loop(speak(port))
     except OSError:
         return False
     return True

@@ -5,10 +5,12 @@ Each subcommand is a module of this package with a function ``run(options) -> in
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from edge import __version__
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parse(arguments)
         debug = options.debug
-        code: int = import_module(f"edge.cli.{options.module}").run(options)
+        code: int = _module(options.module).run(options)
         output.finish()
     except AffectdError as error:
         if debug:
@@ -53,6 +55,21 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     except SystemExit:
         output.finish()
         raise
+
+
+def _module(name: str) -> ModuleType:
+    """The module of a command.
+
+    Ctrl-C while it is imported ends the process at once: in there, others may make another error of it, or none.
+    """
+    at_once = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if at_once:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return import_module(f"edge.cli.{name}")
+    finally:
+        if at_once:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _complain(sentences: str) -> None:

@@ -5,12 +5,10 @@ Each subcommand is a module of this package with a function ``run(options) -> in
 """
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from edge import __version__
@@ -29,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parse(arguments)
         debug = options.debug
-        code: int = _module(options.module).run(options)
+        code: int = import_module(f"edge.cli.{options.module}").run(options)
         output.finish()
     except AffectdError as error:
         if debug:
@@ -42,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        if _is_interruption(error):
+            return 130
         if debug:
             raise
         _complain(f"{type(error).__name__}: {error}: this is a fault of affectd; `affectd --debug` shows where")
@@ -57,19 +57,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         raise
 
 
-def _module(name: str) -> ModuleType:
-    """The module of a command.
-
-    Ctrl-C while it is imported ends the process at once: in there, others may make another error of it, or none.
-    """
-    at_once = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if at_once:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        return import_module(f"edge.cli.{name}")
-    finally:
-        if at_once:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error, as in the middle of an import, which makes another one of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _complain(sentences: str) -> None:

@@ -14,7 +14,8 @@ from edge.audio import SAMPLE_RATE
 from edge.journal.journal import Journal
 from edge.mqtt.discovery import every_topic
 from edge.mqtt.topics import Topics
-from tests.faults.parts import NODE, Broker, Daemon, Proxy, Recorder, Systemd, assert_complete, gaps, speech
+from tests.faults.parts import NODE, Broker, Daemon, Recorder, Systemd, assert_complete, gaps, speech
+from tests.faults.proxy import Proxy
 
 Daemons = Callable[..., Daemon]
 

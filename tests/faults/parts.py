@@ -249,6 +249,13 @@ class Daemon:
                 self._changed.notify_all()
 
 
+def delivered(daemon: Daemon, recorder: Recorder, seconds: float = 60) -> None:
+    """Wait until the recorder has everything that the daemon accepted, and check it."""
+    last = daemon.accepted[-1]
+    recorder.wait(lambda: recorder.covers(last), seconds)
+    assert_complete(recorder, last)
+
+
 def source(mode: Path, speed: float = 1.0, silence_s: float = 2.0) -> dict[str, object]:
     """A microphone that does what the file ``mode`` says: see the player."""
     command = [sys.executable, "-m", "tests.faults.player", str(mode), str(speed)]

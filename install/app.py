@@ -1,12 +1,9 @@
 """The repository of the Home Assistant app, complete: what lies in homeassistant/, and affectd's wheel beside it."""
 
 import shutil
-import tempfile
-from hashlib import sha256
 from pathlib import Path
 
-from install import wheelhouse
-from install.lock import LOCK
+from install import lock, wheelhouse
 
 SOURCES = "homeassistant"
 PYTHONS = ((3, 13),)  # of the image's Debian
@@ -23,15 +20,11 @@ def gather(root: Path, into: Path) -> Path:
     shutil.copytree(root / SOURCES, folder, ignore=shutil.ignore_patterns("__pycache__", "artwork.py"))
     for name in ("LICENSE", "LICENSE-weights"):
         shutil.copy(root / name, folder / "affectd" / name)
-    parts = wheelhouse.gather(root, "x86_64", PYTHONS, into).folder / "NOTICE"
-    shutil.copy(parts, folder / "affectd" / "NOTICE")
+    gathered = wheelhouse.gather(root, "x86_64", PYTHONS, into).folder
+    shutil.copy(gathered / "NOTICE", folder / "affectd" / "NOTICE")
     payload = folder / "affectd" / "payload"
     payload.mkdir()
-    with tempfile.TemporaryDirectory(prefix="affectd-") as scratch:
-        wheel = wheelhouse.build(root, Path(scratch))
-        shutil.move(wheel, payload / wheel.name)
-    own = (
-        f"affectd=={wheel.name.split('-')[1]} --hash=sha256:{sha256((payload / wheel.name).read_bytes()).hexdigest()}\n"
-    )
-    (payload / "requirements.txt").write_text(wheelhouse.without_installer(LOCK.read_text()) + own)
+    wheel = Path(shutil.copy(next(gathered.glob("wheels/affectd-*.whl")), payload))
+    fetched = lock.without_installer(lock.LOCK.read_text())
+    (payload / "requirements.txt").write_text(fetched + wheelhouse.requirement(wheel, payload))
     return folder

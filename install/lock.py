@@ -1,6 +1,7 @@
 """The lock file: every wheel that a device installs, pinned and hashed for each architecture and Python."""
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,11 @@ def resolve(wanted: list[str]) -> Pins:
             for name, version, digest in _resolve_one(wanted, constraints, architecture, python):
                 pins.setdefault(name, (version, set()))[1].add(digest)
     return pins
+
+
+def without_installer(text: str) -> str:
+    """A lock's text without pip, which installs and is not installed."""
+    return re.sub(rf"^{_INSTALLER}==.*\n(?:    .*\n)*", "", text, flags=re.MULTILINE)
 
 
 def render(pins: Pins) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from install import notice
 from install.device.errors import InstallError
 from install.device.machine import Version, dotted
-from install.device.payload import Payload, seal
+from install.device.payload import Payload, compiled_for, seal
 from install.lock import LOCK, target_options
 
 _EPOCH = "315532800"  # 1980, the oldest time in a zip file: the same sources always make the same wheel
@@ -28,7 +28,7 @@ def gather(root: Path, architecture: str, pythons: tuple[Version, ...], into: Pa
     for store, python in zip(stores, pythons, strict=True):
         _fetch(store, architecture, python)
     with tempfile.TemporaryDirectory(prefix="affectd-") as scratch:
-        wheel = build(root, Path(scratch))
+        wheel = _build(root, Path(scratch))
         version = wheel.name.split("-")[1]
         folder = into / f"affectd-{version}-{architecture}-{'-'.join(f'py{dotted(python)}' for python in pythons)}"
         wheels = folder / "wheels"
@@ -36,16 +36,20 @@ def gather(root: Path, architecture: str, pythons: tuple[Version, ...], into: Pa
         for store in stores:
             shutil.copytree(store, wheels, dirs_exist_ok=True)
         shutil.move(wheel, wheels / wheel.name)
-    own = f"affectd=={version} --hash=sha256:{sha256((wheels / wheel.name).read_bytes()).hexdigest()}\n"
-    (folder / "requirements.txt").write_text(without_installer(LOCK.read_text()) + own)
+    gathered = sorted(wheels.iterdir())
+    needed = [one for one in gathered if not one.name.startswith("pip-")]  # which installs and is not installed
+    (folder / "requirements.txt").write_text("".join(requirement(one, folder) for one in needed))
     copy_program(root, folder)
-    (folder / "NOTICE").write_text(notice.render(sorted(wheels.iterdir())))
+    (folder / "NOTICE").write_text(notice.render(gathered))
     return seal(folder, version, architecture, pythons)
 
 
-def without_installer(lock: str) -> str:
-    """The lock without pip, which installs and is not installed."""
-    return re.sub(r"^pip==.*\n(?:    .*\n)*", "", lock, flags=re.MULTILINE)
+def requirement(wheel: Path, folder: Path) -> str:
+    """A line of a requirements file that lies in ``folder``, for pip started there: this wheel and its hash."""
+    python = compiled_for(wheel)
+    where = f'; python_version == "{dotted(python)}"' if python else ""
+    digest = sha256(wheel.read_bytes()).hexdigest()
+    return f"./{wheel.relative_to(folder)}{where} --hash=sha256:{digest}\n"
 
 
 def _fetch(store: Path, architecture: str, python: Version) -> None:
@@ -64,7 +68,7 @@ def _fetch(store: Path, architecture: str, python: Version) -> None:
     _run(command, f"the wheels for {architecture} and Python {dotted(python)} could not be gathered")
 
 
-def build(root: Path, scratch: Path) -> Path:
+def _build(root: Path, scratch: Path) -> Path:
     """Build the wheel of affectd, from a clean copy of its sources without traces of earlier builds."""
     sources = scratch / "sources"
     sources.mkdir()

@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        if _is_interruption(error):
+            return 130
         if debug:
             raise
         _complain(f"{type(error).__name__}: {error}: this is a fault of affectd; `affectd --debug` shows where")
@@ -53,6 +55,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     except SystemExit:
         output.finish()
         raise
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error, as in the middle of an import, which makes another one of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _complain(sentences: str) -> None:

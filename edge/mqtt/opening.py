@@ -1,16 +1,13 @@
 """Opening a connection to the broker without waiting for it: no call ends a resolver or a handshake that hangs."""
 
-import contextlib
 import logging
-import queue
-import threading
-import time
 from collections.abc import Callable
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge import log
+from edge.attempts import Attempts
 from edge.config import MqttSettings
 from edge.mqtt import properties
 from edge.mqtt.credentials import authenticate
@@ -20,8 +17,6 @@ CONNECT_TIMEOUT_S = 10.0  # for TCP with each address of the broker, then again 
 OPEN_S = 90.0  # for all of it, the resolver included; then the attempt is given up
 SLOW_S = 10.0  # after which it is said what takes so long
 IN_FLIGHT = 16  # unacknowledged messages at a time; under paho's own limit, so that paho never queues
-_TURN_S = 0.25
-_HANGING = 16  # attempts given up that may still hang; more would only hang, too
 
 _logger = logging.getLogger("affectd")
 
@@ -44,11 +39,11 @@ def new_client(client_id: str, settings: MqttSettings, *, five: bool, clean: boo
 
 
 class Opener:
-    """Opens connections on threads of their own, one after the other; used by one thread."""
+    """Opens connections, one after the other; used by one thread."""
 
     def __init__(self, settings: MqttSettings) -> None:
         self._settings = settings
-        self._hanging: list[threading.Thread] = []
+        self._attempts = Attempts("connecting")
 
     def open(self, client: paho.Client, will: Message, go_on: Callable[[], bool], *, clean: bool = False) -> bool:
         """Resolve the broker's name, connect, and send CONNECT; raises OSError or ValueError where that fails.
@@ -56,43 +51,23 @@ class Opener:
         ``go_on`` is called several times a second meanwhile; the attempt is given up once it returns False. Returns
         whether the connection is open. ``clean``: the broker drops what it holds for us.
         """
-        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
-        if len(self._hanging) >= _HANGING:
-            raise OSError(f"{_HANGING} attempts hang in the resolver or in TLS: see the resolver of this machine")
-        outcome: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-        given_up = threading.Event()
+        told = False
 
-        def attempt() -> None:
-            failure: BaseException | None = None
-            try:
-                self._connect(client, will, clean=clean)
-            except BaseException as error:  # noqa: BLE001  # raised again by whoever waits
-                failure = error
-            if given_up.is_set():
-                close(client)
-            outcome.put(failure)
-
-        thread = threading.Thread(target=attempt, name="connecting", daemon=True)
-        thread.start()
-        began, slow = time.monotonic(), False
-        while True:
-            with contextlib.suppress(queue.Empty):
-                failure = outcome.get(timeout=_TURN_S)
-                break
-            elapsed_s = time.monotonic() - began
-            if elapsed_s > OPEN_S or not go_on():
-                given_up.set()
-                self._hanging.append(thread)
-                if elapsed_s > OPEN_S:
-                    raise OSError(f"its name, TCP or TLS took more than {OPEN_S:.0f} s")
-                return False
-            if elapsed_s > SLOW_S and not slow:
-                slow = True
+        def wait(elapsed_s: float) -> bool:
+            nonlocal told
+            if elapsed_s > OPEN_S:
+                raise OSError(f"its name, TCP or TLS took more than {OPEN_S:.0f} s")
+            if elapsed_s > SLOW_S and not told:
+                told = True
                 address = f"{self._settings.host}:{self._settings.port}"
                 _logger.warning(log.line("broker", address=address, waits_for="its name, TCP or TLS", since_s=SLOW_S))
-        if failure is not None:
-            raise failure
-        return True
+            return go_on()
+
+        def connect() -> bool:
+            self._connect(client, will, clean=clean)
+            return True
+
+        return self._attempts.make(connect, wait, lambda _: close(client)) is not None
 
     def _connect(self, client: paho.Client, will: Message, *, clean: bool) -> None:
         settings, five = self._settings, client.protocol == MQTTProtocolVersion.MQTTv5

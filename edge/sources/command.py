@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
 from edge.errors import SourceError
-from edge.sources.pcm import PipeReader, pcm_blocks
+from edge.sources.pcm import PipeSource, pcm_blocks
 
 _STALL_S = 10.0  # a live program that is silent for so long hangs
 _PATIENCE_S = 2.0  # for a program to end by itself, or when asked to
 _LAST_WORDS_BYTES = 2000
 
 
-class CommandSource:
+class CommandSource(PipeSource):
     """Signed 16-bit little-endian PCM from the standard output of a program, which is stopped on close."""
 
     endless = True
@@ -33,29 +33,16 @@ class CommandSource:
     def __init__(self, command: list[str], rate: int = SAMPLE_RATE, channels: int = 1) -> None:
         if not command:
             raise SourceError("source.command is empty: name the program to run")
+        super().__init__(_STALL_S)
         self.name = Path(command[0]).name
         self._command = command
         self._rate = rate
         self._channels = channels
         self._input = b""  # what the program is told; less than a pipe holds
-        self._closed = threading.Event()
-        self._reader = PipeReader(self._closed, _STALL_S)
-
-    @property
-    def drains(self) -> int:
-        """How often all that had come was read."""
-        return self._reader.drains
-
-    def arrived(self) -> None:
-        """They are not counted: what waits, waits before the program."""
 
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """Run the program and read what it writes, as int16 [512], mono 16 kHz; SourceError where it fails."""
         return pcm_blocks(self._run(), self._rate, self._channels)
-
-    def close(self) -> None:
-        """End ``blocks()`` soon, for good; from any thread."""
-        self._closed.set()
 
     def _run(self) -> Iterator[bytes]:
         process = self._start()

@@ -75,6 +75,27 @@ class PipeReader:
             yield piece
 
 
+class PipeSource:
+    """What the sources have in common that read a pipe or a socket; ``stall_s`` as for ``PipeReader``."""
+
+    def __init__(self, stall_s: float | None) -> None:
+        self._closed = threading.Event()
+        self._reader = PipeReader(self._closed, stall_s)
+
+    @property
+    def drains(self) -> int:
+        """How often all that had come was read."""
+        return self._reader.drains
+
+    def arrived(self) -> int | None:
+        """Blocks that have come; None: they are not counted."""
+        return None
+
+    def close(self) -> None:
+        """End ``blocks()`` soon, for good; from any thread."""
+        self._closed.set()
+
+
 def _readable(descriptor: int, seconds: float) -> bool:
     """Whether there is something to read, or the end, within so many seconds."""
     return bool(select.select([descriptor], [], [], seconds)[0])

@@ -1,7 +1,6 @@
 """Raw PCM on standard input."""
 
 import sys
-import threading
 from collections.abc import Iterator
 from math import ceil
 
@@ -10,10 +9,10 @@ from numpy.typing import NDArray
 
 from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
 from edge.errors import SourceError
-from edge.sources.pcm import SAMPLE_BYTES, PipeReader, pcm_blocks
+from edge.sources.pcm import SAMPLE_BYTES, PipeSource, pcm_blocks
 
 
-class StdinSource:
+class StdinSource(PipeSource):
     """Signed 16-bit little-endian PCM from standard input, or from another open ``descriptor``."""
 
     name = "standard input"
@@ -22,16 +21,10 @@ class StdinSource:
     lost_s = 0.0
 
     def __init__(self, rate: int = SAMPLE_RATE, channels: int = 1, descriptor: int | None = None) -> None:
+        super().__init__(stall_s=None)
         self._rate = rate
         self._channels = channels
         self._descriptor = descriptor
-        self._closed = threading.Event()
-        self._reader = PipeReader(self._closed, stall_s=None)
-
-    @property
-    def drains(self) -> int:
-        """How often all that had come was read."""
-        return self._reader.drains
 
     def arrived(self) -> int | None:
         """Blocks that have come since it was opened, read or not, the last perhaps in part; from any thread.
@@ -51,10 +44,6 @@ class StdinSource:
         if descriptor is None:
             raise SourceError("standard input is closed: pipe raw PCM into it, or choose another source.kind")
         return pcm_blocks(self._reader.pieces(descriptor), self._rate, self._channels)
-
-    def close(self) -> None:
-        """End ``blocks()`` soon, for good; from any thread."""
-        self._closed.set()
 
     def _open_descriptor(self) -> int | None:
         if self._descriptor is None and sys.stdin is not None:

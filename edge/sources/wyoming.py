@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import queue
 import select
 import socket
 import threading
@@ -13,10 +12,11 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.attempts import Attempts
 from edge.audio import BLOCK_SECONDS
 from edge.errors import SourceError
 from edge.sources.messages import Form, Message, decode, encode, form
-from edge.sources.pcm import PipeReader, pcm_blocks
+from edge.sources.pcm import PipeReader, PipeSource, pcm_blocks
 from edge.sources.reopening import AwaitedError
 
 _CONNECT_S = 10.0  # for name, TCP and all
@@ -28,7 +28,7 @@ _WAITING = 4  # connections that may wait for their turn
 _NO_SERVICE = Message("info", {name: [] for name in ("asr", "tts", "handle", "intent", "wake", "mic", "snd")})
 
 
-class WyomingSource:
+class WyomingSource(PipeSource):
     """Sound of ``url``, tcp://HOST:PORT; ``listen``: the satellite connects to that address, one at a time.
 
     ``lost_s`` grows where the satellite stops and starts its stream, or changes its form.
@@ -41,26 +41,18 @@ class WyomingSource:
         parts = urlsplit(url)
         if parts.hostname is None or parts.port is None:
             raise SourceError(f"source.url {url!a} has no host and port: write tcp://HOST:PORT")
+        super().__init__(_STALL_S)
         self.name = url
         self.lost_s = 0.0
+        self._attempts = Attempts("dialling")
         self._address = parts.hostname, parts.port
         self._listen = listen
         self._server: socket.socket | None = None
-        self._closed = threading.Event()
-        self._reader = PipeReader(self._closed, _STALL_S)
-
-    @property
-    def drains(self) -> int:
-        """How often all that had come was read."""
-        return self._reader.drains
-
-    def arrived(self) -> None:
-        """They are not counted."""
 
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """Connect, or wait for a satellite; yield int16 [512], mono 16 kHz; raises SourceError."""
         try:
-            with self._accepted() if self._listen else dial(*self._address, self._closed) as peer:
+            with self._accepted() if self._listen else self._dialled() as peer:
                 try:
                     yield from self._hear(peer)
                 except OSError as error:
@@ -73,7 +65,7 @@ class WyomingSource:
 
     def close(self) -> None:
         """End ``blocks()`` soon, for good, and give the port back; from any thread."""
-        self._closed.set()
+        super().close()
         if self._server is not None:
             self._server.close()
 
@@ -89,6 +81,20 @@ class WyomingSource:
         if self._listen and not chunks.heard:
             raise AwaitedError(f"{self.name}: a visitor left without sound; it waits for a satellite")
         raise SourceError("has closed the connection: see the satellite's own log")
+
+    def _dialled(self) -> socket.socket:
+        """A connection to the satellite."""
+        peer = self._attempts.make(
+            lambda: socket.create_connection(self._address, _CONNECT_S),
+            lambda elapsed_s: elapsed_s < _CONNECT_S and not self._closed.is_set(),
+            lambda late: late.close() if late else None,
+        )
+        if peer is None:
+            why = (
+                "is closed" if self._closed.is_set() else f"does not answer within {_CONNECT_S:g} s: is it switched on?"
+            )
+            raise SourceError(why)
+        return peer
 
     def _accepted(self) -> socket.socket:
         """The next connection of a satellite; the port stays open between two."""
@@ -174,32 +180,3 @@ class _Chunks:
 def _words(error: OSError) -> str:
     """The system's own words, without what Python adds; the resolver's have numbers of their own, below zero."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-
-
-def dial(host: str, port: int, closed: threading.Event) -> socket.socket:
-    """A connection, within 10 s whatever the resolver does. Raises OSError, or SourceError where it is ``closed``."""
-    outcome: queue.SimpleQueue[socket.socket | OSError] = queue.SimpleQueue()
-    given_up = threading.Event()
-
-    def attempt() -> None:
-        try:
-            made = socket.create_connection((host, port), _CONNECT_S)
-        except OSError as error:
-            outcome.put(error)
-            return
-        if given_up.is_set():
-            made.close()
-        outcome.put(made)
-
-    threading.Thread(target=attempt, name="dialling", daemon=True).start()
-    until = monotonic() + _CONNECT_S
-    while not closed.is_set() and monotonic() < until:
-        with contextlib.suppress(queue.Empty):
-            answer = outcome.get(timeout=_LOOK_UP_S)
-            if isinstance(answer, OSError):
-                raise answer
-            return answer
-    given_up.set()
-    raise SourceError(
-        "is closed" if closed.is_set() else f"does not answer within {_CONNECT_S:g} s: is it switched on?"
-    )

@@ -91,10 +91,12 @@ def _environment(payload: Payload, release: Path) -> None:
         raise InstallError(f"{payload.folder}/wheels holds no pip: make the payload again with make wheelhouse")
     # fmt: off
     command = [str(release / "bin/python"), f"{pips[0]}/pip", "install", "--isolated", "--quiet", "--no-cache-dir",
-               "--no-index", "--find-links", str(payload.folder / "wheels"), "--only-binary", ":all:",
-               "--require-hashes", "--no-compile", "--requirement", str(payload.folder / "requirements.txt")]
+               "--no-index", "--only-binary", ":all:", "--require-hashes", "--no-compile",
+               "--requirement", "requirements.txt"]
     # fmt: on
-    _run(command, "the wheels could not be installed")
+    _run(command, "the wheels could not be installed", payload.folder)
+    for origin in release.glob("lib/python3*/site-packages/*.dist-info/direct_url.json"):
+        origin.unlink()  # where the payload lay, which is nobody's business later
 
 
 def _link_pyaudio(release: Path) -> None:
@@ -133,8 +135,8 @@ def _tell_its_place(release: Path, layout: Layout) -> None:
             path.write_bytes(path.read_bytes().replace(here, there))
 
 
-def _run(command: list[str], failure: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(command: list[str], failure: str, folder: Path | None = None) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode == 0:
         return
     output = done.stderr + done.stdout

@@ -3,7 +3,6 @@
 import ensurepip
 import zipfile
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from install import notice
 from install.device.machine import Machine, canonical
 from install.device.payload import Payload, seal
-from install.wheelhouse import copy_program
+from install.wheelhouse import copy_program, requirement
 from tests.conftest import ROOT
 
 _PIP_FOLDERS = (Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels"))
@@ -30,9 +29,7 @@ def payload(tmp_path: Path) -> Make:
         pip = next(wheel for place in _PIP_FOLDERS for wheel in place.glob("pip-*.whl"))
         (wheels / pip.name).write_bytes(pip.read_bytes())
         wheel = _wheel(wheels, version)
-        (folder / "requirements.txt").write_text(
-            f"affectd=={version} --hash=sha256:{sha256(wheel.read_bytes()).hexdigest()}\n"
-        )
+        (folder / "requirements.txt").write_text(requirement(wheel, folder))
         copy_program(ROOT, folder)
         (folder / "NOTICE").write_text(notice.render([wheels / pip.name]))
         here = Machine.here()

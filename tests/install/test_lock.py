@@ -6,8 +6,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from install.device.machine import ARCHITECTURES
-from install.lock import LOCK, PYTHONS, dependencies, render
-from install.wheelhouse import without_installer
+from install.lock import LOCK, PYTHONS, dependencies, render, without_installer
 from tests.conftest import ROOT
 
 PIN = re.compile(

@@ -89,11 +89,13 @@ def test_installing_again_changes_nothing(payload: Make, stage: Path) -> None:
     assert files(stage) == first
 
 
-def test_no_installed_file_knows_of_the_staging_folder(payload: Make, stage: Path) -> None:
-    setup(payload("1.0"), "install", stage, "--prefix", "/srv/elsewhere")
+def test_no_installed_file_knows_of_the_staging_folder_or_of_the_payload(payload: Make, stage: Path) -> None:
+    one = payload("1.0")
+    setup(one, "install", stage, "--prefix", "/srv/elsewhere")
     for path, content in files(stage).items():
         text = content.encode() if isinstance(content, str) else content
         assert str(stage).encode() not in text, path
+        assert str(one.folder).encode() not in text, path
     unit = (stage / "usr/local/lib/systemd/system/affectd.service").read_text()
     assert "ExecStart=/srv/elsewhere/current/bin/affectd run" in unit
     assert not re.search(r"@[A-Z]+@", unit)

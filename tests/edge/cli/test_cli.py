@@ -1,6 +1,8 @@
 """What the command says and returns, above all when it is given nonsense."""
 
 import json
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -152,3 +154,23 @@ def test_help_names_every_command() -> None:
     text = affectd("--help").stdout
     for command in ("run", "analyse", "check-config", "devices", "watch", "demo", "bundle"):
         assert command in text
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "try:\n        raise KeyboardInterrupt\n    except KeyboardInterrupt as error:\n        raise ImportError from error",
+        "try:\n        raise KeyboardInterrupt\n    except Missing:\n        pass",
+        "raise KeyboardInterrupt",
+    ],
+    ids=["cause", "context", "itself"],
+)
+def test_interruption_is_one_whatever_an_import_makes_of_it(tmp_path: Path, how: str) -> None:
+    code = (
+        "import sys, types\nfrom edge.cli import main\n\n"
+        f"def run(options):\n    {how}\n\n"
+        "command = types.ModuleType('edge.cli.devices')\ncommand.run = run\n"
+        "sys.modules['edge.cli.devices'] = command\nsys.exit(main(['devices']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -5,8 +5,9 @@ from pathlib import Path
 import streamlit as st
 
 from edge.errors import AffectdError
-from edge.model.bundle import DEFAULT, MANIFEST, Bundle
+from edge.model.bundle import DEFAULT, Bundle
 from edge.model.classifier import Classifier
+from edge.model.manifest import MANIFEST
 
 INSTALLED = Path("/var/lib/affectd/bundle")  # of `affectd bundle install`
 

@@ -7,7 +7,8 @@ import streamlit as st
 from app import bundles, palette, scores
 from app.plots import training
 from app.scores import Scores
-from edge.model.bundle import CARD, Bundle
+from edge.model.bundle import Bundle
+from edge.model.manifest import CARD
 
 
 def page() -> None:

@@ -24,8 +24,9 @@ from edge.daemon.pipeline import AnalysisSettings, analyse
 from edge.daemon.reporting import Origin, event_of
 from edge.explain import perturbation, shapley
 from edge.explain.explainer import Explainer
-from edge.model.bundle import COALITIONS, DEFAULT, MODEL, Bundle
+from edge.model.bundle import DEFAULT, Bundle
 from edge.model.classifier import Classifier
+from edge.model.manifest import COALITIONS, MODEL
 from edge.sources.conversion import into_blocks, read_audio
 from edge.vad.detectors import CheapDetector, NeuralDetector
 from edge.vad.gate import Gate, Utterance

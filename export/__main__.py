@@ -12,8 +12,19 @@ import torch
 
 from edge.errors import AffectdError
 from edge.features import SPEECH, FeatureSet
-from edge.model import bundle
-from edge.model.bundle import Bundle, Manifest
+from edge.model.bundle import Bundle, write
+from edge.model.manifest import (
+    CARD,
+    COALITIONS,
+    ENCODER,
+    FORMAT,
+    LABELS,
+    MODEL,
+    SCALER,
+    Manifest,
+    canary_input,
+    encoder_canary_input,
+)
 from edge.model.runtime import open_session
 from export import card, graphs, parity
 from train.checkpoint import Checkpoint, read_checkpoint
@@ -50,25 +61,25 @@ def export(trained: Checkpoint, out: Path, name: str) -> Bundle:
     network, hand_made = trained.network(), trained.features
     speech = trained.speech.module() if trained.speech else None
     chosen = FeatureSet((*hand_made.families, SPEECH), trained.speech.width) if trained.speech else hand_made
-    files = {bundle.MODEL: graphs.model(network)}
-    difference = parity.model(network, open_session(files[bundle.MODEL], bundle.MODEL))
-    _report(bundle.MODEL, files[bundle.MODEL], difference)
+    files = {MODEL: graphs.model(network)}
+    difference = parity.model(network, open_session(files[MODEL], MODEL))
+    _report(MODEL, files[MODEL], difference)
     if trained.profile == "frames":
-        files[bundle.COALITIONS] = graphs.coalitions(network, chosen)
-        difference = parity.coalitions(network, chosen, open_session(files[bundle.COALITIONS], bundle.COALITIONS))
-        _report(bundle.COALITIONS, files[bundle.COALITIONS], difference)
+        files[COALITIONS] = graphs.coalitions(network, chosen)
+        difference = parity.coalitions(network, chosen, open_session(files[COALITIONS], COALITIONS))
+        _report(COALITIONS, files[COALITIONS], difference)
     encoder_canary: list[float] = []
     if speech is not None:
         whole = graphs.encoder(speech)
-        difference = parity.encoder(speech, open_session(whole, bundle.ENCODER))
-        files[bundle.ENCODER] = graphs.quantised(whole)
-        _report(bundle.ENCODER, files[bundle.ENCODER], difference, "before its weights became 8 bits")
-        encoder_canary = _encoder_canary(files[bundle.ENCODER], trained)
+        difference = parity.encoder(speech, open_session(whole, ENCODER))
+        files[ENCODER] = graphs.quantised(whole)
+        _report(ENCODER, files[ENCODER], difference, "before its weights became 8 bits")
+        encoder_canary = _encoder_canary(files[ENCODER], trained)
     with torch.inference_mode():
-        canary = torch.from_numpy(bundle.canary_input(trained.profile, chosen))
+        canary = torch.from_numpy(canary_input(trained.profile, chosen))
         logits, *_ = network(canary if trained.profile == "frames" else canary.unsqueeze(1))
     manifest = Manifest(
-        format=bundle.FORMAT,
+        format=FORMAT,
         name=name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         profile=trained.profile,
@@ -83,10 +94,10 @@ def export(trained: Checkpoint, out: Path, name: str) -> Bundle:
     )
     parts = [network] if speech is None else [network, speech]
     parameters = sum(parameter.numel() for part in parts for parameter in part.parameters())
-    files[bundle.SCALER] = _json(trained.scaler_record)
-    files[bundle.LABELS] = _json({"classes": trained.classes})
-    files[bundle.CARD] = card.text(manifest, trained.classes, parameters).encode()
-    return bundle.write(out, manifest, files)
+    files[SCALER] = _json(trained.scaler_record)
+    files[LABELS] = _json({"classes": trained.classes})
+    files[CARD] = card.text(manifest, trained.classes, parameters).encode()
+    return write(out, manifest, files)
 
 
 def _name(trained: Checkpoint) -> str:
@@ -97,7 +108,7 @@ def _name(trained: Checkpoint) -> str:
 
 def _encoder_canary(graph: bytes, trained: Checkpoint) -> list[float]:
     """The columns of the last frame, scaled, that this encoder computes of what every device tries it on."""
-    (columns,) = open_session(graph, bundle.ENCODER).run(["speech"], {"log_mel": bundle.encoder_canary_input()})
+    (columns,) = open_session(graph, ENCODER).run(["speech"], {"log_mel": encoder_canary_input()})
     count = len(trained.features.names)
     scaled = (columns[0, -1] - trained.scaler.mean[count:]) / trained.scaler.scale[count:]
     return [float(value) for value in scaled]

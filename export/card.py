@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from edge.model.bundle import Manifest
+from edge.model.manifest import Manifest
 
 _WHISPER = (
     "The encoder is the first two transformer blocks of OpenAI's Whisper tiny.en, whose weights are under the MIT "

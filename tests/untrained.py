@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from edge import features
-from edge.model.bundle import Bundle, Scaler, input_names
+from edge.model.bundle import Bundle, Scaler
 from edge.model.calibration import Calibration
+from edge.model.manifest import input_names
 from export.__main__ import export
 from train.calibration import constant
 from train.checkpoint import Checkpoint, SpeechRecord

@@ -15,8 +15,9 @@ from edge import files
 from edge.errors import AffectdError
 from edge.features import SPEECH as FAMILY
 from edge.features import FeatureSet
-from edge.model.bundle import Scaler, feature_set, input_names
+from edge.model.bundle import Scaler
 from edge.model.calibration import Calibration
+from edge.model.manifest import feature_set, input_names
 from train.calibration import constant
 from train.encoder import EncoderSettings
 from train.network import EmotionNetwork, NetworkSettings, PooledNetwork, network_of

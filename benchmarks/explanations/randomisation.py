@@ -12,9 +12,9 @@ from benchmarks.explanations.subject import Subject
 from edge.explain import occlusion, perturbation, shapley
 from edge.explain.explainer import Explainer
 from edge.explain.values import log_odds
-from edge.model import bundle as bundles
-from edge.model.bundle import Bundle
+from edge.model.bundle import STATISTICS_INPUT, Bundle
 from edge.model.classifier import Classifier
+from edge.model.manifest import MODEL
 from edge.model.runtime import open_session
 
 CLIPS, NETWORKS = 60, 5
@@ -23,10 +23,10 @@ CLIPS, NETWORKS = 60, 5
 def randomised(bundle: Bundle, seed: int) -> Bundle:
     """The bundle with the numbers within each of its weight tensors shuffled: same distribution, nothing learnt."""
     rng = np.random.default_rng(seed)
-    model = onnx.load(bundle.path / bundles.MODEL)
+    model = onnx.load(bundle.path / MODEL)
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size > 1 and tensor.name != bundles.STATISTICS_INPUT:
+        if values.dtype == np.float32 and values.size > 1 and tensor.name != STATISTICS_INPUT:
             shuffled = rng.permutation(values.reshape(-1)).reshape(values.shape)
             tensor.CopyFrom(numpy_helper.from_array(shuffled, tensor.name))
     return replace(bundle, model=open_session(model.SerializeToString(), "a randomised network"), coalitions=None)

@@ -23,8 +23,9 @@ from edge.explain.values import ValueFunction, value_function
 from edge.features import SPEECH
 from edge.features.wording import words
 from edge.model.adapter import Adaptation
-from edge.model.bundle import Bundle, input_names
+from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier, Prediction
+from edge.model.manifest import input_names
 
 Floats = NDArray[np.float32]
 Part = Literal["families", "features", "time"]

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from edge.explain import occlusion
 from edge.features import FeatureSet
-from edge.model.bundle import Bundle, input_names
+from edge.model.bundle import Bundle
+from edge.model.manifest import input_names
 
 Floats = NDArray[np.float32]
 

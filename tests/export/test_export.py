@@ -5,8 +5,8 @@ import torch
 
 from edge import features
 from edge.errors import AffectdError, BundleError
-from edge.model import bundle
 from edge.model.bundle import Bundle
+from edge.model.manifest import CARD
 from export import graphs, parity
 from export.__main__ import main
 from train.checkpoint import read_checkpoint
@@ -19,11 +19,11 @@ def test_command_writes_a_bundle_that_loads(checkpoints, tmp_path, capsys, profi
     loaded = Bundle.load(tmp_path / "bundle")
     assert loaded.profile == profile
     assert loaded.digest in capsys.readouterr().out
-    assert "equal to the network" not in (loaded.path / bundle.CARD).read_text()
+    assert "equal to the network" not in (loaded.path / CARD).read_text()
 
 
 def test_card_shows_the_confusion_matrix(bundles):
-    text = (bundles["frames"].path / bundle.CARD).read_text()
+    text = (bundles["frames"].path / CARD).read_text()
     assert "| anger | 3 | 1 |" in text
     assert "temperature | 1.500" in text
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.parts import Broker, Daemon, Proxy, Recorder
+from tests.faults.parts import Broker, Daemon, Recorder
+from tests.faults.proxy import Proxy
 from tests.terminal import clip
 
 __all__ = ["clip"]

@@ -16,8 +16,9 @@ import pytest
 
 from edge.journal.journal import Journal
 from tests.conftest import ROOT, affectd
-from tests.faults.parts import NODE, Broker, Daemon, Proxy, Recorder, Systemd, gaps, speech
-from tests.faults.test_broker import QUICK_AND_FULL, delivered
+from tests.faults.parts import NODE, Broker, Daemon, Recorder, Systemd, delivered, gaps, speech
+from tests.faults.proxy import Proxy
+from tests.faults.test_broker import QUICK_AND_FULL
 
 Daemons = Callable[..., Daemon]
 

@@ -19,8 +19,8 @@ from edge.sources.conversion import into_blocks
 from edge.sources.highpass import high_passed
 from edge.vad.gate import Gate, Utterance
 from tests.conftest import DEMO, ROOT, answers, free_port, until
-from tests.faults.parts import Broker, Daemon, Recorder, room, speech
-from tests.faults.test_broker import QUICK_AND_FULL, delivered
+from tests.faults.parts import Broker, Daemon, Recorder, delivered, room, speech
+from tests.faults.test_broker import QUICK_AND_FULL
 
 Daemons = Callable[..., Daemon]
 

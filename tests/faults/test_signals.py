@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.faults.parts import Broker, Daemon, Proxy, Recorder, assert_complete, speech
+from tests.faults.parts import Broker, Daemon, Recorder, assert_complete, speech
+from tests.faults.proxy import Proxy
 
 STOP_S = 20  # what systemd grants (TimeoutStopSec)
 NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

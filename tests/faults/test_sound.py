@@ -12,8 +12,8 @@ import pytest
 
 from edge.audio import SAMPLE_RATE
 from tests.conftest import until
-from tests.faults.parts import Broker, Daemon, Recorder, assert_complete, last, room, source, speech
-from tests.faults.test_broker import QUICK_AND_FULL, delivered
+from tests.faults.parts import Broker, Daemon, Recorder, assert_complete, delivered, last, room, source, speech
+from tests.faults.test_broker import QUICK_AND_FULL
 
 Daemons = Callable[..., Daemon]
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.parts import Broker, Daemon, Proxy, Recorder
+from tests.faults.parts import Broker, Daemon, Recorder
+from tests.faults.proxy import Proxy
 
 Daemons = Callable[..., Daemon]
 

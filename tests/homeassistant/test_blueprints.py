@@ -7,7 +7,6 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import playwright.sync_api as web
@@ -20,7 +19,7 @@ from edge.mqtt.discovery import discovery
 from edge.mqtt.topics import Message, Topics
 from tests.conftest import ROOT, until
 from tests.faults.parts import NODE, Broker, Recorder
-from tests.homeassistant.house import DEBIAN, House
+from tests.homeassistant.house import House
 
 pytestmark = [pytest.mark.homeassistant, pytest.mark.timeout(900)]
 
@@ -125,11 +124,8 @@ class Room:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    if not (DEBIAN / "srv" / "ready").exists():
-        pytest.skip("make test-homeassistant builds the Home Assistant that this needs")
-    with contextlib.ExitStack() as stack:
-        yield Room(tmp_path_factory.mktemp("room"), stack)
+def room(tmp_path_factory: pytest.TempPathFactory, stack: contextlib.ExitStack) -> Room:
+    return Room(tmp_path_factory.mktemp("room"), stack)
 
 
 def test_home_assistant_takes_every_blueprint(room: Room) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,7 +12,7 @@ import pytest
 from edge.model.bundle import Bundle
 from tests.conftest import until
 from tests.faults.parts import NODE, Broker, Daemon, Recorder
-from tests.homeassistant.house import DEBIAN, House
+from tests.homeassistant.house import House
 
 pytestmark = [pytest.mark.homeassistant, pytest.mark.timeout(900)]
 
@@ -70,11 +69,8 @@ class Setting:
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
-    if not (DEBIAN / "srv" / "ready").exists():
-        pytest.skip("make test-homeassistant builds the Home Assistant that this needs")
-    with contextlib.ExitStack() as stack:
-        yield Setting(tmp_path_factory.mktemp("house"), stack)
+def setting(tmp_path_factory: pytest.TempPathFactory, stack: contextlib.ExitStack) -> Setting:
+    return Setting(tmp_path_factory.mktemp("house"), stack)
 
 
 def available(setting: Setting) -> None:

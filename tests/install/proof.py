@@ -6,35 +6,21 @@ Needs root, mmdebstrap, and for aarch64 qemu-user in binfmt_misc. Each step asse
 """
 
 import argparse
-import contextlib
-import datetime
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
-
 from edge.daemon.clock import TIMEDATED
-from tests.install.debian import Debian, booted
+from tests.install.debian import booted
+from tests.install.steps import CONFIGURATION, ROOT, Proof, die, files, hang, narrow_node, prepare, retained, write
 
-ROOT = Path(__file__).resolve().parents[2]
 _TOLERANCE = 1e-3
 _CLIPS = 8
-CONFIGURATION = """\
-node: proof
-source: {{kind: command, command: [/usr/bin/python3, /srv/proof/hum.py]}}
-mqtt: {{host: 127.0.0.1, port: {port}}}
-"""
-# qemu-user 7.2 can neither mount credentials nor make a user namespace, and is slow.
-EMULATED = "[Service]\nTimeoutStartSec=240\nWatchdogSec=240\nLoadCredential=\nPrivateUsers=no\n"
 # In place of the daemon, once; what it prints, and why it fails, goes to a file.
 _ASK = """\
 [Service]
@@ -46,83 +32,15 @@ WatchdogSec=0
 StandardOutput=truncate:/srv/proof/clock
 StandardError=append:/srv/proof/clock
 """
-# A hum, in real time: so that the daemon hears something that is neither silence nor speech.
-HUM = """\
-import array, math, sys, time
-block = array.array("h", (int(300 * math.sin(i * 0.049)) for i in range(1600))).tobytes()
-while True:
-    sys.stdout.buffer.write(block)
-    sys.stdout.buffer.flush()
-    time.sleep(0.1)
-"""
-
-
-class Proof:
-    """All steps on one machine; ``seen`` collects a line for each step."""
-
-    def __init__(self, machine: Debian, architecture: str, scratch: Path, page: Path | None) -> None:
-        self.machine = machine
-        self.architecture = architecture
-        self.scratch = scratch
-        self.page = page
-        self.seen: list[tuple[str, str, float]] = []
-
-    @contextlib.contextmanager
-    def step(self, name: str) -> Iterator[list[str]]:
-        """Times a step; the notes that it appends to the list go into the summary."""
-        notes: list[str] = []
-        began = time.monotonic()
-        print(f"== {name}", flush=True)
-        yield notes
-        taken = time.monotonic() - began
-        self.seen.append((name, "; ".join(notes), taken))
-        print(f"   {'; '.join(notes)} ({taken:.0f} s)", flush=True)
-        if self.page:
-            self.page.write_text(summary(self))
-
-    def cross_install(self, sources: Path) -> subprocess.CompletedProcess[str]:
-        """What `make cross-install` runs, from ``sources``."""
-        command = [sys.executable, "-m", "install", "there", "root@127.0.0.1", "--ssh", " ".join(self.machine.ssh)]
-        return subprocess.run(
-            [*command, "--into", str(self.scratch / "dist")], cwd=sources, capture_output=True, text=True, check=False
-        )
-
-    def version(self) -> str:
-        return self.machine.run("affectd --version").split()[-1]
-
-    def process(self) -> str:
-        """Of the daemon: its main process and when it was started."""
-        return self.machine.run("systemctl show -p MainPID,ExecMainStartTimestamp,ActiveState affectd").strip()
-
-    def edition(self, version: str, change: Callable[[Path], None] = lambda _: None) -> Path:
-        """The sources as they were at the beginning, with another version, and something else changed."""
-        original, copy = self.scratch / "sources", self.scratch / f"sources-{version}"
-        if not original.exists():
-            for name in ("edge", "install", "systemd", "configs", "docs"):
-                shutil.copytree(ROOT / name, original / name, ignore=shutil.ignore_patterns("__pycache__"))
-            for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-weights", "CHANGELOG.md"):
-                shutil.copy(ROOT / name, original / name)
-        shutil.copytree(original, copy)
-        replace(copy / "edge/__init__.py", r'__version__ = ".*"', f'__version__ = "{version}"')
-        change(copy)
-        return copy
-
-
-def replace(path: Path, pattern: str, replacement: str) -> None:
-    text, count = re.subn(pattern, replacement, path.read_text(), count=1)
-    assert count == 1, f"{path} has nothing like {pattern}"
-    path.write_text(text)
 
 
 def first_installation(proof: Proof) -> None:
     machine = proof.machine
     with proof.step("first installation over ssh, offline there") as notes:
-        machine.run("mkdir -p /etc/affectd /srv/proof && chmod 755 /srv/proof")
-        write(machine, "/srv/proof/hum.py", HUM)
+        prepare(proof)
         if proof.architecture == "aarch64":
-            machine.run("mkdir -p /etc/systemd/system/affectd.service.d")
-            write(machine, "/etc/systemd/system/affectd.service.d/emulated.conf", EMULATED)
             notes.append("for the emulator's sake without LoadCredential= and PrivateUsers=, and with 240 s to start")
+        machine.run("mkdir -p /etc/affectd")
         write(machine, "/etc/affectd/config.yaml", CONFIGURATION.format(port=machine.mqtt_port))
         sources = proof.edition("0.9.0")
         done = proof.cross_install(sources)
@@ -357,93 +275,12 @@ def _said(done: subprocess.CompletedProcess[str]) -> str:
     return f"`{lines[0].removeprefix('affectd: ')}`" if lines else done.stderr.strip()
 
 
-def narrow_node(sources: Path) -> None:
-    replace(sources / "edge/config/settings.py", r"\{1,40\}\$", "{1,3}$")
-
-
-def die(sources: Path) -> None:
-    _insert_in_run(sources, "raise __import__('edge.errors').errors.AffectdError('this release is broken on purpose')")
-
-
-def hang(sources: Path) -> None:
-    _insert_in_run(sources, "__import__('time').sleep(3600)")
-
-
-def _insert_in_run(sources: Path, statement: str) -> None:
-    replace(
-        sources / "edge/cli/run.py",
-        r"def run\(options: argparse.Namespace\) -> int:\n",
-        f"def run(options: argparse.Namespace) -> int:\n    {statement}\n",
-    )
-
-
-def write(machine: Debian, path: str, text: str) -> None:
-    (machine.root / path.lstrip("/")).write_text(text)
-
-
-def files(machine: Debian) -> set[str]:
-    """Every path but those that change by themselves."""
-    alive = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/log", "/root/.cache", "/var/tmp/systemd-private-*")
-    pruned = " -o ".join(f"-path '{path}'" for path in alive)
-    listed = machine.run(
-        f"find / \\( {pruned} -o -path /var/lib/mosquitto -o -path /var/lib/affectd/nodes \\) -prune -o -print"
-    )
-    return set(listed.splitlines())
-
-
-def retained(port: int, pattern: str) -> dict[str, bytes]:
-    """Retained messages, all of them: a marker that comes back behind them says when."""
-    messages: dict[str, bytes] = {}
-    done = False
-    client = paho.Client(CallbackAPIVersion.VERSION2, "proof-watcher")
-
-    def on_message(_client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        nonlocal done
-        if message.topic == "proof/marker":
-            done = True
-        elif message.retain:
-            messages[message.topic] = bytes(message.payload)
-
-    client.on_message = on_message
-    client.connect("127.0.0.1", port, 30)
-    client.subscribe([(pattern, 1), ("proof/marker", 1)])
-    client.publish("proof/marker", b"-", qos=1)
-    deadline = time.monotonic() + 30
-    while not done and time.monotonic() < deadline:
-        client.loop(1)
-    client.disconnect()
-    assert done, "the broker does not answer"
-    return messages
-
-
 def clips_of(data: Path | None) -> list[Path]:
     """The demonstration recording, and a spread of recorded clips where there are corpora."""
     sounds = {".wav", ".flac", ".opus", ".ogg", ".mp3"}
     recorded = sorted(path for path in data.rglob("*") if path.suffix in sounds) if data and data.is_dir() else []
     step = max(len(recorded) // _CLIPS, 1)
     return [ROOT / "edge/demo.opus", *recorded[::step][:_CLIPS]]
-
-
-def summary(proof: Proof) -> str:
-    """The run as a page."""
-    today = datetime.datetime.now(datetime.UTC).date()
-    target, how = ("test-arm64", "under qemu-user") if proof.architecture == "aarch64" else ("test-systemd", "natively")
-    lines = [
-        f"# Proof of installation on {proof.architecture}",
-        "",
-        f"Written by `make {target}` on {today}.",
-        "",
-        "The device is a Debian bookworm of this architecture, made by mmdebstrap. It runs",
-        f"{how} with systemd as PID 1 in its own namespaces, and with sshd and mosquitto on loopback",
-        "ports. The workstation runs `python -m install there`, as `make cross-install` does. The times",
-        "say nothing about a Raspberry Pi.",
-        "",
-        "| step | what was seen | s |",
-        "|---|---|---|",
-        *(f"| {name} | {notes.replace('|', '/')} | {taken:.0f} |" for name, notes, taken in proof.seen),
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def main() -> int:

@@ -16,16 +16,15 @@ from pathlib import Path
 from install.debian.package import DEBIAN
 from install.device.machine import canonical
 from tests.install.debian import Debian, booted
-from tests.install.proof import (
+from tests.install.steps import (
     CONFIGURATION,
-    EMULATED,
-    HUM,
     ROOT,
     Proof,
     die,
     files,
     hang,
     narrow_node,
+    prepare,
     replace,
     retained,
     write,
@@ -92,11 +91,7 @@ def reproducible(proof: Proof, packages: Packages) -> None:
 def first_installation(proof: Proof, packages: Packages) -> None:
     machine = proof.machine
     with proof.step("apt install ./affectd_0.9.0") as notes:
-        machine.run("mkdir -p /srv/proof && chmod 755 /srv/proof")
-        write(machine, "/srv/proof/hum.py", HUM)
-        if proof.architecture == "aarch64":
-            machine.run("mkdir -p /etc/systemd/system/affectd.service.d")
-            write(machine, "/etc/systemd/system/affectd.service.d/emulated.conf", EMULATED)
+        prepare(proof)
         content, said = apt(machine, "install", put(machine, packages.get(proof, "0.9.0")))
         assert content, said
         notes.append(machine.run("python3 --version; uname -m").replace("\n", " ").strip())

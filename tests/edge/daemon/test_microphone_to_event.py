@@ -1,8 +1,10 @@
 """The whole way: sound in a room, PulseAudio, PortAudio, the daemon, mosquitto, a subscriber."""
 
+import contextlib
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -33,17 +35,26 @@ def clips(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_each_clip_played_in_the_room_becomes_an_event(
-    room: Room, clips: list[Path], broker: int, subscriber: Subscriber, tmp_path: Path
-) -> None:
-    config = tmp_path / "affectd.yaml"
+@contextlib.contextmanager
+def listening(room: Room, broker: int, folder: Path) -> Iterator[None]:
+    """affectd hears the room, and ends when it is told to."""
+    config = folder / "affectd.yaml"
     config.write_text(
         f"node: room\nsource: {{kind: microphone, device: default}}\nmqtt: {{host: 127.0.0.1, port: {broker}}}\n"
     )
-    daemon = subprocess.Popen(
-        [*room.isolation, sys.executable, "-m", "edge", "run", "--config", str(config)], env=room.environment, cwd=ROOT
-    )
+    command = [*room.isolation, sys.executable, "-m", "edge", "run", "--config", str(config)]
+    daemon = subprocess.Popen(command, env=room.environment, cwd=ROOT)
     try:
+        yield
+    finally:
+        daemon.terminate()
+        assert daemon.wait(20) == 0
+
+
+def test_each_clip_played_in_the_room_becomes_an_event(
+    room: Room, clips: list[Path], broker: int, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    with listening(room, broker, tmp_path):
         while subscriber.next("microphone").payload != b"online":
             pass
         for clip in clips:
@@ -58,28 +69,18 @@ def test_each_clip_played_in_the_room_becomes_an_event(
             assert shares == pytest.approx(event.explanation.value - event.explanation.base_value, abs=0.002)
             assert 0.3 < event.duration_s < soundfile.info(clip).duration + 2
             assert subscriber.next("speech").payload == b"OFF"
-    finally:
-        daemon.terminate()
-        assert daemon.wait(20) == 0
     assert subscriber.next("status").payload == b"offline"
 
 
 def test_f31_a_muted_microphone_is_closed_and_what_is_said_meanwhile_is_never_heard(
     room: Room, clips: list[Path], broker: int, subscriber: Subscriber, tmp_path: Path
 ) -> None:
-    config = tmp_path / "affectd.yaml"
-    config.write_text(
-        f"node: room\nsource: {{kind: microphone, device: default}}\nmqtt: {{host: 127.0.0.1, port: {broker}}}\n"
-    )
-    command = [*room.isolation, sys.executable, "-m", "edge", "run", "--config", str(config)]
-    daemon = subprocess.Popen(command, env=room.environment, cwd=ROOT)
-
     def listen(wanted: bytes) -> None:
         single("affectd/room/listening/set", wanted, qos=1, port=broker)
         while subscriber.next("listening").payload != wanted:
             pass
 
-    try:
+    with listening(room, broker, tmp_path):
         until(room.recorders, 60)
         listen(b"OFF")
         until(lambda: not room.recorders(), 60)
@@ -91,9 +92,6 @@ def test_f31_a_muted_microphone_is_closed_and_what_is_said_meanwhile_is_never_he
         event = msgspec.json.decode(subscriber.next("event", 60).payload, type=Event)
         assert event.seq == 1
         assert event.start > began
-    finally:
-        daemon.terminate()
-        assert daemon.wait(20) == 0
 
 
 def test_unknown_microphone_is_named_with_those_there_are(room: Room, broker: int, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from edge.explain.explainer import METHODS, TOP_FEATURES, Explainer, Explanation
 from edge.explain.perturbation import membership
 from edge.explain.values import log_odds
 from edge.model.adapter import Adaptation, Adapter
-from edge.model.bundle import input_names
 from edge.model.classifier import Classifier
+from edge.model.manifest import input_names
 from export.__main__ import export
 from tests.untrained import untrained
 

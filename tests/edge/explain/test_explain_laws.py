@@ -14,9 +14,9 @@ from edge.explain import shapley
 from edge.explain.explainer import Explainer
 from edge.explain.perturbation import membership
 from edge.explain.values import log_odds
-from edge.model import bundle
-from edge.model.bundle import Manifest
+from edge.model.bundle import write
 from edge.model.classifier import Classifier
+from edge.model.manifest import CARD, FORMAT, LABELS, MODEL, SCALER, Manifest, canary_input
 from export import graphs
 
 NAMES = list(features.FAMILIES)
@@ -57,9 +57,9 @@ def explain(tmp_path):
     def of(function, means: list[float]) -> dict[str, float]:
         network = Known(function).eval()
         with torch.inference_mode():
-            canary = network(torch.from_numpy(bundle.canary_input("frames", features.FIVE)))[0][0].tolist()
+            canary = network(torch.from_numpy(canary_input("frames", features.FIVE)))[0][0].tolist()
         manifest = Manifest(
-            format=bundle.FORMAT,
+            format=FORMAT,
             name="known",
             created="2026-01-01T00:00:00Z",
             profile="frames",
@@ -72,12 +72,12 @@ def explain(tmp_path):
         axes = {"frames": {0: "batch", 1: "time"}}, {"logits": {0: "batch"}, "attention": {0: "batch", 1: "steps"}}
         scaler = {"names": list(features.NAMES), "mean": [0.0] * features.COUNT, "scale": [1.0] * features.COUNT}
         files = {
-            bundle.MODEL: graphs.serialised(network, {"frames": torch.zeros(2, 64, features.COUNT)}, *axes),
-            bundle.SCALER: json.dumps(scaler).encode(),
-            bundle.LABELS: b'{"classes": ["yes", "no"]}',
-            bundle.CARD: b"known",
+            MODEL: graphs.serialised(network, {"frames": torch.zeros(2, 64, features.COUNT)}, *axes),
+            SCALER: json.dumps(scaler).encode(),
+            LABELS: b'{"classes": ["yes", "no"]}',
+            CARD: b"known",
         }
-        explainer = Explainer(Classifier(bundle.write(tmp_path / "bundle", manifest, files)))
+        explainer = Explainer(Classifier(write(tmp_path / "bundle", manifest, files)))
         frames = np.repeat((np.array(means) @ MEMBERS.numpy()[: len(means)])[None], 30, axis=0).astype(np.float32)
         explanation = explainer.families(explainer.classifier.predict(frames))
         sign = 1 if explanation.target == "yes" else -1

@@ -10,8 +10,8 @@ from onnx import numpy_helper
 
 from edge import features
 from edge.errors import BundleError
-from edge.model import bundle
-from edge.model.bundle import Bundle, Manifest, install, write
+from edge.model.bundle import Bundle, install, write
+from edge.model.manifest import CARD, COALITIONS, LABELS, MANIFEST, MODEL, SCALER, Manifest
 
 
 @pytest.fixture(params=["frames", "pooled"])
@@ -35,14 +35,14 @@ def refused(folder: Path, *words: str) -> None:
 
 
 def edit_manifest(folder: Path, **changes: object) -> None:
-    path = folder / bundle.MANIFEST
+    path = folder / MANIFEST
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 def replace(folder: Path, name: str, content: bytes) -> None:
     """Change a file and the manifest with it, as a faulty export would."""
     (folder / name).write_bytes(content)
-    manifest = msgspec.json.decode((folder / bundle.MANIFEST).read_bytes(), type=Manifest)
+    manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     files = {file: (folder / file).read_bytes() for file in manifest.files}
     hashes = {file: __import__("hashlib").sha256(data).hexdigest() for file, data in files.items()}
     edit_manifest(folder, files=hashes)
@@ -58,19 +58,17 @@ def test_a_bundle_tells_its_name_labels_and_digest(bundles):
 
 
 def test_digest_depends_on_every_file(framed, bundles):
-    replace(framed, bundle.CARD, b"another card")
+    replace(framed, CARD, b"another card")
     assert Bundle.load(framed).digest != bundles["frames"].digest
 
 
-@pytest.mark.parametrize(
-    "name", [bundle.MODEL, bundle.COALITIONS, bundle.SCALER, bundle.LABELS, bundle.CARD, bundle.MANIFEST]
-)
+@pytest.mark.parametrize("name", [MODEL, COALITIONS, SCALER, LABELS, CARD, MANIFEST])
 def test_missing_file_is_named(framed, name):
     (framed / name).unlink()
     refused(framed, name)
 
 
-@pytest.mark.parametrize("name", [bundle.MODEL, bundle.COALITIONS, bundle.SCALER, bundle.LABELS, bundle.CARD])
+@pytest.mark.parametrize("name", [MODEL, COALITIONS, SCALER, LABELS, CARD])
 def test_one_flipped_byte_is_found(framed, name):
     content = bytearray((framed / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -79,7 +77,7 @@ def test_one_flipped_byte_is_found(framed, name):
 
 
 def test_folder_that_is_no_bundle(tmp_path):
-    refused(tmp_path, bundle.MANIFEST, "bundle")
+    refused(tmp_path, MANIFEST, "bundle")
 
 
 def test_unknown_format_says_both_numbers(copied):
@@ -96,11 +94,11 @@ def test_other_features_are_refused_by_name(copied):
     "content", [b"", b"{", b"[]", b'{"format": "one"}', b"\xff\xfe", b'{"format": 1}', b"[" * 99_999]
 )
 def test_malformed_manifest(copied, content):
-    (copied / bundle.MANIFEST).write_bytes(content)
-    refused(copied, bundle.MANIFEST)
+    (copied / MANIFEST).write_bytes(content)
+    refused(copied, MANIFEST)
 
 
-@pytest.mark.parametrize("name", [bundle.SCALER, bundle.LABELS])
+@pytest.mark.parametrize("name", [SCALER, LABELS])
 @pytest.mark.parametrize("content", [b"", b"{]", b'{"classes": [1], "names": 3}'])
 def test_malformed_json(copied, name, content):
     replace(copied, name, content)
@@ -117,20 +115,20 @@ def test_temperature_that_divides_nothing(copied, temperature):
     ("field", "value"), [("mean", None), ("mean", 1e60), ("scale", None), ("scale", 0.0), ("scale", -1.0)]
 )
 def test_broken_scaler_names_the_feature(copied, field, value):
-    scaler = json.loads((copied / bundle.SCALER).read_text())
+    scaler = json.loads((copied / SCALER).read_text())
     scaler[field][3] = value
-    replace(copied, bundle.SCALER, json.dumps(scaler).encode())
-    refused(copied, bundle.SCALER, scaler["names"][3])
+    replace(copied, SCALER, json.dumps(scaler).encode())
+    refused(copied, SCALER, scaler["names"][3])
 
 
 def test_scaler_of_other_features(copied):
-    scaler = json.loads((copied / bundle.SCALER).read_text())
+    scaler = json.loads((copied / SCALER).read_text())
     scaler["names"].reverse()
-    replace(copied, bundle.SCALER, json.dumps(scaler).encode())
-    refused(copied, bundle.SCALER)
+    replace(copied, SCALER, json.dumps(scaler).encode())
+    refused(copied, SCALER)
 
 
-@pytest.mark.parametrize("name", [bundle.MODEL, bundle.COALITIONS])
+@pytest.mark.parametrize("name", [MODEL, COALITIONS])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_one_weight_that_is_not_finite(framed, name, value):
     model = onnx.load(framed / name)
@@ -143,59 +141,59 @@ def test_one_weight_that_is_not_finite(framed, name, value):
 
 
 def test_weight_that_is_not_finite_in_a_listed_tensor(framed):
-    model = onnx.load(framed / bundle.MODEL)
+    model = onnx.load(framed / MODEL)
     model.graph.initializer.append(onnx.helper.make_tensor("listed", onnx.TensorProto.FLOAT, [2], [1.0, float("nan")]))
-    replace(framed, bundle.MODEL, model.SerializeToString())
+    replace(framed, MODEL, model.SerializeToString())
     refused(framed, "not finite", "listed")
 
 
 def test_class_list_of_another_length(copied):
-    replace(copied, bundle.LABELS, b'{"classes": ["anger", "fear"]}')
-    refused(copied, bundle.MODEL, "logits")
+    replace(copied, LABELS, b'{"classes": ["anger", "fear"]}')
+    refused(copied, MODEL, "logits")
 
 
 @pytest.mark.parametrize("classes", [[], ["anger"], ["anger", "anger"], ["anger", ""]])
 def test_class_list_that_is_none(copied, classes):
-    replace(copied, bundle.LABELS, json.dumps({"classes": classes}).encode())
-    refused(copied, bundle.LABELS)
+    replace(copied, LABELS, json.dumps({"classes": classes}).encode())
+    refused(copied, LABELS)
 
 
 @pytest.mark.parametrize(("old", "new"), [("frames", "sound"), ("logits", "scores"), ("attention", "weights")])
 def test_graph_with_other_names(framed, old, new):
-    model = onnx.load(framed / bundle.MODEL)
+    model = onnx.load(framed / MODEL)
     for port in (*model.graph.input, *model.graph.output):
         port.name = new if port.name == old else port.name
     for node in model.graph.node:
         for names in (node.input, node.output):
             names[:] = [new if name == old else name for name in names]
-    replace(framed, bundle.MODEL, model.SerializeToString())
-    refused(framed, bundle.MODEL, old)
+    replace(framed, MODEL, model.SerializeToString())
+    refused(framed, MODEL, old)
 
 
 def test_graph_of_another_profile(bundles, framed):
-    replace(framed, bundle.MODEL, (bundles["pooled"].path / bundle.MODEL).read_bytes())
-    refused(framed, bundle.MODEL, "frames")
+    replace(framed, MODEL, (bundles["pooled"].path / MODEL).read_bytes())
+    refused(framed, MODEL, "frames")
 
 
 @pytest.mark.parametrize("content", [b"", b"no graph", b"\x08", bytes(200)])
 def test_file_that_is_no_graph(framed, content):
-    replace(framed, bundle.MODEL, content)
-    refused(framed, bundle.MODEL)
+    replace(framed, MODEL, content)
+    refused(framed, MODEL)
 
 
 def test_truncated_graph(framed):
-    content = (framed / bundle.MODEL).read_bytes()
+    content = (framed / MODEL).read_bytes()
     for length in range(1, len(content), len(content) // 7):
-        replace(framed, bundle.MODEL, content[:length])
-        refused(framed, bundle.MODEL)
+        replace(framed, MODEL, content[:length])
+        refused(framed, MODEL)
 
 
 def test_canary_tells_a_graph_that_computes_something_else(framed):
-    model = onnx.load(framed / bundle.COALITIONS)
+    model = onnx.load(framed / COALITIONS)
     bias = next(tensor for tensor in model.graph.initializer if tensor.name.endswith("dense.bias"))
     bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(0.1), bias.name))
-    replace(framed, bundle.COALITIONS, model.SerializeToString())
-    refused(framed, bundle.COALITIONS, "other logits")
+    replace(framed, COALITIONS, model.SerializeToString())
+    refused(framed, COALITIONS, "other logits")
 
 
 def installed_in(folder: Path) -> list[str]:
@@ -254,7 +252,7 @@ def test_bundle_that_cannot_be_switched_to_leaves_the_old_one(bundles, tmp_path,
 def test_install_of_a_broken_bundle_changes_nothing(bundles, framed, tmp_path):
     target = tmp_path / "installed"
     install(bundles["pooled"].path, target)
-    (framed / bundle.MODEL).write_bytes(b"")
+    (framed / MODEL).write_bytes(b"")
     with pytest.raises(BundleError):
         install(framed, target)
     assert Bundle.load(target).digest == bundles["pooled"].digest
@@ -281,5 +279,5 @@ def test_write_keeps_the_old_bundle_when_the_new_one_does_not_load(bundles, tmp_
     installed = install(bundles["frames"].path, target)
     files = {name: (target / name).read_bytes() for name in installed.manifest.files}
     with pytest.raises(BundleError):
-        write(target, installed.manifest, {**files, bundle.LABELS: b'{"classes": ["a", "b"]}'})
+        write(target, installed.manifest, {**files, LABELS: b'{"classes": ["a", "b"]}'})
     assert Bundle.load(target).digest == installed.digest

@@ -13,10 +13,10 @@ from edge import features
 from edge.errors import BundleError
 from edge.explain.explainer import Explainer
 from edge.features.log_mel import log_mel
-from edge.model import bundle as bundles_
 from edge.model import encoder
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
+from edge.model.manifest import ENCODER, MANIFEST
 from train.checkpoint import Checkpoint
 from train.speech import columns_of, join
 
@@ -82,15 +82,15 @@ def changed(bundle: Bundle, folder: Path, change) -> Path:
     """A copy of a bundle whose manifest is changed."""
     copy = folder / "copy"
     shutil.copytree(bundle.path, copy)
-    manifest = json.loads((copy / bundles_.MANIFEST).read_bytes())
+    manifest = json.loads((copy / MANIFEST).read_bytes())
     change(manifest, copy)
-    (copy / bundles_.MANIFEST).write_text(json.dumps(manifest))
+    (copy / MANIFEST).write_text(json.dumps(manifest))
     return copy
 
 
 def without_encoder(manifest: dict, copy: Path) -> None:
-    del manifest["files"][bundles_.ENCODER]
-    (copy / bundles_.ENCODER).unlink()
+    del manifest["files"][ENCODER]
+    (copy / ENCODER).unlink()
 
 
 def other_canary(manifest: dict, _copy: Path) -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.model import bundle, weights
+from edge.model import weights
+from edge.model.manifest import MODEL
 
 
 def field(number: int, content: bytes) -> bytes:
@@ -20,7 +21,7 @@ def field(number: int, content: bytes) -> bytes:
 
 
 def test_every_weight_of_a_real_graph_is_read(bundles):
-    path = bundles["frames"].path / bundle.MODEL
+    path = bundles["frames"].path / MODEL
     found = {name: values for name, values in weights.floats(path.read_bytes()) if name != "an attribute"}
     for tensor in onnx.load(path).graph.initializer:
         if tensor.data_type == TensorProto.FLOAT:

@@ -159,7 +159,7 @@ def test_help_names_every_command() -> None:
 @pytest.mark.parametrize(
     "how",
     [
-        "try:\n        raise KeyboardInterrupt\n    except KeyboardInterrupt as key:\n        raise ImportError from key",
+        "try:\n        raise KeyboardInterrupt\n    except BaseException as key:\n        raise ImportError from key",
         "try:\n        raise KeyboardInterrupt\n    except Missing:\n        pass",
         "raise KeyboardInterrupt",
     ],

@@ -152,6 +152,9 @@ def upgrades(proof: Proof, packages: Packages) -> None:
         content, said = apt(machine, "install --allow-downgrades", put(machine, packages.get(proof, "0.9.1")))
         assert content, said
         _runs(proof, "0.9.1")
+        renamed = CONFIGURATION.format(port=machine.mqtt_port).replace("node: proof", "node: abc")
+        write(machine, "/srv/proof/abc.yaml", renamed)
+        machine.run("affectd withdraw --config /srv/proof/abc.yaml")  # as the guide has it of a node with another name
     with proof.step("an upgrade that dies as it starts") as notes:
         content, said = apt(machine, "install", put(machine, packages.get(proof, "0.9.3", die)))
         assert not content

@@ -13,7 +13,7 @@ from pathlib import Path
 from install import notice
 from install.device.errors import InstallError
 from install.device.machine import Version, dotted
-from install.device.payload import Payload, compiled_for, seal
+from install.device.payload import Payload, seal
 from install.lock import LOCK, target_options
 
 _EPOCH = "315532800"  # 1980, the oldest time in a zip file: the same sources always make the same wheel
@@ -24,8 +24,8 @@ def gather(root: Path, architecture: str, pythons: tuple[Version, ...], into: Pa
 
     The locked wheels are cached in ``into`` and not fetched twice.
     """
-    stores = [into / f"wheels-{architecture}-py{dotted(python)}" for python in pythons]
-    for store, python in zip(stores, pythons, strict=True):
+    stores = {python: into / f"wheels-{architecture}-py{dotted(python)}" for python in pythons}
+    for python, store in stores.items():
         _fetch(store, architecture, python)
     with tempfile.TemporaryDirectory(prefix="affectd-") as scratch:
         wheel = _build(root, Path(scratch))
@@ -33,21 +33,28 @@ def gather(root: Path, architecture: str, pythons: tuple[Version, ...], into: Pa
         folder = into / f"affectd-{version}-{architecture}-{'-'.join(f'py{dotted(python)}' for python in pythons)}"
         wheels = folder / "wheels"
         shutil.rmtree(folder, ignore_errors=True)
-        for store in stores:
+        for store in stores.values():
             shutil.copytree(store, wheels, dirs_exist_ok=True)
         shutil.move(wheel, wheels / wheel.name)
     gathered = sorted(wheels.iterdir())
-    needed = [one for one in gathered if not one.name.startswith("pip-")]  # which installs and is not installed
-    (folder / "requirements.txt").write_text("".join(requirement(one, folder) for one in needed))
+    lines = [
+        requirement(one, folder, tuple(python for python, store in stores.items() if (store / one.name).is_file()))
+        for one in gathered
+        if not one.name.startswith("pip-")  # which installs and is not installed
+    ]
+    (folder / "requirements.txt").write_text("".join(lines))
     copy_program(root, folder)
     (folder / "NOTICE").write_text(notice.render(gathered))
     return seal(folder, version, architecture, pythons)
 
 
-def requirement(wheel: Path, folder: Path) -> str:
-    """A line of a requirements file that lies in ``folder``, for pip started there: this wheel and its hash."""
-    python = compiled_for(wheel)
-    where = f'; python_version == "{dotted(python)}"' if python else ""
+def requirement(wheel: Path, folder: Path, pythons: tuple[Version, ...] = ()) -> str:
+    """A line of a requirements file that lies in ``folder``, for pip started there: this wheel and its hash.
+
+    It is for ``pythons`` alone, where some are named.
+    """
+    these = " or ".join(f'python_version == "{dotted(python)}"' for python in pythons)
+    where = f"; {these}" if these else ""
     digest = sha256(wheel.read_bytes()).hexdigest()
     return f"./{wheel.relative_to(folder)}{where} --hash=sha256:{digest}\n"
 

@@ -42,14 +42,9 @@ class Payload:
 
     def wheels(self, python: Version) -> list[Path]:
         """The wheels but those that are compiled for another version of Python."""
-        wheels = sorted((self.folder / "wheels").iterdir())
-        return [wheel for wheel in wheels if compiled_for(wheel) in {None, python}]
-
-
-def compiled_for(wheel: Path) -> Version | None:
-    """The one version of Python that a wheel is compiled for; None where it suits several."""
-    tag = re.search(r"-cp(\d)(\d+)-cp\1\2-", wheel.name)
-    return (int(tag[1]), int(tag[2])) if tag else None
+        compiled = re.compile(r"-cp(\d)(\d+)-cp\1\2-")
+        tags = {wheel: compiled.search(wheel.name) for wheel in sorted((self.folder / "wheels").iterdir())}
+        return [wheel for wheel, tag in tags.items() if tag is None or (int(tag[1]), int(tag[2])) == python]
 
 
 def seal(folder: Path, version: str, architecture: str, pythons: tuple[Version, ...]) -> Payload:

@@ -1,5 +1,7 @@
+import hashlib
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -54,3 +56,14 @@ def test_pip_travels_but_is_not_installed() -> None:
     assert "pip==" not in kept
     assert "a" * 64 not in kept
     assert [pin["name"] for pin in PIN.finditer(kept)] == ["numpy", "pyyaml"]
+
+
+def test_a_wheel_is_required_by_its_path_and_hash_for_the_pythons_that_it_was_gathered_for(tmp_path: Path) -> None:
+    """By its name alone it would not do: soxr's cp312-abi3 suits 3.13, and not 3.11."""
+    wheel = tmp_path / "wheels" / "soxr-1.1.0-cp312-abi3-linux_x86_64.whl"
+    wheel.parent.mkdir()
+    wheel.write_bytes(b"")
+    hashed = f"--hash=sha256:{hashlib.sha256(b'').hexdigest()}\n"
+    assert requirement(wheel, tmp_path) == f"./wheels/{wheel.name} {hashed}"
+    both = 'python_version == "3.12" or python_version == "3.13"'
+    assert requirement(wheel, tmp_path, ((3, 12), (3, 13))) == f"./wheels/{wheel.name}; {both} {hashed}"

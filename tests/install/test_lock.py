@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name
 
 from install.device.machine import ARCHITECTURES
 from install.lock import LOCK, PYTHONS, dependencies, render, without_installer
+from install.wheelhouse import requirement
 from tests.conftest import ROOT
 
 PIN = re.compile(

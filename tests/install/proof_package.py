@@ -195,7 +195,7 @@ def other_systems(proof: Proof, packages: Packages) -> None:
         machine.run(
             f"cd /srv/proof && rm -rf tree && dpkg-deb -R {packages.get(proof, '0.9.1').name} tree && "
             f"sed -i 's/^Architecture: .*/Architecture: {foreign}/' tree/DEBIAN/control && "
-            f'sed -i \'s/{here}\\([^,]*$\\)/{foreign}\\1/; s/= "{here}"/= "{foreign}"/\' tree/DEBIAN/preinst && '
+            f'sed -i \'s/is for {here}/is for {foreign}/; s/= "{here}"/= "{foreign}"/\' tree/DEBIAN/preinst && '
             "dpkg-deb -Znone -b tree foreign.deb && rm -rf tree"
         )
         content, said = apt(machine, "install", "/srv/proof/foreign.deb")

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import torch
 
-from edge.errors import AffectdError
+from edge.errors import AffectdError, UsageError
 from edge.features import SPEECH, FeatureSet
 from edge.model.bundle import Bundle, write
 from edge.model.manifest import (
@@ -27,7 +27,9 @@ from edge.model.manifest import (
 )
 from edge.model.runtime import open_session
 from export import card, graphs, parity
+from export import intensity as strength
 from train.checkpoint import Checkpoint, read_checkpoint
+from train.intensity import read_fitted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,17 +38,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m export",
         description="Turn a checkpoint into a model bundle, and prove that it computes the same.",
     )
-    parser.add_argument(
-        "--checkpoint", type=Path, required=True, metavar="FILE", help="what `python -m train fit` wrote"
-    )
+    origin = parser.add_mutually_exclusive_group(required=True)
+    origin.add_argument("--checkpoint", type=Path, metavar="FILE", help="what `python -m train fit` wrote")
+    origin.add_argument("--bundle", type=Path, metavar="DIR", help="a bundle to add --intensity to, graphs unchanged")
+    parser.add_argument("--intensity", type=Path, metavar="FILE", help="what `python -m train intensity` wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the bundle's folder, replaced whole")
     parser.add_argument("--name", help="the bundle's name; by default that of its training run")
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     options = parser.parse_args(arguments)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
-        trained = read_checkpoint(options.checkpoint)
-        written = export(trained, options.out, options.name or _name(trained) or options.out.resolve().name)
+        if options.checkpoint:
+            trained = read_checkpoint(options.checkpoint)
+            written = export(trained, options.out, options.name or _name(trained) or options.out.resolve().name)
+        else:
+            written = Bundle.load(options.bundle)
+        if options.intensity:
+            written = strength.added(written, read_fitted(options.intensity), options.out)
+        elif options.bundle:
+            raise UsageError("--bundle needs --intensity FILE, which is to be added to it; or give --checkpoint")
     except AffectdError as error:
         if options.debug:
             raise

@@ -1,4 +1,4 @@
-"""``python -m train``: manifest, fit, judge and evaluate."""
+"""``python -m train``: manifest, fit, judge, evaluate, intensity and evaluate-intensity."""
 
 import argparse
 import json
@@ -10,9 +10,11 @@ import torch
 from lightning_fabric.utilities import rank_zero_only
 
 from edge.errors import AffectdError, UsageError
+from edge.model.bundle import Bundle
 from train import evaluate as evaluation
+from train import intensity as strength
 from train import protocols
-from train.conditions import CONDITIONS
+from train.conditions import CONDITIONS, condition
 from train.layouts import LAYOUTS
 from train.listen import HISTORIES, PROTOCOLS
 from train.run import Material, run
@@ -55,6 +57,37 @@ def evaluate(arguments: argparse.Namespace) -> None:
     options = {key: value for key, value in vars(arguments).items() if key not in ("command", "call", "json")}
     scores = evaluation.evaluate(evaluation.Evaluation(**options))
     sys.stdout.write(json.dumps(scores) + "\n" if arguments.json else table(scores))
+
+
+def intensity(arguments: argparse.Namespace) -> None:
+    """Fits the head for the intensity, scores it, and puts it into the bundle."""
+    settings = strength.read_intensity_settings(arguments.config)
+    root, *more = arguments.root or data_folders()
+    split = strength.read_clips(settings, (root, *more), arguments.sounds)
+    bundle = Bundle.load(arguments.bundle)
+    ear = strength.Ear(bundle, root, arguments.cache, arguments.jobs, arguments.dask, arguments.sounds)
+    head = strength.fit(settings, split, ear)
+    scores = strength.report(head, split, ear, settings.seed)
+    kept = strength.Fitted(intensity=head, scores=scores)
+    folder = arguments.out or Path("runs") / f"intensity-{bundle.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / strength.FITTED).write_bytes(msgspec.json.encode(kept))
+    say(json.dumps(scores, indent=1) + f"\n{folder / strength.FITTED}\n")
+
+
+def evaluate_intensity(arguments: argparse.Namespace) -> None:
+    """Scores the intensity of a bundle on the recordings of a manifest."""
+    bundle = Bundle.load(arguments.bundle)
+    if bundle.manifest.intensity is None:
+        raise UsageError(f"{arguments.bundle}: the bundle has no intensity; run `python -m train intensity` first.")
+    clips, order = strength.read_manifest(arguments.manifest)
+    ear = strength.Ear(bundle, arguments.root, arguments.cache, arguments.jobs, arguments.dask, arguments.sounds)
+    named = condition(arguments.condition, arguments.cache, arguments.sounds)
+    heard = ear.hear(clips, named, arguments.condition)
+    scores = strength.evaluate(bundle.manifest.intensity, heard, order, ear, arguments.adapt, arguments.seed)
+    scores = {"bundle": bundle.name, **scores, "condition": arguments.condition}
+    text = "".join(f"{name:14} {value}\n" for name, value in scores.items())
+    sys.stdout.write(json.dumps(scores) + "\n" if arguments.json else text)
 
 
 def judge(arguments: argparse.Namespace) -> None:
@@ -146,7 +179,8 @@ def parser() -> argparse.ArgumentParser:
     )
     evaluating.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
     evaluating.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    for computing in (fitting, judging, evaluating):
+    strengthening, rating = _add_intensity(commands)
+    for computing in (fitting, judging, evaluating, strengthening, rating):
         computing.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
         computing.add_argument(
             "--sounds",
@@ -159,6 +193,32 @@ def parser() -> argparse.ArgumentParser:
             "--dask", metavar="ADDRESS", default="", help="compute them on this Dask cluster instead"
         )
     return top
+
+
+def _add_intensity(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The commands that fit and score the intensity."""
+    strengthening = commands.add_parser("intensity", help="fit how strongly an emotion is expressed, for a bundle")
+    strengthening.set_defaults(call=intensity)
+    strengthening.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/intensity.yaml")
+    strengthening.add_argument("--bundle", type=Path, required=True, help="the bundle whose network it listens through")
+    strengthening.add_argument("--root", type=Path, action="append", help="a data folder; may be given several times")
+    strengthening.add_argument("--out", type=Path, help="where the run is left (default: under runs/)")
+    rating = commands.add_parser(
+        "evaluate-intensity", help="score a bundle's intensity on the recordings of a manifest"
+    )
+    rating.set_defaults(call=evaluate_intensity)
+    rating.add_argument("--bundle", type=Path, required=True, help="a bundle folder")
+    rating.add_argument("--manifest", type=Path, required=True, help="CSV with path, speaker, intensity")
+    rating.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
+    rating.add_argument(
+        "--adapt", choices=strength.PROTOCOLS, default="speaker", help="whose history has been heard (default: speaker)"
+    )
+    rating.add_argument("--condition", default="near", metavar="|".join(CONDITIONS), help="as for evaluate")
+    rating.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
+    rating.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    return strengthening, rating
 
 
 def main() -> int:

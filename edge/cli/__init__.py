@@ -96,24 +96,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")
     run.set_defaults(module="run")
 
-    analyse = commands.add_parser(
-        "analyse",
-        help="the same over files: one JSON object a line",
-        description="Prints one JSON object per utterance.",
-    )
-    analyse.add_argument("files", nargs="+", metavar="FILE", type=Path, help="audio: WAV, FLAC, OGG, MP3, ...")
-    analyse.add_argument("--adapt", action="store_true", help="take the files as what one microphone heard, in order")
-    analyse.add_argument("--whole", action="store_true", help="take each file as one utterance, as it is")
-    analyse.add_argument(
-        "--explain",
-        choices=("families", "features", "time", "all", "none"),
-        default="families",
-        help="what to explain with",
-    )
-    analyse.add_argument("--against", metavar="LABEL", help="why the verdict rather than this label")
-    analyse.add_argument("--bundle", metavar="DIR", help="model bundle (default: the one that affectd ships)")
-    analyse.add_argument("--config", type=Path, metavar="FILE", help="take gate and model from this configuration")
-    analyse.set_defaults(module="analyse")
+    _add_analyse(commands)
 
     explain = commands.add_parser("explain", help="a picture of why a file sounds as it does")
     explain.add_argument("file", metavar="FILE", type=Path, help="audio of one utterance")
@@ -157,6 +140,33 @@ def parser() -> argparse.ArgumentParser:
         "--to", type=Path, metavar="DIR", default=Path("/var/lib/affectd/bundle"), help="where (default: %(default)s)"
     )
     return parser
+
+
+def _add_analyse(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    analyse = commands.add_parser(
+        "analyse",
+        help="the same over files: one JSON object a line",
+        description="Prints one JSON object per utterance.",
+    )
+    analyse.add_argument("files", nargs="+", metavar="FILE", type=Path, help="audio: WAV, FLAC, OGG, MP3, ...")
+    analyse.add_argument("--adapt", action="store_true", help="take the files as what one microphone heard, in order")
+    analyse.add_argument("--whole", action="store_true", help="take each file as one utterance, as it is")
+    analyse.add_argument(
+        "--explain",
+        choices=("families", "features", "time", "all", "none"),
+        help="what to explain with (default: families)",
+    )
+    analyse.add_argument("--against", metavar="LABEL", help="why the verdict rather than this label")
+    analyse.add_argument("--bundle", metavar="DIR", help="model bundle (default: the one that affectd ships)")
+    analyse.add_argument("--config", type=Path, metavar="FILE", help="take gate and model from this configuration")
+    analyse.add_argument("--track", action="store_true", help="name the emotion every half second instead")
+    analyse.add_argument("--output", type=Path, metavar="OUT", help="with --track: write here, as its ending says")
+    analyse.add_argument(
+        "--format",
+        choices=("json", "csv", "vtt", "rttm", "png", "svg", "pdf"),
+        help="with --track: what to write (default: by the ending of --output, else json)",
+    )
+    analyse.set_defaults(module="analyse")
 
 
 def _add_upkeep(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

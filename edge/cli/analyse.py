@@ -1,7 +1,6 @@
 """``affectd analyse``: the daemon's pipeline over files, one JSON object a line."""
 
 import argparse
-import math
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
@@ -11,11 +10,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.audio import BLOCK_SAMPLES, FULL_SCALE, SAMPLE_RATE
-from edge.cli import output
+from edge.audio import BLOCK_SAMPLES
+from edge.cli import output, track
+from edge.cli.level import Level
 from edge.config import Config, GateSettings, load
 from edge.daemon.pipeline import Analysis, AnalysisSettings, Pipeline, analyse
-from edge.errors import AudioError
+from edge.errors import AudioError, UsageError
 from edge.explain.explainer import PARTS, Explainer, Explanation, Part
 from edge.model.adapter import Adapter
 from edge.model.bundle import Bundle
@@ -25,34 +25,7 @@ from edge.sources.conversion import decode, into_blocks
 from edge.sources.highpass import HighPass, high_passed
 from edge.vad.gate import Utterance
 
-_QUIET_DB = -50.0  # dBFS: peaks below which the voice detectors find little
 _STRETCH = 64  # blocks that the gate may look ahead in a file: two seconds
-
-
-class Level:
-    """How loud and how long the sound is that passes through."""
-
-    def __init__(self) -> None:
-        self._peak = 0
-        self._samples = 0
-
-    def through(self, chunks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
-        """The same chunks, int16 [n] each."""
-        for chunk in chunks:
-            if len(chunk):
-                self._peak = max(self._peak, int(chunk.max()), -int(chunk.min()))
-            self._samples += len(chunk)
-            yield chunk
-
-    def why_nothing(self) -> str:
-        """Why no utterance was found in it, in words."""
-        seconds = f"{self._samples / SAMPLE_RATE:.1f} s"
-        if not self._peak:
-            return f"every sample of {seconds} is zero"
-        peak_db = 20 * math.log10(self._peak / FULL_SCALE)
-        if peak_db < _QUIET_DB:
-            return f"it is too quiet (its peak is {peak_db:.0f} dBFS over {seconds}): make it louder"
-        return f"no speech in {seconds} (peak {peak_db:.0f} dBFS): --whole takes the file as one utterance all the same"
 
 
 class UtteranceResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,6 +36,7 @@ class UtteranceResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     end_s: float
     emotion: str
     confidence: float
+    intensity: float | None = None
     probabilities: dict[str, float]
     explanation: Explanation | None
     unexplained: str = ""
@@ -70,6 +44,11 @@ class UtteranceResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 def run(options: argparse.Namespace) -> int:
     """Analyse the files in order; returns the exit code of ``analyse_files``."""
+    if options.track:
+        return track.run(options)
+    if options.output or options.format:
+        raise UsageError("--output and --format belong to --track: add it, or leave them out")
+    explain = options.explain or "families"
     config = load(options.config) if options.config else Config()
     return analyse_files(
         options.files,
@@ -77,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         gate=config.gate,
         threshold=config.model.threshold,
         whole=options.whole,
-        parts=PARTS if options.explain == "all" else tuple(part for part in PARTS if part == options.explain),
+        parts=PARTS if explain == "all" else tuple(part for part in PARTS if part == explain),
         against=options.against,
         adapt=options.adapt,
     )
@@ -158,6 +137,7 @@ def result_of(file: str, analysis: Analysis) -> UtteranceResult:
         end_s=round(analysis.end_s, 3),
         emotion=prediction.emotion,
         confidence=prediction.confidence,
+        intensity=prediction.intensity,
         probabilities=prediction.probabilities,
         explanation=analysis.explanation,
         unexplained=analysis.unexplained,

@@ -2,6 +2,8 @@
 
 import datetime
 
+from msgspec import UNSET
+
 from edge.events.event import Event, EventExplanation
 
 BAR_CELLS = 20  # width of the confidence bar, characters
@@ -35,6 +37,10 @@ def event(event: Event, *, colour: bool) -> str:
     lines = [head]
     if rest:
         lines.append(" " * 10 + _paint(("or " if event.emotion != "uncertain" else "perhaps ") + rest, _DIM, colour))
+    if event.intensity is not UNSET:
+        lines.append(
+            " " * 10 + _paint(f"{'intensity':<10}{_bar(event.intensity)} {event.intensity:4.0%}", _DIM, colour)
+        )
     if event.explanation is not None:
         lines.append(" " * 10 + _families(event.explanation, colour))
     return "\n".join(lines)

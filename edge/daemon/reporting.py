@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from edge import log
 from edge.daemon.clock import clock_state
 from edge.daemon.pipeline import Analysis, PipelineItem
@@ -38,6 +40,7 @@ def event_of(analysis: Analysis, origin: Origin, stream_began: float) -> Event:
         event_type=prediction.emotion,
         emotion=prediction.emotion,
         confidence=round(prediction.confidence, 4),
+        intensity=UNSET if prediction.intensity is None else round(prediction.intensity, 4),
         probabilities={label: round(value, 4) for label, value in prediction.probabilities.items()},
         start=stamp(stream_began + analysis.start_s),
         end=stamp(stream_began + analysis.end_s),

@@ -3,6 +3,7 @@
 import datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 SCHEMA = 1
 UNCERTAIN = "uncertain"  # the emotion of a prediction below the threshold
@@ -34,6 +35,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     event_type: str
     emotion: str
     confidence: float
+    intensity: float | UnsetType = UNSET
+    """How strongly it is expressed, 0-1: 0.5 lies between normal and strong; absent where the bundle does not say."""
     probabilities: dict[str, float]
     start: str
     end: str

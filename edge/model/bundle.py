@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.errors import BundleError
 from edge.features import SPEECH, FeatureSet, log_mel
-from edge.model import swap, weights
+from edge.model import intensity, swap, weights
 from edge.model.manifest import (
     COALITIONS,
     ENCODER,
@@ -130,6 +130,7 @@ class Bundle:
             embedding=_embedding(graphs[MODEL]),
         )
         _check_ports(bundle)
+        _check_intensity(bundle)
         _check_canary(bundle)
         return bundle
 
@@ -235,6 +236,16 @@ def _check_ports(bundle: Bundle) -> None:
         raise BundleError(
             f"{bundle.path} has {width} columns of the family {SPEECH} and {'no' if width else 'an'} {ENCODER}: "
             "the two do not fit, export the bundle again"
+        )
+
+
+def _check_intensity(bundle: Bundle) -> None:
+    """The head for the intensity has the numbers that this bundle's measures need."""
+    head, size = bundle.manifest.intensity, intensity.size(bundle.features, bundle.embedding)
+    if head is not None and not (bundle.profile == "frames" and head.is_sound(size)):
+        raise BundleError(
+            f"{bundle.path / MANIFEST} has an `intensity` that does not fit its network, or a number there that is not "
+            "sound: export the bundle again"
         )
 
 

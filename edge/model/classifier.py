@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edge import features
 from edge.events.event import UNCERTAIN
+from edge.model import intensity
 from edge.model.adapter import Adaptation
 from edge.model.bundle import STATISTICS_INPUT, Bundle
 from edge.model.calibration import measures
@@ -35,6 +36,8 @@ class Prediction:
     """What was known of the source when the prediction was made."""
     attention: Floats = field(default_factory=lambda: _NONE)
     """Weights over time [time'], adding up to 1; empty for the profile ``pooled``, and where nobody asked for them."""
+    intensity: float | None = None
+    """How strongly it is expressed, 0 to 1; None where the bundle does not say."""
     embedding: Floats = field(default_factory=lambda: _NONE)
     """What the adapter learns from the utterance, beside its features; empty where the bundle has none."""
 
@@ -91,8 +94,16 @@ class Classifier:
             frames=frames,
             adaptation=adaptation,
             attention=attention,
+            intensity=self._intensity(frames, adaptation, embedding),
             embedding=embedding,
         )
+
+    def _intensity(self, frames: Floats, adaptation: Adaptation | None, embedding: Floats) -> float | None:
+        """How strongly the utterance is expressed, where the bundle has a head for that."""
+        head, chosen = self.bundle.manifest.intensity, self.bundle.features
+        if head is None:
+            return None
+        return head(intensity.measures(frames, self.bundle.scaler.apply(frames), chosen, embedding, adaptation))
 
     def _inverse_temperature(self, frames: Floats, adaptation: Adaptation | None, embedding: Floats) -> float:
         """How far the logits are to be believed: by what can be measured, where the bundle says how."""

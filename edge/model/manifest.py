@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge.errors import BundleError
 from edge.features import POOLED_NAMES, SPEECH, FeatureSet, log_mel
 from edge.model.calibration import Calibration
+from edge.model.intensity import Intensity
 
 Floats = NDArray[np.float32]
 
@@ -45,6 +46,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Confidence below which the emotion is uncertain."""
     calibration: Calibration | None = None
     """How the confidence depends on what can be measured of an utterance; without it on ``temperature`` alone."""
+    intensity: Intensity | None = None
+    """How strongly an emotion is expressed; a bundle without it says nothing of that."""
     canary: list[float]
     """Logits of ``canary_input``, as the workstation computed them."""
     encoder_canary: list[float] = []

@@ -127,6 +127,16 @@ def _entities(topics: Topics, labels: Sequence[str]) -> dict[str, Entity]:
             "state_class": "measurement",
             "icon": "mdi:percent-outline",
         },
+        "intensity": hearing
+        | {
+            "platform": "sensor",
+            "name": "Intensity",
+            "state_topic": name("event"),
+            "value_template": "{{ (value_json.intensity * 100) | round(1) if 'intensity' in value_json else None }}",
+            "unit_of_measurement": "%",
+            "state_class": "measurement",
+            "icon": "mdi:gauge",
+        },
         "event": hearing
         | {
             "platform": "event",

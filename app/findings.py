@@ -23,6 +23,7 @@ def rows(findings: Iterable[UtteranceResult]) -> list[dict[str, str | float]]:
             "end_s": finding.end_s,
             "emotion": finding.emotion,
             "confidence": finding.confidence,
+            **({} if finding.intensity is None else {"intensity": finding.intensity}),
             **{f"p_{label}": share for label, share in finding.probabilities.items()},
             **(
                 {f"lmac_{family}": share for family, share in finding.explanation.families.items()}

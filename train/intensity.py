@@ -245,7 +245,8 @@ def _calibrated(head: Intensity, settings: IntensitySettings, split: Split, ear:
 
 def scores_of(head: Intensity, measured: Floats) -> Doubles:
     """Log-odds [clips]."""
-    return np.array([head.score(row) for row in measured])
+    ready = head.head()
+    return np.array([ready.score(row) for row in measured])
 
 
 def read_manifest(path: Path) -> tuple[list[Clip], Doubles]:
@@ -299,7 +300,8 @@ def _ranks(labels: Sequence[str], path: Path) -> Doubles:
 
 def evaluate(head: Intensity, heard: Sequence[Heard], order: Doubles, ear: Ear, adapt: str, seed: int = 1) -> Scores:
     """``n, speakers, auc, spearman``: the AUC of the highest level against the lowest, rates as fractions of 1."""
-    answers = np.array([head(row) for row in ear.measured(heard, adapt, seed)])
+    ready = head.head()
+    answers = np.array([ready(row) for row in ear.measured(heard, adapt, seed)])
     extremes = (order == order.min()) | (order == order.max())
     return {
         "n": len(heard),

@@ -137,7 +137,7 @@ def result_of(file: str, analysis: Analysis) -> UtteranceResult:
         end_s=round(analysis.end_s, 3),
         emotion=prediction.emotion,
         confidence=prediction.confidence,
-        intensity=prediction.intensity,
+        intensity=None if prediction.intensity is None else round(prediction.intensity, 4),
         probabilities=prediction.probabilities,
         explanation=analysis.explanation,
         unexplained=analysis.unexplained,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge.errors import BundleError
 from edge.features import SPEECH, FeatureSet, log_mel
 from edge.model import intensity, swap, weights
+from edge.model.intensity import Head
 from edge.model.manifest import (
     COALITIONS,
     ENCODER,
@@ -83,6 +84,8 @@ class Bundle:
     """The columns of the raw frames that it wants."""
     embedding: int
     """Numbers in the graphs' ``embedding``, which an adapter follows; 0 where they have none."""
+    intensity: Head | None
+    """How strongly an emotion is expressed; None where the bundle does not say."""
 
     @property
     def name(self) -> str:
@@ -128,6 +131,7 @@ class Bundle:
             encoder=graphs.get(ENCODER),
             features=chosen,
             embedding=_embedding(graphs[MODEL]),
+            intensity=manifest.intensity.head() if manifest.intensity else None,
         )
         _check_ports(bundle)
         _check_intensity(bundle)
@@ -241,8 +245,9 @@ def _check_ports(bundle: Bundle) -> None:
 
 def _check_intensity(bundle: Bundle) -> None:
     """The head for the intensity has the numbers that this bundle's measures need."""
-    head, size = bundle.manifest.intensity, intensity.size(bundle.features, bundle.embedding)
-    if head is not None and not (bundle.profile == "frames" and head.is_sound(size)):
+    head, chosen = bundle.manifest.intensity, bundle.features
+    able = bundle.profile == "frames" and set(intensity.NEEDED) <= set(chosen.families)
+    if head is not None and not (able and head.is_sound(intensity.size(chosen, bundle.embedding))):
         raise BundleError(
             f"{bundle.path / MANIFEST} has an `intensity` that does not fit its network, or a number there that is not "
             "sound: export the bundle again"

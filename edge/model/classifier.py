@@ -100,7 +100,7 @@ class Classifier:
 
     def _intensity(self, frames: Floats, adaptation: Adaptation | None, embedding: Floats) -> float | None:
         """How strongly the utterance is expressed, where the bundle has a head for that."""
-        head, chosen = self.bundle.manifest.intensity, self.bundle.features
+        head, chosen = self.bundle.intensity, self.bundle.features
         if head is None:
             return None
         return head(intensity.measures(frames, self.bundle.scaler.apply(frames), chosen, embedding, adaptation))

@@ -4,6 +4,8 @@ What stands on its own is free of the microphone's level. Level counts only agai
 and the more, the more it knows.
 """
 
+from dataclasses import dataclass
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ NEEDED = ("mfcc", "mel", "contrast", "prosody")
 _RANGE_DB = 30.0  # frames quieter than the loudest by more than this are no speech
 _VOICED = 0.35  # of voicing, from which on a pitch can be trusted (edge.features.prosody)
 _FEW = 19  # statistics of prosody
-_PERCENTILES = (10, 50, 90)
+_SHARES = (0.1, 0.5, 0.9)
 _PITCH, _VOICING, _ENERGY, _ALPHA, _HAMMARBERG = range(len(NAMES))
 
 
@@ -40,10 +42,25 @@ class Intensity(msgspec.Struct, frozen=True, kw_only=True):
         fits = all(len(row) == size for row in (self.mean, self.scale, self.weights))
         return bool(finite and fits and min(self.scale) > 0)
 
+    def head(self) -> "Head":
+        """The same, ready to compute."""
+        mean, scale, weights = (np.array(row) for row in (self.mean, self.scale, self.weights))
+        return Head(mean, scale, weights, self.bias)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """Mean, scale and weights [measures], and the bias."""
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    bias: float
+
     def score(self, measured: Floats) -> float:
         """The log-odds of ``measured`` [measures]."""
-        standard = np.clip((measured - np.asarray(self.mean)) / np.asarray(self.scale), -LIMIT, LIMIT)
-        return float(standard @ np.asarray(self.weights) + self.bias)
+        standard = np.minimum(np.maximum((measured - self.mean) / self.scale, -LIMIT), LIMIT)
+        return float(standard @ self.weights + self.bias)
 
     def __call__(self, measured: Floats) -> float:
         """The intensity, 0 to 1, of ``measured`` [measures]."""
@@ -94,14 +111,14 @@ def _own(frames: Floats, chosen: FeatureSet) -> Floats:
     places = chosen.places
     prosody = frames[:, places["prosody"]]
     energy = prosody[:, _ENERGY]
-    spoken = energy >= np.percentile(energy, 95) - _RANGE_DB
+    spoken = energy >= _quantiles(energy, (0.95,))[0] - _RANGE_DB
     prosody, mel = prosody[spoken], frames[spoken, places["mel"]]
     energy = prosody[:, _ENERGY]
     voiced = prosody[:, _VOICING] >= _VOICED
     pitch = prosody[voiced, _PITCH] / prosody[voiced, _VOICING] if voiced.sum() > 1 else np.zeros(2, np.float32)
-    low, middle, high = np.percentile(pitch, _PERCENTILES)
+    low, middle, high = _quantiles(pitch, _SHARES)
     tilts = prosody[:, (_ALPHA, _HAMMARBERG, _VOICING)]
-    quiet, usual, loud = np.percentile(energy, _PERCENTILES)
+    quiet, usual, loud = _quantiles(energy, _SHARES)
     few = [
         pitch.mean(), pitch.std(), low, middle, high, np.abs(np.diff(pitch)).mean(), voiced.mean(),
         *tilts.mean(axis=0), *tilts.std(axis=0),
@@ -118,3 +135,11 @@ def _own(frames: Floats, chosen: FeatureSet) -> Floats:
 def _movement(energy: Floats) -> float:
     """Mean change between frames, dB."""
     return float(np.abs(np.diff(energy)).mean()) if len(energy) > 1 else 0.0
+
+
+def _quantiles(values: Floats, shares: tuple[float, ...]) -> NDArray[np.float64]:
+    """Numpy's quantiles, for a tenth of their price on so few values."""
+    found: NDArray[np.float64] = np.interp(
+        np.array(shares) * (len(values) - 1), np.arange(len(values)), np.sort(values)
+    )
+    return found

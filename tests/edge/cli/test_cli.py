@@ -38,9 +38,40 @@ def test_analyse_prints_one_json_object_per_utterance() -> None:
     for before, after in pairwise(findings):
         assert before["end_s"] <= after["start_s"]
     for finding in findings:
-        assert set(finding) == {"file", "start_s", "end_s", "emotion", "confidence", "probabilities", "explanation"}
+        assert set(finding) == {
+                "file", "start_s", "end_s", "emotion", "confidence", "intensity", "probabilities", "explanation",
+            }  # fmt: skip
         why = finding["explanation"]
         assert sum(why["families"].values()) == pytest.approx(why["value"] - why["base_value"], abs=1e-3)
+
+
+def test_a_track_is_written_as_its_ending_says(tmp_path: Path) -> None:
+    for ending, begin in (
+        (".vtt", b"WEBVTT"),
+        (".rttm", b"SPEAKER demo 1 "),
+        (".csv", b"file,start_s"),
+        (".png", b"\x89PNG"),
+    ):
+        target = tmp_path / f"track{ending}"
+        done = affectd("analyse", "--track", DEMO, "--output", target)
+        assert done.returncode == 0, done.stderr
+        assert target.read_bytes().startswith(begin)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--track", "--output", "track.doc"), "no ending that says what to write"),
+        (("--track", "--format", "png"), "say with --output"),
+        (("--track", "--whole"), "--track goes with no --whole"),
+        (("--format", "csv"), "belong to --track"),
+    ],
+)
+def test_a_track_that_cannot_be_written_is_bad_usage(arguments: tuple[str, ...], why: str) -> None:
+    done = affectd("analyse", DEMO, *arguments)
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_whole_takes_the_file_as_it_is(clip: Path) -> None:

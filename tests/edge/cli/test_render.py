@@ -50,3 +50,8 @@ def test_uncertain_and_unexplained_are_said_as_they_are() -> None:
     head, others = render.event(uncertain, colour=False).splitlines()
     assert "uncertain" in head
     assert "perhaps anger 87%" in others
+
+
+def test_intensity_is_a_bar_of_its_own() -> None:
+    lines = render.event(msgspec.structs.replace(EVENT, intensity=0.5), colour=False).splitlines()
+    assert any(line.split()[:1] == ["intensity"] and line.count("█") == 10 and line.endswith("50%") for line in lines)

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from edge import features
 from edge.features import log_mel
+from edge.features.hum import without_hum
 from edge.features.spectrum import Samples
 from edge.model.bundle import Bundle
 from edge.model.runtime import Session
@@ -17,10 +18,12 @@ _HOP = log_mel.HOP_SAMPLES * STRIDE  # samples between two encoded frames
 
 
 def frames(samples: Samples, bundle: Bundle) -> Floats:
-    """Raw frames float32 [time, columns] of one utterance, as the bundle wants them.
+    """Raw frames float32 [time, columns] of one utterance, as the bundle wants them, mains hum taken out.
 
     ``samples`` are mono at 16 kHz: floating point in -1..1, or int16 [n].
     """
+    if samples.dtype == np.int16:  # a device's
+        samples = without_hum(samples.astype(np.int16, copy=False))
     hand_made = features.frames(samples, bundle.features)
     if bundle.encoder is None:
         return hand_made

@@ -1,6 +1,7 @@
 """A source that is opened again whenever it is lost."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -12,6 +13,7 @@ from edge.sources.source import Source
 
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
+_BEAT_S = 1.0
 _STEADY_BLOCKS = int(10 / BLOCK_SECONDS)  # a source that has played for so long starts over with short delays
 
 
@@ -23,7 +25,8 @@ class Reopening:
     """Wraps a source and opens it for ever, with exponential backoff, where its end is a fault.
 
     ``on_state(online, reason)`` is called from the reading thread whenever either changes; the reason for being
-    online is the source's name. ``beat`` is called before each opening: a sign of life, also when nothing comes of it.
+    online is the source's name. ``beat`` is called before each opening and in the pauses: a sign of life, also when
+    nothing comes of it.
     """
 
     def __init__(
@@ -80,13 +83,19 @@ class Reopening:
                 return
             self._tell(False, reason)
             delay = self._first_delay_s if count >= _STEADY_BLOCKS else delay
-            self._closed.wait(delay)
+            self._rest(delay)
             delay = min(2 * delay, _LONGEST_DELAY_S) or self._first_delay_s
 
     def close(self) -> None:
         """End ``blocks()`` soon, for good; from any thread."""
         self._closed.set()
         self._source.close()
+
+    def _rest(self, seconds: float) -> None:
+        """Wait before the source is opened again; the pause alone may be longer than a worker may be silent."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._closed.wait(min(left, _BEAT_S)):
+            self._beat()
 
     def _tell(self, online: bool, reason: str) -> None:
         if self._state != (online, reason):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+OTHERS = ("intensity",)  # of something else than the emotion
 REPORTS = Path(__file__).parents[2] / "train" / "reports"
 
 ADAPT = ("none", "source", "speaker")
@@ -18,7 +19,8 @@ Folds = dict[str, list[Scores]]
 
 def reports() -> dict[str, Report]:
     """By name: a recipe, then what follows from it."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(REPORTS.glob("*.json"), key=lambda p: p.stem)}
+    paths = [path for path in REPORTS.glob("*.json") if path.stem not in OTHERS]
+    return {path.stem: json.loads(path.read_text()) for path in sorted(paths, key=lambda path: path.stem)}
 
 
 def percent(value: float) -> str:

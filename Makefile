@@ -77,9 +77,13 @@ $(WEIGHTS): | $(DEV)/ready
 
 train: $(DEV)/ready $(WEIGHTS) ## train both shipped bundles on CORPORA (folders, colons between them): runs/*/bundle
 	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config configs/train.yaml --out runs/default $(ARGS)
-	$(DEV)/bin/python -m export --checkpoint runs/default/checkpoint.pt --out runs/default/bundle
 	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config configs/train-light.yaml --out runs/light $(ARGS)
-	$(DEV)/bin/python -m export --checkpoint runs/light/checkpoint.pt --out runs/light/bundle
+	for name in default light; do \
+		$(DEV)/bin/python -m export --checkpoint runs/$$name/checkpoint.pt --out runs/$$name/bundle || exit; \
+		AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train intensity --config configs/intensity.yaml --bundle runs/$$name/bundle --out runs/$$name/intensity || exit; \
+		$(DEV)/bin/python -m export --bundle runs/$$name/bundle --intensity runs/$$name/intensity/intensity.json --out runs/$$name/bundle || exit; \
+		cp runs/$$name/intensity/report.json train/reports/intensity-$$name.json; \
+	done
 
 judge: $(DEV)/ready $(WEIGHTS) ## train and score every fold of every protocol with SEEDS (hours; resumes); writes train/reports
 	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-judge.yaml --out runs/judge-corpora

@@ -13,13 +13,13 @@ from edge.errors import AffectdError, UsageError
 from edge.model.bundle import Bundle
 from train import evaluate as evaluation
 from train import intensity as strength
-from train import protocols
+from train import protocols, report
 from train.conditions import CONDITIONS, condition
 from train.layouts import LAYOUTS
 from train.listen import HISTORIES, PROTOCOLS
 from train.run import Material, run
 from train.scan import counts, scan, write_manifest
-from train.settings import Settings, data_folders, read_labels, read_settings, sounds_folder
+from train.settings import Settings, data_folders, decode_settings, read_labels, read_settings, sounds_folder
 
 
 @rank_zero_only
@@ -60,18 +60,21 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 
 def intensity(arguments: argparse.Namespace) -> None:
-    """Fits the head for the intensity, scores it, and puts it into the bundle."""
-    settings = strength.read_intensity_settings(arguments.config)
+    """Fits the head for the intensity and scores it: ``python -m export --intensity`` puts it into a bundle."""
+    settings = decode_settings(arguments.config, strength.IntensitySettings, "configs/intensity.yaml")
     root, *more = arguments.root or data_folders()
     split = strength.read_clips(settings, (root, *more), arguments.sounds)
     bundle = Bundle.load(arguments.bundle)
     ear = strength.Ear(bundle, root, arguments.cache, arguments.jobs, arguments.dask, arguments.sounds)
-    head = strength.fit(settings, split, ear)
+    head, penalties = strength.fit(settings, split, ear)
     scores = strength.report(head, split, ear, settings.seed)
-    kept = strength.Fitted(intensity=head, scores=scores)
+    kept = strength.Fitted(intensity=head, penalties=penalties, scores=scores)
     folder = arguments.out or Path("runs") / f"intensity-{bundle.name}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / strength.FITTED).write_bytes(msgspec.json.encode(kept))
+    report.write(
+        {"bundle": bundle.name, "penalties": msgspec.to_builtins(penalties), "scores": scores}, folder / "report.json"
+    )
     say(json.dumps(scores, indent=1) + f"\n{folder / strength.FITTED}\n")
 
 

@@ -4,19 +4,20 @@ import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
-import msgspec.yaml
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
 from tqdm import tqdm
 
-from edge.errors import ConfigError, UsageError
+from edge.errors import UsageError
 from edge.features import FeatureSet
 from edge.model import intensity
 from edge.model.adapter import Adapter
@@ -58,21 +59,41 @@ class IntensitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Of such a recording, where one that says its strength has 1."""
     copies: tuple[str, ...] = ()
     """Augmented copies (train.augmentation), each half as heavy as the recording."""
-    penalty: float = 1.0
-    """Of the squared weights, in standard deviations of the measures."""
-    embedding_penalty: float = 4.0
-    """The same for the embedding, which knows the speakers that it was trained on."""
+    penalties: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
+    """Of the squared weights, in standard deviations of the measures: those to choose from on the training side, for
+    all measures, and again for the embedding, which knows the speakers that it was trained on.
+    """
     seed: int = 1
 
 
 FITTED = "intensity.json"
+FOLDS = 5  # of the training speakers, to choose penalties
+DIGITS = 6  # of the head's numbers, which are float32
+
+
+class Penalties(msgspec.Struct, frozen=True):
+    """What was chosen: for all measures, and for the embedding."""
+
+    all: float
+    embedding: float
 
 
 class Fitted(msgspec.Struct, frozen=True):
-    """What a fit leaves: the head, and its scores by corpus, condition and adaptation."""
+    """What a fit leaves: the head, the penalties, and the scores by corpus, condition and adaptation."""
 
     intensity: Intensity
+    penalties: Penalties
     scores: dict[str, Scores]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What the head is fitted to: standardised measures [rows, measures], levels and weights [rows], and the clips."""
+
+    rows: Doubles
+    wanted: Doubles
+    heavy: Doubles
+    clips: Sequence[Clip]
 
 
 def read_fitted(path: Path) -> Fitted:
@@ -136,18 +157,6 @@ class Ear:
         return rows
 
 
-def read_intensity_settings(path: Path) -> IntensitySettings:
-    """A configuration file; ConfigError, one sentence, where it is not as it must be."""
-    try:
-        return msgspec.yaml.decode(path.read_bytes(), type=IntensitySettings)
-    except OSError as error:
-        raise ConfigError(
-            [f"{path}: cannot be read ({error.strerror}); name a file such as configs/intensity.yaml."]
-        ) from error
-    except msgspec.MsgspecError as error:
-        raise ConfigError([f"{path}: {error}; see configs/intensity.yaml."]) from error
-
-
 def read_levels(sounds: Path) -> list[Clip]:
     """The recordings of the kind ``levels`` among the sounds, with absolute paths; none where there are none."""
     table = sounds / "manifest.csv"
@@ -175,23 +184,59 @@ def read_clips(settings: IntensitySettings, folders: Sequence[Path], sounds: Pat
     return by_speaker(clips, settings.split.test, settings.split.calibration)
 
 
-def fit(settings: IntensitySettings, split: Split, ear: Ear) -> Intensity:
-    """The head for a bundle, fitted on the training side and calibrated on the calibration side."""
-    measured, targets, weights = [], [], []
+def fit(settings: IntensitySettings, split: Split, ear: Ear) -> tuple[Intensity, Penalties]:
+    """The head for a bundle and its penalties, chosen and fitted on the training side, then calibrated."""
+    measured, clips, shares = [], [], []
     for copy in ("", *settings.copies):
         change = change_of(copy, ear.cache, ear.sounds) if copy else None
         heard = ear.hear(split.train, change, copy or "plain")
-        share = 0.5 if copy else 1.0
         for protocol in PROTOCOLS:
             measured.append(ear.measured(heard, protocol, settings.seed))
-            targets += [_target(settings, clip) for clip in split.train]
-            weights += [share * (1 if clip.intensity else settings.arousal_weight) for clip in split.train]
-    rows, wanted, heavy = np.concatenate(measured), np.array(targets), np.array(weights)
+            clips += split.train
+            shares += [0.5 if copy else 1.0] * len(split.train)
+    rows = np.concatenate(measured)
     mean, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-6
-    standard = np.clip((rows - mean) / scale, -intensity.LIMIT, intensity.LIMIT).astype(np.float64)
-    solution, bias = ridge(standard, wanted, heavy, _penalties(settings, ear.bundle))
+    table = Table(
+        np.clip((rows - mean) / scale, -intensity.LIMIT, intensity.LIMIT).astype(np.float64),
+        np.array([_target(settings, clip) for clip in clips]),
+        np.array(shares) * [1 if clip.intensity else settings.arousal_weight for clip in clips],
+        clips,
+    )
+    chosen = choose(settings, table, ear.bundle)
+    solution, bias = ridge(table.rows, table.wanted, table.heavy, _penalties(chosen, ear.bundle))
     head = Intensity(mean=mean.tolist(), scale=scale.tolist(), weights=solution.tolist(), bias=bias)
-    return _calibrated(head, settings, split, ear)
+    return _rounded(_calibrated(head, settings, split, ear)), chosen
+
+
+def choose(settings: IntensitySettings, table: Table, bundle: Bundle) -> Penalties:
+    """The penalties whose answers on speakers left out order each corpus best: the mean of Spearman's correlations."""
+    speakers = [clip.who for clip in table.clips]
+    folds = list(GroupKFold(min(FOLDS, len(set(speakers)))).split(table.rows, groups=speakers))
+    places = {
+        corpus: [at for at, clip in enumerate(table.clips) if clip.corpus == corpus and clip.intensity]
+        for corpus in settings.corpora
+    }
+
+    def score(penalties: Penalties) -> float:
+        answers = np.zeros(len(table.rows))
+        for kept, out in folds:
+            weights, bias = ridge(
+                table.rows[kept], table.wanted[kept], table.heavy[kept], _penalties(penalties, bundle)
+            )
+            answers[out] = table.rows[out] @ weights + bias
+        return float(np.mean([spearmanr(table.wanted[at], answers[at]).statistic for at in places.values() if at]))
+
+    pairs = [Penalties(*pair) for pair in product(settings.penalties, repeat=2)]
+    best: Penalties = max(tqdm(pairs, desc="choose penalties", leave=False), key=score)
+    return best
+
+
+def _rounded(head: Intensity) -> Intensity:
+    """The head in as many digits as float32 has: a bundle's manifest is read by people as well."""
+    numbers = {
+        name: [float(f"{value:.{DIGITS}g}") for value in getattr(head, name)] for name in ("mean", "scale", "weights")
+    }
+    return msgspec.structs.replace(head, **numbers)
 
 
 def ridge(rows: Doubles, wanted: Doubles, heavy: Doubles, penalties: Doubles) -> tuple[Doubles, float]:
@@ -203,11 +248,12 @@ def ridge(rows: Doubles, wanted: Doubles, heavy: Doubles, penalties: Doubles) ->
     return solution, target - float(middle @ solution)
 
 
-def _penalties(settings: IntensitySettings, bundle: Bundle) -> Doubles:
+def _penalties(chosen: Penalties, bundle: Bundle) -> Doubles:
+    """One for each of ``edge.model.intensity.measures``, which holds the embedding twice."""
     columns, width = len(bundle.features.names), bundle.embedding
-    found = np.full(intensity.size(bundle.features, width), settings.penalty)
-    found[len(found) - columns - 2 * width : len(found) - columns - width] = settings.embedding_penalty
-    found[len(found) - width :] = settings.embedding_penalty
+    found = np.full(intensity.size(bundle.features, width), chosen.all)
+    found[len(found) - columns - 2 * width : len(found) - columns - width] = chosen.embedding
+    found[len(found) - width :] = chosen.embedding
     return found
 
 

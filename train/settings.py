@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import msgspec.yaml
@@ -11,6 +11,8 @@ from edge import features
 from edge.errors import ConfigError
 from edge.features import FeatureSet
 from train.network import NetworkSettings
+
+Kind = TypeVar("Kind")
 
 DATA_FOLDERS = (Path("../shared/data"), Path("../shared/more"))
 """Where recordings are looked for unless told."""
@@ -161,16 +163,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return NetworkSettings(**{**sizes, "inputs": inputs + speech, "classes": classes, "speech": speech})  # type: ignore[arg-type]
 
 
-def read_settings(path: Path) -> Settings:
-    """A training configuration from a YAML file."""
+def decode_settings(path: Path, kind: type[Kind], example: str) -> Kind:
+    """A YAML file as ``kind``; ConfigError, one sentence, where it is not as it must be; ``example`` is one that is."""
     try:
-        settings = msgspec.yaml.decode(path.read_bytes(), type=Settings)
+        return msgspec.yaml.decode(path.read_bytes(), type=kind)
     except OSError as error:
-        raise ConfigError(
-            [f"{path}: cannot be read ({error.strerror}); name a file such as configs/train.yaml."]
-        ) from error
+        raise ConfigError([f"{path}: cannot be read ({error.strerror}); name a file such as {example}."]) from error
     except msgspec.MsgspecError as error:
         raise ConfigError([f"{path}: {error}."]) from error
+
+
+def read_settings(path: Path) -> Settings:
+    """A training configuration from a YAML file."""
+    settings = decode_settings(path, Settings, "configs/train.yaml")
     try:
         _ = settings.features
     except ValueError as error:

@@ -1,11 +1,11 @@
 """The reports of ``python -m train judge`` and ``fit`` in train/reports, as the tables read them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-OTHERS = ("intensity",)  # of something else than the emotion
+INTENSITY = "intensity-"  # begins the names of reports on that
 REPORTS = Path(__file__).parents[2] / "train" / "reports"
 
 ADAPT = ("none", "source", "speaker")
@@ -19,8 +19,17 @@ Folds = dict[str, list[Scores]]
 
 def reports() -> dict[str, Report]:
     """By name: a recipe, then what follows from it."""
-    paths = [path for path in REPORTS.glob("*.json") if path.stem not in OTHERS]
-    return {path.stem: json.loads(path.read_text()) for path in sorted(paths, key=lambda path: path.stem)}
+    return {name: report for name, report in _all() if not name.startswith(INTENSITY)}
+
+
+def intensities() -> dict[str, Report]:
+    """The reports of ``python -m train intensity``, by bundle."""
+    return {report["bundle"]: report for name, report in _all() if name.startswith(INTENSITY)}
+
+
+def _all() -> Iterator[tuple[str, Report]]:
+    for path in sorted(REPORTS.glob("*.json"), key=lambda path: path.stem):
+        yield path.stem, json.loads(path.read_text())
 
 
 def percent(value: float) -> str:

@@ -14,7 +14,18 @@ import msgspec
 from benchmarks import pages
 from benchmarks.accuracy import ablation
 from benchmarks.accuracy.headlines import Headline, around, known, long, measured, short
-from benchmarks.accuracy.reports import ADAPT, REPORTS, Scores, by_fold, conditions, flat, percent, reports, title_of
+from benchmarks.accuracy.reports import (
+    ADAPT,
+    REPORTS,
+    Scores,
+    by_fold,
+    conditions,
+    flat,
+    intensities,
+    percent,
+    reports,
+    title_of,
+)
 from train.report import HEARD
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +53,8 @@ def main() -> None:
     notes = msgspec.yaml.decode((HERE / "notes.yaml").read_bytes(), type=Notes)
     APPENDIX.write_text(appendix(notes), encoding="utf-8")
     pages.fill(ROOT / "README.md", {"accuracy": "\n".join(short(notes.headlines))})
-    pages.fill(ROOT / "docs" / "accuracy.md", {"accuracy": "\n".join(long(notes.headlines))})
+    page = {"accuracy": "\n".join(long(notes.headlines)), "intensity": "\n".join(intensity())}
+    pages.fill(ROOT / "docs" / "accuracy.md", page)
 
 
 def appendix(notes: Notes) -> str:
@@ -183,6 +195,19 @@ def histories() -> list[str]:
     lines = [f"| model | history | {' | '.join(lengths)} utterances |", "|---|---|" + "---|" * len(lengths)]
     for run, kinds in found.items():
         lines += [f"| {run} | {kind} | {' | '.join(map(percent, row.values()))} |" for kind, row in kinds.items()]
+    return lines
+
+
+def intensity() -> list[str]:
+    """How well each bundle says how strongly an emotion is expressed."""
+    lines = [
+        "| bundle | corpus, condition, adaptation | clips | speakers | AUC | Spearman |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for bundle, found in intensities().items():
+        for name, row in found["scores"].items():
+            cells = f"{row['n']} | {row['speakers']} | {row['auc']:.3f} | {row['spearman']:.3f}"
+            lines.append(f"| {bundle} | {name} | {cells} |")
     return lines
 
 

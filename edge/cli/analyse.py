@@ -3,15 +3,14 @@
 import argparse
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.audio import BLOCK_SAMPLES
 from edge.cli import output, track
+from edge.cli.blocks import foreseen
 from edge.cli.level import Level
 from edge.config import Config, GateSettings, load
 from edge.daemon.pipeline import Analysis, AnalysisSettings, Pipeline, analyse
@@ -21,11 +20,9 @@ from edge.model.adapter import Adapter
 from edge.model.bundle import Bundle
 from edge.model.choice import bundle_folder
 from edge.model.classifier import Classifier
-from edge.sources.conversion import decode, into_blocks
-from edge.sources.highpass import HighPass, high_passed
+from edge.sources.conversion import decode
+from edge.sources.highpass import high_passed
 from edge.vad.gate import Utterance
-
-_STRETCH = 64  # blocks that the gate may look ahead in a file: two seconds
 
 
 class UtteranceResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,13 +76,9 @@ def analyse_chunks(
         utterance = Utterance(0, high_passed(np.concatenate(list(chunks))), float(np.nan))
         yield analyse(utterance, classifier, settings, adapter)
         return
-    pipeline, high_pass = Pipeline(gate, classifier, settings, adapter), HighPass()
-    blocks = into_blocks(chunks)
-    while stretch := list(islice(blocks, _STRETCH)):
-        filtered = high_pass.push(np.concatenate(stretch)).reshape(-1, BLOCK_SAMPLES)
-        pipeline.gate.prefetch(filtered)
-        for block in filtered:
-            yield from (item for item in pipeline.push(block) if isinstance(item, Analysis))
+    pipeline = Pipeline(gate, classifier, settings, adapter)
+    for block in foreseen(chunks, pipeline.gate):
+        yield from (item for item in pipeline.push(block) if isinstance(item, Analysis))
     yield from (item for item in pipeline.finish() if isinstance(item, Analysis))
 
 

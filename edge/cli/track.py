@@ -4,15 +4,14 @@ import argparse
 import io
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge import files
-from edge.audio import BLOCK_SAMPLES
 from edge.cli import output, tracks
+from edge.cli.blocks import foreseen
 from edge.cli.level import Level
 from edge.config import Config, GateSettings, load
 from edge.daemon.track import Point, Tracker
@@ -23,11 +22,8 @@ from edge.model.adapter import Adapter
 from edge.model.bundle import Bundle
 from edge.model.choice import bundle_folder
 from edge.model.classifier import Classifier
-from edge.sources.conversion import decode, into_blocks
-from edge.sources.highpass import HighPass
+from edge.sources.conversion import decode
 from edge.vad.gate import Gate, GateItem, Utterance
-
-_STRETCH = 64  # blocks that the gate may look ahead in a file: two seconds
 
 
 def run(options: argparse.Namespace) -> int:
@@ -81,12 +77,9 @@ def along(chunks: Iterable[NDArray[np.int16]], gate: GateSettings, tracker: Trac
 
 def utterances(chunks: Iterable[NDArray[np.int16]], settings: GateSettings) -> Iterator[Utterance]:
     """What the gate finds in a recording, behind the high-pass."""
-    gate, high_pass, blocks = Gate(settings), HighPass(), into_blocks(chunks)
-    while stretch := list(islice(blocks, _STRETCH)):
-        filtered = high_pass.push(np.concatenate(stretch)).reshape(-1, BLOCK_SAMPLES)
-        gate.prefetch(filtered)
-        for block in filtered:
-            yield from _spoken(gate.push(block))
+    gate = Gate(settings)
+    for block in foreseen(chunks, gate):
+        yield from _spoken(gate.push(block))
     yield from _spoken(gate.finish())
 
 

@@ -22,8 +22,16 @@ def frames(samples: Samples, bundle: Bundle) -> Floats:
 
     ``samples`` are mono at 16 kHz: floating point in -1..1, or int16 [n].
     """
-    if samples.dtype == np.int16:  # a device's
-        samples = without_hum(samples.astype(np.int16, copy=False))
+    if samples.dtype != np.int16:
+        return _columns(samples, bundle)
+    quiet = without_hum(samples.astype(np.int16, copy=False))
+    found = _columns(quiet, bundle)
+    if quiet is not samples:
+        quiet.fill(0)  # freed memory is not cleared
+    return found
+
+
+def _columns(samples: Samples, bundle: Bundle) -> Floats:
     hand_made = features.frames(samples, bundle.features)
     if bundle.encoder is None:
         return hand_made

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from edge.errors import UsageError
-from train.intensity import ranks, read_manifest, ridge
+from edge.model import intensity
+from edge.model.bundle import DEFAULT, Bundle
+from train.corpora import Clip
+from train.intensity import IntensitySettings, Table, choose, ranks, read_manifest, ridge
+from train.settings import SplitSettings
 
 
 @pytest.mark.parametrize(
@@ -38,3 +42,20 @@ def test_ridge_without_a_penalty_is_least_squares() -> None:
     weights, bias = ridge(rows, rows @ [1.0, -2.0, 0.5] + 3, np.ones(50), np.zeros(3))
     assert np.allclose(weights, [1, -2, 0.5])
     assert bias == pytest.approx(3)
+
+
+def test_penalties_are_chosen_by_speakers_left_out() -> None:
+    """Where the embedding knows each training speaker and nothing else, it is held down."""
+    generator = np.random.default_rng(2)
+    bundle = Bundle.load(DEFAULT)
+    columns, width = intensity.size(bundle.features, bundle.embedding), bundle.embedding
+    begin = columns - len(bundle.features.names) - 2 * width
+    rows, wanted = np.zeros((200, columns)), np.tile([0.0, 1.0], 100)
+    rows[:, 0] = wanted + generator.normal(0, 0.3, 200)
+    speakers = np.arange(200) // 20
+    rows[:, begin : begin + width] = generator.normal(0, 1, (10, width))[speakers]
+    rows[:, begin] += 0.5 * wanted * np.where(speakers % 2, 1, -1)
+    clips = [Clip("a.wav", "ravdess", f"ravdess_{who}", "", intensity="normal") for who in speakers]
+    settings = IntensitySettings(split=SplitSettings(), levels={}, corpora=("ravdess",), penalties=(0.01, 10.0))
+    chosen = choose(settings, Table(rows, wanted, np.ones(200), clips), bundle)
+    assert chosen.embedding == 10.0

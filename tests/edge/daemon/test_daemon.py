@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import paho.mqtt.client as paho
 import pytest
 
 from edge.events.event import Event
+from edge.sources.conversion import decode
 from tests.conftest import DEMO, ROOT, Subscriber, affectd
 
 
@@ -27,9 +29,14 @@ def collect(subscriber: Subscriber, config: Path) -> list[paho.MQTTMessage]:
     """Everything that one run of the daemon publishes, up to its last word."""
     done = affectd("run", "--config", config)
     assert done.returncode == 0, done.stderr
-    messages = []
-    while not messages or (messages[-1].topic, messages[-1].payload) != ("affectd/test/status", b"offline"):
-        messages.append(subscriber.messages.get(timeout=10))
+    return until_status(subscriber, b"offline")
+
+
+def until_status(subscriber: Subscriber, status: bytes) -> list[paho.MQTTMessage]:
+    """All that is published up to a status."""
+    messages: list[paho.MQTTMessage] = []
+    while not messages or (messages[-1].topic, messages[-1].payload) != ("affectd/test/status", status):
+        messages.append(subscriber.messages.get(timeout=30))
     return messages
 
 
@@ -56,8 +63,15 @@ def test_retained_topics_come_before_online_and_online_before_events(config: Pat
     assert "event" not in topics[:online]
 
 
-def test_speech_and_state_follow_the_utterances(config: Path, subscriber: Subscriber) -> None:
-    messages = collect(subscriber, config)
+def test_speech_and_state_follow_the_utterances(tmp_path: Path, broker: int, subscriber: Subscriber) -> None:
+    """The sound begins once the daemon is connected: a greeting says how things are by then, which may be ON."""
+    path = tmp_path / "affectd.yaml"
+    path.write_text(f"node: test\nsource: {{kind: stdin}}\nmqtt: {{host: 127.0.0.1, port: {broker}}}\n")
+    daemon = subprocess.Popen([sys.executable, "-m", "edge", "run", "--config", path], stdin=subprocess.PIPE, cwd=ROOT)
+    messages = until_status(subscriber, b"online")
+    daemon.communicate(np.concatenate(list(decode(DEMO))).tobytes(), timeout=120)
+    assert daemon.returncode == 0
+    messages += until_status(subscriber, b"offline")
     speech = [message.payload for message in messages if message.topic.endswith("/speech")]
     assert speech == [b"OFF", *[b"ON", b"OFF"] * 7]
     assert [message.payload for message in messages if message.topic.endswith("/state")][-1] == b"none"

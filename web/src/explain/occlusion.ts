@@ -13,7 +13,7 @@ export function windows(time: number, frameRate: number): Float64Array[] {
   if (last < 0) return [];
   const count = 1 + Math.round(last / (STEP_SECONDS * frameRate));
   const weights = Array.from({ length: count }, (_, index) => {
-    const start = count > 1 ? Math.round((last * index) / (count - 1)) : Math.floor(last / 2);
+    const start = count > 1 ? roundEven((last * index) / (count - 1)) : Math.floor(last / 2);
     const row = new Float64Array(time);
     row.set(taper(length), start);
     return row;
@@ -22,6 +22,12 @@ export function windows(time: number, frameRate: number): Float64Array[] {
   weights[0].fill(1, 0, half); // nothing lies beyond the ends
   weights[count - 1].fill(1, time - half);
   return weights;
+}
+
+/** The nearest whole number, the even one of two, as numpy's. */
+function roundEven(value: number): number {
+  const below = Math.floor(value);
+  return value - below === 0.5 ? below + (below % 2) : Math.round(value);
 }
 
 /** A window of ones that rises and falls as a half cosine at its ends (Tukey). */

@@ -74,7 +74,8 @@ export class Silero {
     samples.set(block, CONTEXT);
     for (let index = 0; index < REFLECTED; index++) samples[end + index] = samples[end - 2 - index];
     for (let step = 0; step < STEPS; step++) this.spectrum.magnitudes(samples, step * HOP, this.spectra, step * BINS);
-    let [values, steps] = [this.spectra, STEPS];
+    let values: Float32Array = this.spectra;
+    let steps = STEPS;
     for (const convolution of weights.convolutions) [values, steps] = convolve(convolution, values, steps);
     this.recur(values);
     let score = weights.lastBias;

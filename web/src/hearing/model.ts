@@ -5,7 +5,7 @@ import { SAMPLE_RATE } from "../audio/format.ts";
 import { logOdds } from "../explain/logodds.ts";
 import { curve, hidden, windows } from "../explain/occlusion.ts";
 import { coalitions, shapley } from "../explain/shapley.ts";
-import { type Adaptation, adapted, type Adapter } from "./adapter.ts";
+import { adapted, type Adapter } from "./adapter.ts";
 import { inverseTemperature, softmax } from "./calibration.ts";
 import type { Frames } from "./frames.ts";
 import { intensity } from "./intensity.ts";

@@ -1,6 +1,6 @@
 /** A recording that the person chose: its length before anything is unpacked, then its samples at 16 kHz. */
 
-import { SAMPLE_RATE } from "./format.ts";
+import { FULL_SCALE, SAMPLE_RATE } from "./format.ts";
 
 export const LONGEST_MINUTES = 15; // unpacked, a quarter of an hour at 48 kHz in stereo is 350 MB for a moment
 
@@ -23,7 +23,7 @@ export async function decode(file: File): Promise<Float32Array> {
     throw new FileError({ kind: "no-audio" });
   });
   if (!sound.length) throw new FileError({ kind: "empty" });
-  return mixed(sound);
+  return symmetric(mixed(sound));
 }
 
 /** In seconds; 0 where the browser's player does not know, for decoding will tell. */
@@ -42,4 +42,15 @@ function mixed(sound: AudioBuffer): Float32Array {
   const channels = Array.from({ length: sound.numberOfChannels }, (_, index) => sound.getChannelData(index));
   if (channels.length === 1) return channels[0].slice();
   return channels[0].map((_, index) => channels.reduce((sum, channel) => sum + channel[index], 0) / channels.length);
+}
+
+/**
+ * Chromium divides negative samples of 16 bits by 32768 and positive ones by 32767: where all are such, the positive
+ * ones are scaled as the negative ones are.
+ */
+function symmetric(samples: Float32Array): Float32Array {
+  const steps = FULL_SCALE - 1;
+  const whole = (value: number): boolean => Math.abs(value - Math.round(value)) < 2e-3;
+  if (!samples.every((sample) => whole(sample * (sample > 0 ? steps : FULL_SCALE)))) return samples;
+  return samples.map((sample) => (sample > 0 ? Math.round(sample * steps) / FULL_SCALE : sample));
 }

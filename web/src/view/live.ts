@@ -17,7 +17,7 @@ export class LiveView {
   readonly element = el("div", { class: "live", role: "img", "aria-label": texts.liveSound }, this.waveform, this.spectrogram);
   private readonly extremes = new Float32Array(2 * BLOCKS);
   private readonly picture = new ImageData(BLOCKS, ROWS);
-  private readonly sheet = new OffscreenCanvas(BLOCKS, ROWS);
+  private sheet: OffscreenCanvas | null = null;
   private loudest = FLOOR_DB;
   private drawing = false;
 
@@ -57,6 +57,7 @@ export class LiveView {
       const top = (height / 2) * (1 - high / highest);
       context.fillRect(block * step, top, Math.max(step * 0.7, 1), Math.max(((high - low) / highest) * (height / 2), 1));
     }
+    this.sheet ??= new OffscreenCanvas(BLOCKS, ROWS);
     this.sheet.getContext("2d")?.putImageData(this.picture, 0, 0);
     const below = sized(this.spectrogram);
     below.context.drawImage(this.sheet, 0, 0, below.width, below.height);

@@ -30,7 +30,7 @@ const assets = {
   coalitions: asset("coalitions", join(options.model, "coalitions.onnx")),
   manifest: asset("manifest", join(options.model, "affectd.json"), gzipped),
 };
-await bundle(["src/main.ts", "src/node/broker.ts"], {}, { splitting: true });
+await bundle(["src/main.ts"], {}, { splitting: true });
 await bundle(["src/hearing/worker.ts"], { ASSETS: JSON.stringify(assets) });
 await bundle(["src/audio/tap.worklet.ts"], {}, { entryNames: "tap" });
 const html = readFileSync(join(HERE, "public/index.html"), "utf8");

@@ -95,8 +95,12 @@ class Visitor:
     context: BrowserContext
     page: Page
     address: str
+    sensor: bool = False
+    """Whether it is on the one page that may open websockets."""
     asked: list[str] = field(default_factory=list)
     """Every address that the page has asked for."""
+    connections: list[str] = field(default_factory=list)
+    """Every address that it has opened a websocket to."""
     complaints: list[str] = field(default_factory=list)
     """What the browser's console has said."""
 
@@ -107,6 +111,7 @@ class Visitor:
         self.context.add_init_script(
             f"localStorage.getItem('affectd.settings') || localStorage.setItem('affectd.settings', {stored})"
         )
+        self.sensor = path == "/node.html"
         self.page.goto(self.address + path)
         self.ready()
 
@@ -142,11 +147,13 @@ def visiting(browser: Browser, address: str, **options: Any) -> Iterator[Visitor
     context.set_default_timeout(PATIENCE_MS)
     visitor = Visitor(context, context.new_page(), address)
     context.on("request", lambda request: visitor.asked.append(request.url))
+    visitor.page.on("websocket", lambda socket: visitor.connections.append(socket.url))
     visitor.page.on("console", lambda message: visitor.complaints.append(message.text))
     visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
     yield visitor
     context.close()
     assert [url for url in visitor.asked if not url.startswith((address, f"blob:{address}"))] == []
+    assert visitor.connections == [] or visitor.sensor
     assert [line for line in visitor.complaints if "ERR_INTERNET_DISCONNECTED" not in line] == []
 
 

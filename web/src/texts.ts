@@ -96,7 +96,7 @@ export const texts = {
   wholeHelp: "Without the search for speech; at most a minute.",
   theme: "Colours",
   themes: { auto: "as the system", light: "light", dark: "dark" } as Readonly<Record<string, string>>,
-  about: (version: string, bundle: string, digest: string): string => `affectd ${version}, model ${bundle} (${digest.slice(0, 12)})`,
+  about: (version: string, bundle: string, digest: string): string => `affectd ${version}, model ${bundle} (${digest.slice(7, 19)})`,
   licences: "Licences",
 
   node: "As a sensor",

@@ -24,7 +24,9 @@ export interface Capture {
 export async function capture(onLost: () => void): Promise<Capture> {
   const stream = await microphone();
   const context = new AudioContext();
+  const wake = (): void => void (document.hidden || context.state === "closed" || context.resume()); // phones put it to sleep
   const close = (): void => {
+    document.removeEventListener("visibilitychange", wake);
     stream.getTracks().forEach((track) => track.stop());
     if (context.state !== "closed") void context.close();
   };
@@ -36,7 +38,7 @@ export async function capture(onLost: () => void): Promise<Capture> {
     context.createMediaStreamSource(stream).connect(tap);
     await context.resume();
     stream.getAudioTracks().forEach((track) => track.addEventListener("ended", onLost));
-    document.addEventListener("visibilitychange", () => void (document.hidden || context.state === "closed" || context.resume()));
+    document.addEventListener("visibilitychange", wake);
     return { port: port2, rate: context.sampleRate, close };
   } catch {
     close();

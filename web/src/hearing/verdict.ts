@@ -51,6 +51,8 @@ export interface Utterance extends Verdict {
   /** When it began, in milliseconds since the epoch; null in a file. */
   readonly began: number | null;
   readonly snrDb: number | null;
+  /** The highest frequency at which it holds speech. */
+  readonly bandwidthHz: number;
   readonly outline: Outline;
   /** What hearing and explaining it took. */
   readonly milliseconds: number;

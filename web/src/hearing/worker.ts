@@ -1,5 +1,6 @@
 /** The worker that hears: sound in, utterances with their verdicts out, so that the page itself never waits. */
 
+import { bandwidth } from "../audio/bandwidth.ts";
 import { BLOCK_SAMPLES, SAMPLE_RATE } from "../audio/format.ts";
 import { Continuity } from "../audio/continuity.ts";
 import { outline } from "../audio/outline.ts";
@@ -144,7 +145,7 @@ class Hearing {
     this.utterances += 1;
     this.traces.set(id, trace);
     this.traces.delete(id - TRACES);
-    page.postMessage({ kind: "heard", utterance: { ...verdict, ...place, id, outline: outline(samples), milliseconds } });
+    page.postMessage({ kind: "heard", utterance: { ...verdict, ...place, id, bandwidthHz: bandwidth(samples), outline: outline(samples), milliseconds } });
     samples.fill(0); // freed memory is not cleared
   }
 }

@@ -72,6 +72,13 @@ bench-accuracy: $(BENCH)/ready ## the alternatives' accuracy on the same folds (
 	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks.accuracy.baselines
 	$(BENCH)/bin/python -m benchmarks.accuracy.tables
 
+bench-web: $(DEV)/ready $(PACKAGES) ## measure the page in Chromium; fills docs/web.md. ARGS: some of parity utterance start memory pictures
+	@.ci/packages chromium
+	for name in default light; do \
+		$(MAKE) --no-print-directory web BUNDLE=$$name OUT=.cache/web-$$name || exit; \
+		$(DEV)/bin/python -m benchmarks.web --site .cache/web-$$name --bundle $$name --data $(DATA) $(ARGS) || exit; \
+	done
+
 format: $(DEV)/ready ## format the code and apply ruff's fixes
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix .
@@ -197,4 +204,4 @@ $(PACKAGES): web/package-lock.json
 	npm ci --prefix web --silent
 	@touch $@
 
-.PHONY: help run app web test check bench bench-accuracy bench-check format train judge demo-recording docs clean install uninstall cross-install wheelhouse homeassistant-app deb lock test-arm64 test-systemd test-deb suitable
+.PHONY: help run app web test check bench bench-accuracy bench-check bench-web format train judge demo-recording docs clean install uninstall cross-install wheelhouse homeassistant-app deb lock test-arm64 test-systemd test-deb suitable

@@ -25,7 +25,10 @@ export function verdictView(utterance: Utterance, labels: readonly string[]): HT
     el("p", { class: "verdict" }, dot, el("strong", { class: "emotion" }, emotionName(utterance.emotion)), el("span", { class: "sure" }, sureness(utterance))),
   ];
   if (utterance.intensity !== null) {
-    const meter = el("meter", { min: "0", max: "1", value: String(utterance.intensity), "aria-label": texts.intensity(utterance.intensity) });
+    const share = el("span", {});
+    share.style.width = `${100 * utterance.intensity}%`;
+    const values = { "aria-valuemin": "0", "aria-valuemax": "1", "aria-valuenow": utterance.intensity.toFixed(2) };
+    const meter = el("span", { class: "meter", role: "meter", "aria-label": texts.intensity(utterance.intensity), ...values }, share);
     parts.push(el("p", { class: "strength" }, meter, el("span", {}, texts.strength(utterance.intensity)), el("span", { class: "muted" }, texts.intensity(utterance.intensity))));
   }
   return el("div", {}, ...parts, el("p", { class: "muted" }, details(utterance)));

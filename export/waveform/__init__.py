@@ -4,7 +4,7 @@ What the device does in Python to one utterance becomes nodes of the graph, in t
 
 1. ``sound``: samples in the steps of 16 bits. The high-pass is a recursion, which no operator computes over any length;
    within blocks it is a product with fixed matrices, as on the device, and between blocks its state is a sum over the
-   20 blocks before, since older ones have faded to a billionth. Then the mains hum, a median over tenths of a second.
+   40 blocks before, since older ones have faded into the rounding. Then the mains hum, a median over tenths of a second.
 2. ``spectra``: power spectra in double precision (``DFT``), whose valleys single precision would fill with noise; and
    Whisper's log-mel, a product with cosines and sines in single precision, as on the device.
 3. ``families``: the hand-made columns. Nothing there looks beyond a frame; the pitch is the largest peak of a

@@ -8,7 +8,7 @@ from edge.features import hum
 from edge.sources import highpass
 from export.waveform.graph import Value
 
-_BLOCKS = 20  # a state of so many blocks ago counts a billionth
+_BLOCKS = 40  # what an earlier block left is lost in the rounding
 
 
 def sixteen_bits(samples: Value) -> Value:
@@ -20,7 +20,7 @@ def high_passed(samples: Value) -> Value:
     """``edge.sources.highpass.high_passed`` of whole numbers, float32 [n].
 
     The recursion is a product with fixed matrices within a block of 512 samples. The state before a block is a sum over
-    the 20 blocks before it, for what is older has faded. The first sample is subtracted from all, which does the same
+    the 40 blocks before it, for what is older has faded. The first sample is subtracted from all, which does the same
     as a filter at rest on it.
     """
     matrices, order = highpass.unrolled(), highpass.ORDER

@@ -163,7 +163,9 @@ class Graph:
     ) -> list[Value]:
         """A node's outputs, of ``types``."""
         names = [f"{self._prefix}{op}_{len(self.nodes)}_{place}" for place in range(len(types))]
-        self.nodes.append(helper.make_node(op, [value.name for value in inputs], names, **attributes))
+        values = [value.name for value in inputs]
+        # What an optimiser makes of nodes it names after them: two without a name are one to ONNX Runtime 1.20.
+        self.nodes.append(helper.make_node(op, values, names, name=names[0], **attributes))
         return [Value(self, name, dtype) for name, dtype in zip(names, types, strict=True)]
 
     def constant(self, value: NDArray[np.generic]) -> Value:
@@ -205,7 +207,7 @@ class Graph:
 
     def name(self, value: Value, name: str) -> None:
         """Give an output of the graph its name."""
-        self.nodes.append(helper.make_node("Identity", [value.name], [name]))
+        self.nodes.append(helper.make_node("Identity", [value.name], [name], name=name))
 
     def include(
         self, other: onnx.GraphProto, inputs: Mapping[str, Value], outputs: Sequence[str], prefix: str
@@ -221,7 +223,7 @@ class Graph:
         for node in other.node:
             copy = onnx.NodeProto()
             copy.CopyFrom(node)
-            copy.name = prefix + node.name
+            copy.name = prefix + (node.name or node.output[0])
             copy.input[:] = [names[name] if name else "" for name in node.input]
             copy.output[:] = [names[name] if name else "" for name in node.output]
             self.nodes.append(copy)

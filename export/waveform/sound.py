@@ -8,7 +8,7 @@ from edge.features import hum
 from edge.sources import highpass
 from export.waveform.graph import Value
 
-_BLOCKS = 20  # a state of so many blocks ago counts a billionth
+_BLOCKS = 40  # what an earlier block left is lost in the rounding
 
 
 def sixteen_bits(samples: Value) -> Value:
@@ -20,7 +20,7 @@ def high_passed(samples: Value) -> Value:
     """``edge.sources.highpass.high_passed`` of whole numbers, float32 [n].
 
     The recursion is a product with fixed matrices within a block of 512 samples. The state before a block is a sum over
-    the 20 blocks before it, for what is older has faded. The first sample is subtracted from all, which does the same
+    the 40 blocks before it, for what is older has faded. The first sample is subtracted from all, which does the same
     as a filter at rest on it.
     """
     matrices, order = highpass.unrolled(), highpass.ORDER
@@ -50,24 +50,26 @@ def without_hum(samples: Value) -> Value:
     """``edge.features.hum.without_hum`` of whole numbers, float32 [n]."""
     graph, count = samples.graph, samples.size() // hum.PIECE
     pieces = samples.between(0, count * hum.PIECE).reshape(-1, hum.PIECE).astype(np.float64)
-    cosines, sines = graph.waves(hum.BINS, np.arange(hum.PIECE), hum.PIECE)
-    turned, scale = pieces.transpose(1, 0), 2 / hum.PIECE  # which comes last: a product beside MatMul might be fused
-    real, imaginary = cosines.apply("MatMul", turned), sines.apply("MatMul", turned)
+    # No product is transposed, and scales come last: ONNX Runtime 1.20 fuses them to what it lacks in double precision.
+    scale, period = 2 / hum.PIECE, np.arange(hum.PIECE)
+    real, imaginary = (pieces.apply("MatMul", waves) for waves in graph.waves(period, hum.BINS, hum.PIECE))
     usual_real, usual_imaginary = _median(real, count), _median(imaginary, count)
     spread = _median(_length(real - usual_real, imaginary - usual_imaginary), count)
     height = _length(usual_real, usual_imaginary)
     sure = spread * hum.SURE / count.astype(np.float64).apply("Sqrt")
     found = (height > sure) & (height > hum.FAINTEST / scale) & (count >= hum.FEWEST)
-    real, imaginary = (found.where(part, 0.0).transpose(1, 0) for part in (usual_real, usual_imaginary))
-    kept = (real.apply("MatMul", cosines) + imaginary.apply("MatMul", sines)) * scale
-    period = kept.reshape(-1).take(graph.count_up(samples.size()).apply("Mod", hum.PIECE))
-    return _clipped(samples.astype(np.float64) - period).astype(np.float32)
+    cosines, sines = graph.waves(hum.BINS, period, hum.PIECE)
+    kept = found.where(usual_real, 0.0).apply("MatMul", cosines) + found.where(usual_imaginary, 0.0).apply(
+        "MatMul", sines
+    )
+    places = graph.count_up(samples.size()).apply("Mod", hum.PIECE)
+    return _clipped(samples.astype(np.float64) - (kept * scale).reshape(-1).take(places)).astype(np.float32)
 
 
 def _median(values: Value, count: Value) -> Value:
-    """Of each row of ``values`` [rows, count]: [rows, 1]."""
-    rising = values.ordered()
-    return (rising.take((count - 1) // 2, axis=1) + rising.take(count // 2, axis=1)) * 0.5
+    """Of each column of ``values`` [count, columns]: [1, columns]."""
+    rising = values.ordered(axis=0)
+    return (rising.take((count - 1) // 2) + rising.take(count // 2)) * 0.5
 
 
 def _length(real: Value, imaginary: Value) -> Value:

@@ -33,9 +33,8 @@ def whisper(samples: Value) -> Value:
         windows.between(1, middle, axis=1),
         windows.take(graph.integers(*range(width - 1, middle, -1)), axis=1),
     )
-    real = (first + last).apply("MatMul", cosines) + windows.between(middle, middle + 1, axis=1) @ np.cos(np.pi * bins)[
-        None
-    ]
+    centre = windows.between(middle, middle + 1, axis=1)
+    real = (first + last).apply("MatMul", cosines) + centre @ alternating[None]
     imaginary = (first - last).apply("MatMul", sines)
     power = (real * real + imaginary * imaginary) @ log_mel.BANK
     level = power.at_least(log_mel.FLOOR).apply("Log") * float(1 / np.log(10))

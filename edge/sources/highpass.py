@@ -78,7 +78,7 @@ class HighPass:
         for batch in self._batches.values():
             batch.wipe()
 
-    def _filtered(self, samples: NDArray[np.float32] | NDArray[np.int16]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    def _filtered(self, samples: NDArray[np.float32] | NDArray[np.int16]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Where each batch begins, and what comes out of it, which the next batch overwrites."""
         if not len(samples) or len(samples) % BLOCK_SAMPLES:
             raise ValueError(f"whole blocks of {BLOCK_SAMPLES} samples are filtered, not {len(samples)} samples")
@@ -108,7 +108,7 @@ class _Batch:
         self._sums_before, self._sums_after = self._sums[:-1].reshape(states), self._sums[1:].reshape(states)
         self._first, self._last = self._sums[0], self._sums[-1]
         self._filtered = np.zeros((count, _PIECES, _PIECE))
-        self._flat = self._filtered.reshape(-1)
+        self._flat = np.zeros(count * BLOCK_SAMPLES, np.float32)
         self._to_after, self._to_output = matrices.after, matrices.output
         decay = matrices.poles ** (
             _PIECE * np.arange(last + 1)[:, None]
@@ -118,7 +118,7 @@ class _Batch:
 
     def filter(
         self, samples: NDArray[np.float32] | NDArray[np.int16], state: NDArray[np.complex128]
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[np.float32]:
         """Of [count * 512] samples; the state, complex [4], is carried on."""
         self._sound[...] = samples.reshape(self._sound.shape)
         np.matmul(self._sound, self._to_after, out=self._after)
@@ -128,11 +128,12 @@ class _Batch:
         np.multiply(self._sums_before, self._decay, out=self._before)
         np.multiply(self._last, self._whole_decay, out=state)
         np.matmul(self._pieces, self._to_output, out=self._filtered)
+        self._flat[...] = self._filtered.reshape(-1)
         return self._flat
 
     def wipe(self) -> None:
         """Nothing of what was filtered stays in memory."""
-        for scratch in (self._pieces, self._after, self._sums, self._filtered):
+        for scratch in (self._pieces, self._after, self._sums, self._filtered, self._flat):
             scratch.fill(0)
 
 

@@ -63,7 +63,7 @@ def _within(poles: Poles) -> Matrix:
 
 
 def _sum(poles: Poles, step: int, count: int) -> Matrix:
-    """From ``count`` states, ``step`` samples apart, to what is left of them after the last: [count * states, states]."""
+    """From ``count`` states, ``step`` samples apart, to what is left after the last: [count * states, states]."""
     return np.vstack([_faded(poles, step * later) for later in range(count - 1, -1, -1)])
 
 

@@ -17,7 +17,7 @@ PACKAGES := web/node_modules/ready
 BUNDLE ?= default
 TEST_PACKAGES := mosquitto mosquitto-clients espeak-ng pulseaudio pulseaudio-utils libasound2-plugins chromium \
 	faketime gcc openssl rsync strace systemd ffmpeg gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base \
-	gstreamer1.0-plugins-good pipewire pipewire-pulse wireplumber dbus-daemon
+	gstreamer1.0-plugins-good pipewire pipewire-pulse wireplumber dbus-daemon docker-compose prometheus
 ARCH ?= aarch64
 SSH ?= ssh
 INTERPRETER := $(if $(filter 3.%,$(PYTHON)),python3,$(PYTHON))
@@ -145,7 +145,7 @@ lock: $(TOOLS)/ready ## pin and hash the device's wheels again, after a change o
 	@$(TOOLS)/bin/python -m install lock
 
 test-arm64: $(DEVICE)/ready ## as root: install on an emulated arm64 Debian, break it, compare (slow); writes docs/arm64.md
-	@.ci/packages mmdebstrap arch-test qemu-user-static binfmt-support openssh-client rsync
+	@.ci/packages mmdebstrap arch-test openssh-client rsync
 	$(DEVICE)/bin/python -m tests.install.proof --architecture aarch64 --data "$(DATA)" --summary docs/arm64.md
 
 test-systemd: $(DEVICE)/ready ## as root: the same on a Debian of this machine's architecture, with every sandbox in force
@@ -153,7 +153,7 @@ test-systemd: $(DEVICE)/ready ## as root: the same on a Debian of this machine's
 	$(DEVICE)/bin/python -m tests.install.proof --architecture $(shell uname -m) --data "$(DATA)"
 
 test-deb: $(DEVICE)/ready ## as root: the package on Debian 12 and 13, broken and removed; ARCH=arm64 is emulated, and slow
-	@.ci/packages mmdebstrap arch-test lintian openssh-client $(if $(filter arm64 aarch64,$(ARCH)),qemu-user-static binfmt-support)
+	@.ci/packages mmdebstrap arch-test lintian openssh-client
 	$(DEVICE)/bin/python -m tests.install.proof_package --architecture $(ARCH)
 
 clean: ## remove environments and caches, not runs/

@@ -2,7 +2,7 @@
 
     python -m tests.install.proof --architecture aarch64 --summary docs/arm64.md
 
-Needs root, mmdebstrap, and for aarch64 qemu-user in binfmt_misc. Each step asserts; the summary lists what was seen.
+Needs root, mmdebstrap, and for aarch64 binfmt_misc in the kernel. Each step asserts; the summary lists what was seen.
 """
 
 import argparse

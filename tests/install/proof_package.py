@@ -2,7 +2,7 @@
 
     python -m tests.install.proof_package --architecture amd64
 
-Needs root, mmdebstrap, lintian, and for arm64 qemu-user in binfmt_misc. Each step asserts.
+Needs root, mmdebstrap, lintian, and for arm64 binfmt_misc in the kernel. Each step asserts.
 """
 
 import argparse

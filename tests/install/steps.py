@@ -21,8 +21,7 @@ node: proof
 source: {{kind: command, command: [/usr/bin/python3, /srv/proof/hum.py]}}
 mqtt: {{host: 127.0.0.1, port: {port}}}
 """
-# qemu-user 7.2 can neither mount credentials nor make a user namespace, and is slow.
-_EMULATED = "[Service]\nTimeoutStartSec=240\nWatchdogSec=240\nLoadCredential=\nPrivateUsers=no\n"
+_SLOW = "[Service]\nTimeoutStartSec=240\nWatchdogSec=240\n"
 # A hum, in real time: so that the daemon hears something that is neither silence nor speech.
 _HUM = """\
 import array, math, sys, time
@@ -108,13 +107,13 @@ def summary(proof: Proof) -> str:
 
 
 def prepare(proof: Proof) -> None:
-    """Before the installation: a hum to be heard, and what the unit needs under the emulator."""
+    """Before the installation: a hum to be heard, and the time that the unit needs under the emulator."""
     machine = proof.machine
     machine.run("mkdir -p /srv/proof && chmod 755 /srv/proof")
     write(machine, "/srv/proof/hum.py", _HUM)
     if proof.architecture == "aarch64":
         machine.run("mkdir -p /etc/systemd/system/affectd.service.d")
-        write(machine, "/etc/systemd/system/affectd.service.d/emulated.conf", _EMULATED)
+        write(machine, "/etc/systemd/system/affectd.service.d/emulated.conf", _SLOW)
 
 
 def replace(path: Path, pattern: str, replacement: str) -> None:

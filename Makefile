@@ -72,7 +72,7 @@ bench-accuracy: $(BENCH)/ready ## the alternatives' accuracy on the same folds (
 	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks.accuracy.baselines
 	$(BENCH)/bin/python -m benchmarks.accuracy.tables
 
-bench-web: $(DEV)/ready $(PACKAGES) ## measure the page in Chromium; fills docs/web.md. ARGS: some of parity utterance start memory pictures
+bench-web: $(DEV)/ready $(PACKAGES) ## measure the page in Chromium; fills docs/web.md. ARGS: some of its parts
 	@.ci/packages chromium
 	for name in default light; do \
 		$(MAKE) --no-print-directory web BUNDLE=$$name OUT=.cache/web-$$name || exit; \

@@ -5,6 +5,7 @@ python -m benchmarks.web --site DIR --bundle NAME [--data DIR] [PART ...]   (mak
 
 import argparse
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -215,6 +216,19 @@ def memory(browser: Browser, address: str, _: argparse.Namespace) -> dict[str, A
     return {"held_mb": held, "slope_mb_per_h": slope, "utterances": utterances}
 
 
+def lighthouse(_: Browser, address: str, __: argparse.Namespace) -> dict[str, float]:
+    """Lighthouse's scores, 0-100; its version 11 is the last that judges installable pages. npx fetches it."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        categories = "--only-categories=accessibility,best-practices,pwa"
+        command = ["npx", "--yes", "lighthouse@11.7.1", address, categories, "--quiet", "--output=json"]
+        flags = ["--chrome-flags=--headless=new --no-sandbox", "--max-wait-for-load=90000", f"--output-path={report}"]
+        environment = os.environ | {"CHROME_PATH": shutil.which("chromium") or ""}
+        subprocess.run([*command, *flags], check=True, env=environment, cwd=folder)
+        found = json.loads(report.read_text())["categories"]
+    return {name: 100 * category["score"] for name, category in found.items()}
+
+
 def pictures(browser: Browser, address: str, options: argparse.Namespace) -> dict[str, Any]:
     """The page on a phone and on a desk, after the demonstration recording, for the docs; of the default bundle."""
     if options.bundle != "default":
@@ -241,7 +255,14 @@ def pictures(browser: Browser, address: str, options: argparse.Namespace) -> dic
     return {}
 
 
-PARTS = {"parity": parity, "utterance": utterance, "start": start, "memory": memory, "pictures": pictures}
+PARTS = {
+    "parity": parity,
+    "utterance": utterance,
+    "start": start,
+    "memory": memory,
+    "lighthouse": lighthouse,
+    "pictures": pictures,
+}
 
 
 def main() -> None:
@@ -291,6 +312,9 @@ def table(found: dict[str, Any]) -> str:
             f"| memory through an hour of sound, {each['utterances']} utterances | {held} MB after each ten minutes: "
             f"{each['slope_mb_per_h']:+.1f} MB/h since the first | no slope | no slope |"
         )
+    if each := found.get("lighthouse"):
+        scores = ", ".join(f"{name} {score:.0f}" for name, score in each.items())
+        rows.append(f"| Lighthouse 11 | {scores} | 95 | 100 |")
     return "\n".join(rows)
 
 

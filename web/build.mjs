@@ -96,7 +96,9 @@ function licences() {
   const own = (name, path) => [name, readFileSync(join(HERE, "..", path), "utf8")];
   const all = [
     own("affectd", "LICENSE"), own("affectd's networks", "LICENSE-weights"), own("Silero VAD", "edge/vad/silero.txt"),
-    npm("@echogarden/fvad-wasm"), ["onnxruntime-web", "MIT License, Copyright (c) Microsoft Corporation"], npm("mqtt", "LICENSE.md"),
+    npm("@echogarden/fvad-wasm"), npm("mqtt", "LICENSE.md"),
+    // Its package has no file for its licence, which is the same as ours but for the name.
+    ["onnxruntime-web", own("", "LICENSE")[1].replace(/^Copyright.*$/m, "Copyright (c) Microsoft Corporation")],
   ];
   return all.map(([name, text]) => `${name}\n${"=".repeat(name.length)}\n\n${text.trim()}\n`).join("\n\n");
 }

@@ -32,10 +32,10 @@ export async function capture(onLost: () => void): Promise<Capture> {
   };
   try {
     await context.audioWorklet.addModule(TAP);
-    const tap = new AudioWorkletNode(context, "tap", { numberOfOutputs: 0 });
+    const tap = new AudioWorkletNode(context, "tap");
     const { port1, port2 } = new MessageChannel();
     tap.port.postMessage(port1, [port1]);
-    context.createMediaStreamSource(stream).connect(tap);
+    context.createMediaStreamSource(stream).connect(tap).connect(context.destination); // it writes nothing: silence
     await context.resume();
     stream.getAudioTracks().forEach((track) => track.addEventListener("ended", onLost));
     document.addEventListener("visibilitychange", wake);

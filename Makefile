@@ -79,9 +79,10 @@ bench-web: $(DEV)/ready $(PACKAGES) ## measure the page in Chromium; fills docs/
 		$(DEV)/bin/python -m benchmarks.web --site .cache/web-$$name --bundle $$name --data $(DATA) $(ARGS) || exit; \
 	done
 
-format: $(DEV)/ready ## format the code and apply ruff's fixes
+format: $(DEV)/ready $(PACKAGES) ## format the code and apply ruff's fixes
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix .
+	cd web && npm run --silent format
 
 JUDGE = $(DEV)/bin/python -m train judge --seeds $(SEEDS) --protocol
 

@@ -14,8 +14,11 @@ const EDGE = join(HERE, "..", "edge");
 const MOST_BYTES = 16e6; // of the whole download
 const TARGET = ["chrome105", "firefox113", "safari16.4"]; // WebAssembly SIMD, DecompressionStream, OffscreenCanvas
 
-const { values: options } = parseArgs({ options: { model: { type: "string" }, out: { type: "string", default: join(HERE, "dist") } } });
-if (!options.model) throw new Error("say where the model is: --model DIR, as `python -m export --waveform --out DIR` writes it");
+const { values: options } = parseArgs({
+  options: { model: { type: "string" }, out: { type: "string", default: join(HERE, "dist") } },
+});
+if (!options.model)
+  throw new Error("say where the model is: --model DIR, as `python -m export --waveform --out DIR` writes it");
 const out = options.out;
 
 const texts = await loadTexts();
@@ -47,7 +50,12 @@ console.log(`${out}: ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB`);
 
 /** The page's texts, which also stand in its HTML. */
 async function loadTexts() {
-  const { outputFiles } = await build({ entryPoints: [join(HERE, "src/texts.ts")], bundle: true, format: "esm", write: false });
+  const { outputFiles } = await build({
+    entryPoints: [join(HERE, "src/texts.ts")],
+    bundle: true,
+    format: "esm",
+    write: false,
+  });
   const module = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
   return module.texts;
 }
@@ -55,8 +63,19 @@ async function loadTexts() {
 async function bundle(entries, define, more = {}) {
   const entryPoints = entries.map((entry) => join(HERE, entry));
   await build({
-    entryPoints, define, outdir: out, entryNames: "[name]", chunkNames: "[name]-[hash]", bundle: true, format: "esm", minify: true,
-    target: TARGET, legalComments: "none", external: ["module", "fs", "path", "url", "node:*"], logLevel: "warning", ...more,
+    entryPoints,
+    define,
+    outdir: out,
+    entryNames: "[name]",
+    chunkNames: "[name]-[hash]",
+    bundle: true,
+    format: "esm",
+    minify: true,
+    target: TARGET,
+    legalComments: "none",
+    external: ["module", "fs", "path", "url", "node:*"],
+    logLevel: "warning",
+    ...more,
   });
 }
 
@@ -78,14 +97,30 @@ function hash(content) {
 
 function filled(html, more) {
   const { language, title, description, noScript, outdated } = texts;
-  return html.replace(/\{\{(\w+)\}\}/g, (_, name) => ({ language, title, description, noScript, outdated, ...more })[name]);
+  return html.replace(
+    /\{\{(\w+)\}\}/g,
+    (_, name) => ({ language, title, description, noScript, outdated, ...more })[name],
+  );
 }
 
 function webManifest() {
-  const icon = (size, purpose) => ({ src: `icons/${purpose}-${size}.png`, sizes: `${size}x${size}`, type: "image/png", purpose });
+  const icon = (size, purpose) => ({
+    src: `icons/${purpose}-${size}.png`,
+    sizes: `${size}x${size}`,
+    type: "image/png",
+    purpose,
+  });
   return JSON.stringify({
-    name: texts.name, short_name: texts.name, description: texts.description, lang: texts.language, id: "./", start_url: "./", scope: "./",
-    display: "standalone", background_color: "#f6f5f2", theme_color: "#f6f5f2",
+    name: texts.name,
+    short_name: texts.name,
+    description: texts.description,
+    lang: texts.language,
+    id: "./",
+    start_url: "./",
+    scope: "./",
+    display: "standalone",
+    background_color: "#f6f5f2",
+    theme_color: "#f6f5f2",
     icons: [icon(192, "any"), icon(512, "any"), icon(512, "maskable")],
   });
 }
@@ -95,8 +130,11 @@ function licences() {
   const npm = (name, file = "LICENSE") => [name, readFileSync(join(HERE, "node_modules", name, file), "utf8")];
   const own = (name, path) => [name, readFileSync(join(HERE, "..", path), "utf8")];
   const all = [
-    own("affectd", "LICENSE"), own("affectd's networks", "LICENSE-weights"), own("Silero VAD", "edge/vad/silero.txt"),
-    npm("@echogarden/fvad-wasm"), npm("mqtt", "LICENSE.md"),
+    own("affectd", "LICENSE"),
+    own("affectd's networks", "LICENSE-weights"),
+    own("Silero VAD", "edge/vad/silero.txt"),
+    npm("@echogarden/fvad-wasm"),
+    npm("mqtt", "LICENSE.md"),
     // Its package has no file for its licence, which is the same as ours but for the name.
     ["onnxruntime-web", own("", "LICENSE")[1].replace(/^Copyright.*$/m, "Copyright (c) Microsoft Corporation")],
   ];

@@ -8,12 +8,21 @@ import { parseArgs } from "node:util";
 import { headers } from "./headers.mjs";
 
 const TYPES = {
-  ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".png": "image/png",
-  ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8", ".webmanifest": "application/manifest+json", ".bin": "application/octet-stream",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".png": "image/png",
+  ".svg": "image/svg+xml",
+  ".txt": "text/plain; charset=utf-8",
+  ".webmanifest": "application/manifest+json",
+  ".bin": "application/octet-stream",
 };
 
 const { values: options } = parseArgs({
-  options: { folder: { type: "string", default: fileURLToPath(new URL("dist", import.meta.url)) }, port: { type: "string", default: "8000" } },
+  options: {
+    folder: { type: "string", default: fileURLToPath(new URL("dist", import.meta.url)) },
+    port: { type: "string", default: "8000" },
+  },
 });
 
 const server = createServer((request, response) => {

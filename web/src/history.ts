@@ -51,14 +51,20 @@ export function toCsv(utterances: readonly Utterance[]): string {
     const { probabilities, explanation, ...rest } = finding(utterance);
     const named = (prefix: string, values: Readonly<Record<string, number>>): [string, number][] =>
       Object.entries(values).map(([name, value]) => [prefix + name, value]);
-    return { ...rest, ...Object.fromEntries([...named("p_", probabilities), ...named("lmac_", explanation.families)]) } as Record<string, unknown>;
+    return {
+      ...rest,
+      ...Object.fromEntries([...named("p_", probabilities), ...named("lmac_", explanation.families)]),
+    } as Record<string, unknown>;
   });
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  return [columns, ...rows.map((row) => columns.map((name) => row[name] ?? ""))].map((cells) => `${cells.map(cell).join(",")}\r\n`).join("");
+  return [columns, ...rows.map((row) => columns.map((name) => row[name] ?? ""))]
+    .map((cells) => `${cells.map(cell).join(",")}\r\n`)
+    .join("");
 }
 
 function finding(utterance: Utterance) {
-  const { source, start, end, began, emotion, confidence, intensity, probabilities, explanation, snrDb, adaptedOn } = utterance;
+  const { source, start, end, began, emotion, confidence, intensity, probabilities, explanation, snrDb, adaptedOn } =
+    utterance;
   return {
     file: source,
     start_s: round(start, 3),

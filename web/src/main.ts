@@ -28,8 +28,19 @@ let chosen = stored();
 const notice = new Notice();
 const node = nodePanel(chosen, (some) => settings.set(some));
 const settings = new SettingsView(chosen, { change, forget }, node.element);
-const controls = new Controls({ listen: () => void listen(null), tenSeconds: () => void listen(TEN), stop, file: (file) => void hear(file) });
-const page = new Page(history, { closer: (id) => listener?.send({ kind: "closer", id }), exportJson, exportCsv, share: (utterance) => void sharePicture(utterance), clear });
+const controls = new Controls({
+  listen: () => void listen(null),
+  tenSeconds: () => void listen(TEN),
+  stop,
+  file: (file) => void hear(file),
+});
+const page = new Page(history, {
+  closer: (id) => listener?.send({ kind: "closer", id }),
+  exportJson,
+  exportCsv,
+  share: (utterance) => void sharePicture(utterance),
+  clear,
+});
 
 let listener: Listener | null = null;
 let asked: { kind: "microphone"; seconds: number | null } | { kind: "file"; name: string } | null = null;
@@ -37,9 +48,20 @@ let heardBlocks = 0;
 let wasHidden = document.hidden;
 
 function begin(): void {
-  const gear = el("button", { type: "button", class: "gear", "aria-label": texts.settings, title: texts.settings, click: () => settings.element.showModal() });
+  const gear = el("button", {
+    type: "button",
+    class: "gear",
+    "aria-label": texts.settings,
+    title: texts.settings,
+    click: () => settings.element.showModal(),
+  });
   const header = el("header", {}, el("h1", { id: "headline" }, texts.headline), gear);
-  document.body.replaceChildren(header, el("main", {}, notice.element, page.element), controls.element, settings.element);
+  document.body.replaceChildren(
+    header,
+    el("main", {}, notice.element, page.element),
+    controls.element,
+    settings.element,
+  );
   change(chosen);
   document.addEventListener("visibilitychange", () => (wasHidden ||= document.hidden));
   const lacking = missing();
@@ -149,7 +171,12 @@ async function hear(file: File): Promise<void> {
   try {
     const samples = await decode(file);
     const seconds = samples.length / SAMPLE_RATE;
-    const wrong = whole && seconds > LONGEST ? texts.problems.longWhole(file.name, LONGEST) : seconds < SHORTEST ? texts.problems.shortWhole(file.name, SHORTEST) : null;
+    const wrong =
+      whole && seconds > LONGEST
+        ? texts.problems.longWhole(file.name, LONGEST)
+        : seconds < SHORTEST
+          ? texts.problems.shortWhole(file.name, SHORTEST)
+          : null;
     if (wrong) return idle(wrong);
     asked = { kind: "file", name: file.name };
     listener?.file(file.name, samples, whole);

@@ -22,8 +22,17 @@ export interface PageActions {
 /** Shows what is heard; knows nothing of how. */
 export class Page {
   readonly live = new LiveView();
-  private readonly liveCard = el("section", { class: "card", "aria-label": texts.live, hidden: true }, this.live.element);
-  private readonly verdict = el("section", { class: "card", "aria-labelledby": "headline" }, el("p", { class: "muted" }, texts.promise), el("p", { class: "muted" }, texts.hint));
+  private readonly liveCard = el(
+    "section",
+    { class: "card", "aria-label": texts.live, hidden: true },
+    this.live.element,
+  );
+  private readonly verdict = el(
+    "section",
+    { class: "card", "aria-labelledby": "headline" },
+    el("p", { class: "muted" }, texts.promise),
+    el("p", { class: "muted" }, texts.hint),
+  );
   private readonly when = card("when", texts.when);
   private readonly why = card("why", texts.why);
   private readonly probable = card("probable", texts.probabilities);
@@ -52,7 +61,11 @@ export class Page {
     const buttons = [
       el("button", { type: "button", class: "quiet", click: () => this.actions.exportJson() }, texts.exportJson),
       el("button", { type: "button", class: "quiet", click: () => this.actions.exportCsv() }, texts.exportCsv),
-      el("button", { type: "button", class: "quiet", click: () => this.shown && this.actions.share(this.shown) }, texts.share),
+      el(
+        "button",
+        { type: "button", class: "quiet", click: () => this.shown && this.actions.share(this.shown) },
+        texts.share,
+      ),
       el("button", { type: "button", class: "quiet", click: () => this.actions.clear() }, texts.clear),
     ];
     const tools = el("p", { class: "tools" }, ...buttons);
@@ -113,7 +126,11 @@ export class Page {
   }
 
   private look(utterance: Utterance): HTMLElement {
-    const button = el("button", { type: "button", class: "quiet" }, this.looking === utterance.id ? texts.closerWorking : texts.closer);
+    const button = el(
+      "button",
+      { type: "button", class: "quiet" },
+      this.looking === utterance.id ? texts.closerWorking : texts.closer,
+    );
     button.disabled = this.looking === utterance.id;
     button.addEventListener("click", () => {
       this.looking = utterance.id;

@@ -15,13 +15,22 @@ export function colour(name: "ink" | "muted" | "favour" | "against" | "neutral" 
 }
 
 const CIVIDIS = [
-  [0, 32, 81], [17, 54, 109], [60, 77, 110], [98, 100, 111], [127, 124, 117], [154, 149, 119], [187, 175, 113], [226, 203, 92], [253, 231, 55],
+  [0, 32, 81],
+  [17, 54, 109],
+  [60, 77, 110],
+  [98, 100, 111],
+  [127, 124, 117],
+  [154, 149, 119],
+  [187, 175, 113],
+  [226, 203, 92],
+  [253, 231, 55],
 ]; // Nuñez, Anderton and Renslow, 2018
 
 /** Red, green, blue of a level 0..255: brighter is louder, for any colour vision. */
 export function loudness(level: number): readonly [number, number, number] {
   const place = (level / 255) * (CIVIDIS.length - 1);
   const below = Math.min(Math.floor(place), CIVIDIS.length - 2);
-  const mix = (channel: number): number => CIVIDIS[below][channel] + (place - below) * (CIVIDIS[below + 1][channel] - CIVIDIS[below][channel]);
+  const mix = (channel: number): number =>
+    CIVIDIS[below][channel] + (place - below) * (CIVIDIS[below + 1][channel] - CIVIDIS[below][channel]);
   return [mix(0), mix(1), mix(2)];
 }

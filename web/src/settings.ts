@@ -16,7 +16,10 @@ const DEFAULTS: Settings = { adapt: true, whole: false, theme: "auto", broker: "
 export function stored(): Settings {
   try {
     const found = JSON.parse(localStorage.getItem(KEY) ?? "{}") as Record<string, unknown>;
-    const known = Object.entries(DEFAULTS).map(([name, value]) => [name, typeof found[name] === typeof value ? found[name] : value]);
+    const known = Object.entries(DEFAULTS).map(([name, value]) => [
+      name,
+      typeof found[name] === typeof value ? found[name] : value,
+    ]);
     return Object.fromEntries(known) as unknown as Settings;
   } catch {
     return DEFAULTS;

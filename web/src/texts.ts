@@ -42,11 +42,13 @@ export const texts = {
   } as Readonly<Record<string, string>>,
   sure: (confidence: number): string => `${percent(confidence)} sure`,
   atBest: (label: string, confidence: number): string => `at best ${label}, ${percent(confidence)}`,
-  strength: (intensity: number): string => (intensity < 0.35 ? "calmly expressed" : intensity < 0.65 ? "clearly expressed" : "strongly expressed"),
+  strength: (intensity: number): string =>
+    intensity < 0.35 ? "calmly expressed" : intensity < 0.65 ? "clearly expressed" : "strongly expressed",
   intensity: (intensity: number): string => `intensity ${percent(intensity)}`,
   place: (start: number, end: number): string => `${start.toFixed(2)} to ${end.toFixed(2)} s`,
   overNoise: (decibels: number): string => `${Math.round(decibels)} dB over the noise`,
-  adaptedOn: (count: number): string => (count ? `adapted on ${count} utterance${count === 1 ? "" : "s"}` : "not adapted yet"),
+  adaptedOn: (count: number): string =>
+    count ? `adapted on ${count} utterance${count === 1 ? "" : "s"}` : "not adapted yet",
   announced: (emotion: string, sure: string): string => `${emotion}, ${sure}`,
 
   probabilities: "How probable",
@@ -96,16 +98,18 @@ export const texts = {
   wholeHelp: "Without the search for speech; at most a minute.",
   theme: "Colours",
   themes: { auto: "as the system", light: "light", dark: "dark" } as Readonly<Record<string, string>>,
-  about: (version: string, bundle: string, digest: string): string => `affectd ${version}, model ${bundle} (${digest.slice(7, 19)})`,
+  about: (version: string, bundle: string, digest: string): string =>
+    `affectd ${version}, model ${bundle} (${digest.slice(7, 19)})`,
   licences: "Licences",
 
   node: "As a sensor",
   nodeHelp:
     "Publishes what is heard to your MQTT broker as affectd/<node>, while this page is open. Nothing is kept for later: a closed tab loses what it hears.",
-  nodeElsewhere: "This page cannot connect to anything, its security policy forbids it. The sensor's page may connect to a broker:",
+  nodeElsewhere:
+    "This page cannot connect to anything, its security policy forbids it. The sensor's page may connect to a broker:",
   nodeOpen: "Open the sensor's page",
   broker: "Broker",
-  brokerHelp: "ws:// or wss:// address",
+  brokerHelp: "wss://…",
   nodeName: "Node",
   user: "User",
   password: "Password (not stored)",
@@ -114,13 +118,15 @@ export const texts = {
   connecting: "Connecting …",
   connected: (topic: string): string => `Connected: publishes under ${topic}.`,
   disconnected: "Not connected.",
-  brokerLost: (reason: string): string => `The broker cannot be reached (${reason}): it is tried again; check the address and that it speaks websockets.`,
+  brokerLost: (reason: string): string =>
+    `The broker cannot be reached (${reason}): it is tried again; check the address and that it speaks websockets.`,
   badBroker: "The broker's address begins with ws:// or wss://, for example wss://broker.example:8884.",
   insecureBroker: "A page that came over https may only use wss://: give the broker a certificate.",
   badNode: "A node's name has 1 to 40 characters of a-z, 0-9, - and _.",
 
   problems: {
-    denied: "The browser does not let this page use the microphone: allow it in the settings of this site, then press the button again.",
+    denied:
+      "The browser does not let this page use the microphone: allow it in the settings of this site, then press the button again.",
     absent: "No microphone was found: plug one in, or choose a file.",
     busy: "The microphone does not open: another program may hold it. Close that, then press the button again.",
     unsupported: "This browser cannot hand sound to a page: use a current Chrome, Firefox or Safari, or choose a file.",
@@ -129,15 +135,19 @@ export const texts = {
       `${background ? "The page was in the background and" : "The page"} heard nothing for ${seconds(count)}.`,
     nobody: "Nobody spoke in these ten seconds.",
     nobodyInFile: (name: string): string => `Nobody speaks in ${name}.`,
-    noAudio: (name: string): string => `${name} is no sound that this browser can read: choose a WAV, MP3, M4A, OGG or FLAC file.`,
+    noAudio: (name: string): string =>
+      `${name} is no sound that this browser can read: choose a WAV, MP3, M4A, OGG or FLAC file.`,
     emptyFile: (name: string): string => `${name} holds no sound: choose another file.`,
     longFile: (name: string, minutes: number, most: number): string =>
       `${name} lasts ${minutes} minutes, and the page takes at most ${most}: cut it, or use \`affectd analyse\` on a computer.`,
     longWhole: (name: string, most: number): string =>
       `${name} is longer than the ${most} s that one utterance may last: switch off "Take a file as one utterance".`,
-    shortWhole: (name: string, least: number): string => `${name} is shorter than ${least} s: there is nothing to hear in it.`,
-    missing: (what: string): string => `This browser lacks ${what}, which the page needs: use a current Chrome, Firefox or Safari.`,
-    insecure: "Browsers give the microphone only to pages that came over https or from this computer: open the page there, or choose a file.",
+    shortWhole: (name: string, least: number): string =>
+      `${name} is shorter than ${least} s: there is nothing to hear in it.`,
+    missing: (what: string): string =>
+      `This browser lacks ${what}, which the page needs: use a current Chrome, Firefox or Safari.`,
+    insecure:
+      "Browsers give the microphone only to pages that came over https or from this computer: open the page there, or choose a file.",
     model: (reason: string): string => `The model cannot be used (${reason}): reload the page.`,
     share: "The picture could not be shared: it was downloaded instead.",
   },

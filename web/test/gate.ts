@@ -15,7 +15,9 @@ const filter = new HighPass();
 const gate = new Gate(await cheapDetector(bytes(fvad)), new Silero(new SileroWeights(readNpz(bytes(weights)))));
 const items = [];
 for (let at = 0; at + BLOCK_SAMPLES <= samples.length; at += BLOCK_SAMPLES) {
-  const block = filter.push(samples.slice(at, at + BLOCK_SAMPLES)).map((value) => Math.min(Math.max(Math.round(value), -32768), 32767));
+  const block = filter
+    .push(samples.slice(at, at + BLOCK_SAMPLES))
+    .map((value) => Math.min(Math.max(Math.round(value), -32768), 32767));
   items.push(...gate.push(block));
 }
 items.push(...gate.finish());

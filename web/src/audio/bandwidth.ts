@@ -20,7 +20,8 @@ export function bandwidth(samples: Float32Array): number {
     spectrum.magnitudes(samples, at, magnitudes);
     levels.forEach((band, index) => {
       let power = 1e-3;
-      for (let bin = 1 + index * BAND_BINS; bin <= (index + 1) * BAND_BINS; bin++) power += (magnitudes[bin] * FULL_SCALE) ** 2;
+      for (let bin = 1 + index * BAND_BINS; bin <= (index + 1) * BAND_BINS; bin++)
+        power += (magnitudes[bin] * FULL_SCALE) ** 2;
       band.push(10 * Math.log10(power));
     });
   }

@@ -5,7 +5,8 @@ import { FULL_SCALE, SAMPLE_RATE } from "./format.ts";
 export const LONGEST_MINUTES = 15; // unpacked, a quarter of an hour at 48 kHz in stereo is 350 MB for a moment
 
 /** Why a file is not heard; each has a sentence of its own. */
-export type FileRefusal = { readonly kind: "no-audio" } | { readonly kind: "long"; readonly minutes: number } | { readonly kind: "empty" };
+export type FileRefusal =
+  { readonly kind: "no-audio" } | { readonly kind: "long"; readonly minutes: number } | { readonly kind: "empty" };
 
 export class FileError extends Error {
   constructor(readonly refusal: FileRefusal) {

@@ -16,7 +16,8 @@ const magnitudes = new Float32Array(WINDOW / 2 + 1);
 
 /** Rows of a spectrogram, equally far apart on the mel scale: the bins [from, to] of each. */
 const BANDS = Array.from({ length: ROWS }, (_, row) => {
-  const bin = (place: number): number => (fromMel(toMel(LOWEST_HZ) + ((toMel(HIGHEST_HZ) - toMel(LOWEST_HZ)) * place) / ROWS) * WINDOW) / 16_000;
+  const bin = (place: number): number =>
+    (fromMel(toMel(LOWEST_HZ) + ((toMel(HIGHEST_HZ) - toMel(LOWEST_HZ)) * place) / ROWS) * WINDOW) / 16_000;
   return [Math.round(bin(row)), Math.max(Math.round(bin(row + 1)), Math.round(bin(row)) + 1)] as const;
 });
 
@@ -50,7 +51,9 @@ export function outline(samples: Float32Array): Outline {
   );
   const loudest = found.reduce((most, column) => column.reduce((a, b) => Math.max(a, b), most), -Infinity);
   const levels = new Uint8Array(columns * ROWS);
-  found.forEach((column, index) => column.forEach((level, row) => (levels[index * ROWS + row] = shade(level, loudest))));
+  found.forEach((column, index) =>
+    column.forEach((level, row) => (levels[index * ROWS + row] = shade(level, loudest))),
+  );
   return { extremes, levels, columns, rows: ROWS };
 }
 

@@ -2,14 +2,20 @@
 
 /** Every coalition as a row of 0 and 1, [2 ** players, players]: row s holds player i where bit i is set. */
 export function coalitions(players: number): Float32Array {
-  return Float32Array.from({ length: 2 ** players * players }, (_, at) => (Math.floor(at / players) >> at % players) & 1);
+  return Float32Array.from(
+    { length: 2 ** players * players },
+    (_, at) => (Math.floor(at / players) >> (at % players)) & 1,
+  );
 }
 
 /** The Shapley values [players] of the worths [2 ** players] of the coalitions, in their order. */
 export function shapley(worths: ArrayLike<number>): number[] {
   const players = Math.log2(worths.length);
   // Of an order in which the coalition may form, the share in which a player comes after just these `size` others.
-  const shares = Array.from({ length: players }, (_, size) => (factorial(size) * factorial(players - size - 1)) / factorial(players));
+  const shares = Array.from(
+    { length: players },
+    (_, size) => (factorial(size) * factorial(players - size - 1)) / factorial(players),
+  );
   return Array.from({ length: players }, (_, player) => {
     let value = 0;
     for (let others = 0; others < worths.length; others++) {

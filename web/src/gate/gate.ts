@@ -96,7 +96,8 @@ export class Gate {
     if (segmenter.position < first) {
       this.neural.reset();
       const unheard: number[] = [];
-      for (let index = Math.max(segmenter.position, first - SEGMENTING.leadIn); index < first; index++) unheard.push(this.excess(index));
+      for (let index = Math.max(segmenter.position, first - SEGMENTING.leadIn); index < first; index++)
+        unheard.push(this.excess(index));
       segmenter.skipTo(first, unheard);
     }
     const items: GateItem[] = [];

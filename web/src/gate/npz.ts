@@ -17,7 +17,10 @@ export function readNpz(archive: ArrayBuffer): Map<string, Float32Array> {
     if (view.getUint16(at + 10, true) !== 0) throw new Error(`${name} is compressed: only plain archives are read`);
     const local = view.getUint32(at + 42, true);
     const lengths = view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
-    arrays.set(name.replace(/\.npy$/, ""), readNpy(archive, local + LOCAL_HEADER + lengths, view.getUint32(at + 24, true)));
+    arrays.set(
+      name.replace(/\.npy$/, ""),
+      readNpy(archive, local + LOCAL_HEADER + lengths, view.getUint32(at + 24, true)),
+    );
     at += 46 + nameLength + extra + comment;
   }
   return arrays;

@@ -19,7 +19,13 @@ export interface SegmenterSettings {
 /** Blocks; `stop` and `offset` are the ones behind the last. Speech proper runs from `onset` to `offset`. */
 export type Decision =
   | { readonly kind: "opened"; readonly onset: number }
-  | { readonly kind: "span"; readonly start: number; readonly onset: number; readonly offset: number; readonly stop: number }
+  | {
+      readonly kind: "span";
+      readonly start: number;
+      readonly onset: number;
+      readonly offset: number;
+      readonly stop: number;
+    }
   | { readonly kind: "closed"; readonly offset: number };
 
 /** Hysteresis, confirmation, hangover, pre-roll, minimum and maximum length over one pair of values a block. */

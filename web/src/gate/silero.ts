@@ -40,7 +40,13 @@ export class SileroWeights {
     this.convolutions = [1, 2, 2, 1].map((stride, layer) => {
       const [inputs, outputs] = [channels[layer], channels[layer + 1]];
       const name = `encoder.${layer}.reparam_conv`;
-      return { weight: array(`${name}.weight`, outputs * inputs * 3), bias: array(`${name}.bias`, outputs), inputs, outputs, stride };
+      return {
+        weight: array(`${name}.weight`, outputs * inputs * 3),
+        bias: array(`${name}.bias`, outputs),
+        inputs,
+        outputs,
+        stride,
+      };
     });
     this.input = array("decoder.rnn.weight_ih", 4 * UNITS * UNITS);
     this.hidden = array("decoder.rnn.weight_hh", 4 * UNITS * UNITS);
@@ -89,7 +95,8 @@ export class Silero {
     const gates = new Float64Array(4 * UNITS);
     for (let gate = 0; gate < gates.length; gate++) {
       let sum = bias[gate];
-      for (let unit = 0, at = gate * UNITS; unit < UNITS; unit++, at++) sum += input[at] * encoded[unit] + hidden[at] * this.state[unit];
+      for (let unit = 0, at = gate * UNITS; unit < UNITS; unit++, at++)
+        sum += input[at] * encoded[unit] + hidden[at] * this.state[unit];
       gates[gate] = sum;
     }
     for (let unit = 0; unit < UNITS; unit++) {

@@ -42,7 +42,8 @@ export class Adapter {
   observe(scaled: Frames, embedding: Float32Array): void {
     this.weight = Math.min(this.weight + 1, this.manifest.adapter.memory);
     for (let index = 0; index < this.mean.length; index++) {
-      const values = index < this.columns ? column(scaled, index) : embedding.slice(index - this.columns, index - this.columns + 1);
+      const values =
+        index < this.columns ? column(scaled, index) : embedding.slice(index - this.columns, index - this.columns + 1);
       this.mean[index] += (mean(values) - this.mean[index]) / this.weight;
       this.square[index] += (mean(values.map((value) => value * value)) - this.square[index]) / this.weight;
     }
@@ -54,9 +55,17 @@ export class Adapter {
     const { prior, smallest_variance: smallest } = this.manifest.adapter;
     const trust = this.weight / (this.weight + prior);
     const shift = this.mean.map((value) => trust * value);
-    const scale = this.square.map((value, index) => Math.sqrt(Math.max(trust * value + 1 - trust - shift[index] ** 2, smallest)));
+    const scale = this.square.map((value, index) =>
+      Math.sqrt(Math.max(trust * value + 1 - trust - shift[index] ** 2, smallest)),
+    );
     const usual = Float32Array.from([...shift.subarray(this.columns), ...scale.subarray(this.columns)]);
-    return { shift: shift.slice(0, this.columns), scale: scale.slice(0, this.columns), usual, weight: this.weight, trust };
+    return {
+      shift: shift.slice(0, this.columns),
+      scale: scale.slice(0, this.columns),
+      usual,
+      weight: this.weight,
+      trust,
+    };
   }
 }
 

@@ -10,7 +10,13 @@ const VOICED = 0.35; // of voicing, from which on a pitch can be trusted
 const SHARES = [0.1, 0.5, 0.9];
 
 /** Of one utterance, or null where the model does not say. `raw` and `scaled` are its features without and with scaler. */
-export function intensity(manifest: Manifest, raw: Frames, scaled: Frames, embedding: Float32Array, adaptation: Adaptation): number | null {
+export function intensity(
+  manifest: Manifest,
+  raw: Frames,
+  scaled: Frames,
+  embedding: Float32Array,
+  adaptation: Adaptation,
+): number | null {
   const head = manifest.intensity;
   if (!head) return null;
   const means = Array.from({ length: scaled.width }, (_, index) => mean(column(scaled, index)));
@@ -40,14 +46,22 @@ function own(manifest: Manifest, raw: Frames): number[] {
   const pitch = trusted.length > 1 ? trusted : [0, 0];
   const [quiet, usual, loud] = quantiles(energy, SHARES);
   const tilts = [alpha, hammarberg, voicing];
-  const columns = (start: number, stop: number): number[][] => Array.from({ length: stop - start }, (_, index) => spoken(start + index));
+  const columns = (start: number, stop: number): number[][] =>
+    Array.from({ length: stop - start }, (_, index) => spoken(start + index));
   const bands = columns(mel.start, mel.stop).map(mean);
   const middle = mean(bands);
   return [
     ...[mean(pitch), deviation(pitch), ...quantiles(pitch, SHARES), movement(pitch)],
     voiced.filter(Boolean).length / voiced.length,
     ...[...tilts.map(mean), ...tilts.map(deviation)],
-    ...[deviation(energy), loud - usual, usual - quiet, Math.max(...energy) - loud, movement(energy), rows.length / raw.time],
+    ...[
+      deviation(energy),
+      loud - usual,
+      usual - quiet,
+      Math.max(...energy) - loud,
+      movement(energy),
+      rows.length / raw.time,
+    ],
     ...bands.map((band) => band - middle),
     ...columns(mel.start, mel.stop).map(deviation),
     ...columns(mfcc.start + 1, mfcc.stop).map(mean), // the first coefficient is the level

@@ -20,7 +20,10 @@ export class Listener {
   /** Opens the microphone and listens, for so many seconds or until `stop`. Throws a CaptureError. */
   async listen(seconds: number | null, onLost: () => void): Promise<void> {
     this.open = await capture(onLost);
-    this.worker.postMessage({ kind: "listen", port: this.open.port, rate: this.open.rate, seconds } satisfies ToWorker, [this.open.port]);
+    this.worker.postMessage(
+      { kind: "listen", port: this.open.port, rate: this.open.rate, seconds } satisfies ToWorker,
+      [this.open.port],
+    );
   }
 
   /** Closes the microphone; what was being said is still heard to its end. */

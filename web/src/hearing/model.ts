@@ -31,7 +31,12 @@ export class Model {
   ) {}
 
   /** Opens the graphs, on one thread. Throws where the runtime refuses them. */
-  static async open(runtime: ArrayBuffer, manifest: Manifest, waveform: ArrayBuffer, tail: ArrayBuffer): Promise<Model> {
+  static async open(
+    runtime: ArrayBuffer,
+    manifest: Manifest,
+    waveform: ArrayBuffer,
+    tail: ArrayBuffer,
+  ): Promise<Model> {
     ort.env.wasm.wasmBinary = runtime;
     ort.env.wasm.numThreads = 1;
     ort.env.logLevel = "error";
@@ -46,7 +51,10 @@ export class Model {
    */
   async hear(samples: Float32Array, adapter: Adapter, learn: boolean): Promise<[Verdict, Trace]> {
     const { manifest } = this;
-    const heard = await this.waveform.run({ samples: new ort.Tensor("float32", samples, [1, samples.length]) }, ["frames", "attention"]);
+    const heard = await this.waveform.run({ samples: new ort.Tensor("float32", samples, [1, samples.length]) }, [
+      "frames",
+      "attention",
+    ]);
     const scaled = matrix(heard["frames"]);
     const adaptation = adapter.snapshot();
     const adaptedOn = adapter.utterances;
@@ -61,18 +69,27 @@ export class Model {
     const strength = intensity(manifest, raw, scaled, embedding, adaptation);
     if (learn) adapter.observe(scaled, embedding);
     const attention = Array.from(heard["attention"].data as Float32Array);
-    return [{ ...verdict, intensity: strength, attention, seconds: samples.length / SAMPLE_RATE }, { inputs, usual: adaptation.usual, target }];
+    return [
+      { ...verdict, intensity: strength, attention, seconds: samples.length / SAMPLE_RATE },
+      { inputs, usual: adaptation.usual, target },
+    ];
   }
 
   /** Which moments, and which single features, spoke for the target: two dozen runs a second of sound, and one a feature. */
   async closer({ inputs, usual, target }: Trace): Promise<Closer> {
     const all = new Float32Array(this.manifest.families.length).fill(1);
-    const value = async (data: Float32Array): Promise<number> => logOdds((await this.of({ ...inputs, data }, all, usual)).logits[0], target);
+    const value = async (data: Float32Array): Promise<number> =>
+      logOdds((await this.of({ ...inputs, data }, all, usual)).logits[0], target);
     const whole = await value(inputs.data);
     return { moments: await this.moments(inputs, whole, value), features: await this.features(inputs, whole, value) };
   }
 
-  private verdict(target: number, probabilities: number[], logits: Float32Array[], adaptedOn: number): Omit<Verdict, "intensity" | "attention" | "seconds"> {
+  private verdict(
+    target: number,
+    probabilities: number[],
+    logits: Float32Array[],
+    adaptedOn: number,
+  ): Omit<Verdict, "intensity" | "attention" | "seconds"> {
     const { labels, families, threshold } = this.manifest;
     const worths = logits.map((row) => logOdds(row, target));
     const shares = shapley(worths);
@@ -96,7 +113,11 @@ export class Model {
   }
 
   /** Logits of every row of masks, and the embedding of the last. */
-  private async of(inputs: Frames, masks: Float32Array, usual: Float32Array): Promise<{ logits: Float32Array[]; embedding: Float32Array }> {
+  private async of(
+    inputs: Frames,
+    masks: Float32Array,
+    usual: Float32Array,
+  ): Promise<{ logits: Float32Array[]; embedding: Float32Array }> {
     const { families, labels, embedding } = this.manifest;
     const rows = masks.length / families.length;
     const found = await this.tail.run({
@@ -112,7 +133,11 @@ export class Model {
   }
 
   /** The mean of what goes when a window alone is hidden, and what comes when it alone is shown, for each frame. */
-  private async moments(inputs: Frames, whole: number, value: (data: Float32Array) => Promise<number>): Promise<number[]> {
+  private async moments(
+    inputs: Frames,
+    whole: number,
+    value: (data: Float32Array) => Promise<number>,
+  ): Promise<number[]> {
     const weights = windows(inputs.time, this.manifest.frame_rate);
     const silent = await value(hidden(inputs, new Float64Array(inputs.time), true));
     const effects: number[] = [];
@@ -125,12 +150,17 @@ export class Model {
   }
 
   /** The features of the largest effects, either way, then the sum of the rest. */
-  private async features(inputs: Frames, whole: number, value: (data: Float32Array) => Promise<number>): Promise<Effect[]> {
+  private async features(
+    inputs: Frames,
+    whole: number,
+    value: (data: Float32Array) => Promise<number>,
+  ): Promise<Effect[]> {
     const { features, families } = this.manifest;
     const without = (start: number, stop: number): Float32Array =>
       inputs.data.map((kept, index) => (index % inputs.width >= start && index % inputs.width < stop ? 0 : kept));
     const effects: Effect[] = [];
-    for (const [index, name] of features.entries()) effects.push({ name, effect: whole - (await value(without(index, index + 1))) });
+    for (const [index, name] of features.entries())
+      effects.push({ name, effect: whole - (await value(without(index, index + 1))) });
     const speech = families.find(({ name }) => name === "speech");
     if (speech) effects.push({ name: speech.name, effect: whole - (await value(without(speech.start, speech.stop))) });
     effects.sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect));
@@ -146,5 +176,8 @@ function matrix(tensor: ort.Tensor): Frames {
 
 function unscaled(manifest: Manifest, scaled: Frames): Frames {
   const { mean, scale } = manifest.scaler;
-  return { ...scaled, data: scaled.data.map((value, index) => value * scale[index % scaled.width] + mean[index % scaled.width]) };
+  return {
+    ...scaled,
+    data: scaled.data.map((value, index) => value * scale[index % scaled.width] + mean[index % scaled.width]),
+  };
 }

@@ -20,7 +20,7 @@ export class Stream {
   /** Takes the next samples, full scale 1; `onBlock` sees each whole block, high-passed, full scale 1. */
   push(samples: Float32Array, onBlock: (filtered: Float32Array) => void = () => undefined): GateItem[] {
     const items: GateItem[] = [];
-    for (let at = 0; at < samples.length; ) {
+    for (let at = 0; at < samples.length;) {
       const taken = samples.subarray(at, at + BLOCK_SAMPLES - this.filled);
       this.block.set(taken, this.filled);
       this.filled += taken.length;

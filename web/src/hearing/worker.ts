@@ -76,10 +76,16 @@ class Hearing {
     const resampler = new Resampler(rate);
     const continuity = new Continuity(rate);
     this.port = port;
-    port.onmessage = ({ data }: MessageEvent<Captured>) => inTurn(() => this.captured(data, resampler, continuity, limit));
+    port.onmessage = ({ data }: MessageEvent<Captured>) =>
+      inTurn(() => this.captured(data, resampler, continuity, limit));
   }
 
-  private async captured({ samples, at }: Captured, resampler: Resampler, continuity: Continuity, limit: number | null): Promise<void> {
+  private async captured(
+    { samples, at }: Captured,
+    resampler: Resampler,
+    continuity: Continuity,
+    limit: number | null,
+  ): Promise<void> {
     const { stream } = this;
     if (!stream || !this.port) return; // what was on its way when the stream ended
     const missed = continuity.note(samples.length, at);
@@ -88,7 +94,9 @@ class Hearing {
       await this.items(stream.finish(), stream, MICROPHONE);
     }
     const sound = resampler.push(samples);
-    const items = stream.push(sound, (filtered) => page.postMessage({ kind: "sound", samples: filtered }, [filtered.buffer]));
+    const items = stream.push(sound, (filtered) =>
+      page.postMessage({ kind: "sound", samples: filtered }, [filtered.buffer]),
+    );
     this.began = at - 1000 * seconds(stream.length);
     await this.items(items, stream, MICROPHONE);
     if (limit !== null && seconds(stream.length) >= limit) await this.stop();
@@ -127,7 +135,13 @@ class Hearing {
       if (item.kind === "utterance") {
         const samples = stream.cut(item.start, item.end, shortest);
         const began = source === MICROPHONE ? this.began + 1000 * seconds(item.start) : null;
-        await this.utterance(samples, { source, start: seconds(item.start), end: seconds(item.end), began, snrDb: item.snrDb });
+        await this.utterance(samples, {
+          source,
+          start: seconds(item.start),
+          end: seconds(item.end),
+          began,
+          snrDb: item.snrDb,
+        });
       } else if (source === MICROPHONE) {
         page.postMessage({ kind: "speaking", on: item.kind === "started" });
       }
@@ -145,7 +159,10 @@ class Hearing {
     this.utterances += 1;
     this.traces.set(id, trace);
     this.traces.delete(id - TRACES);
-    page.postMessage({ kind: "heard", utterance: { ...verdict, ...place, id, bandwidthHz: bandwidth(samples), outline: outline(samples), milliseconds } });
+    page.postMessage({
+      kind: "heard",
+      utterance: { ...verdict, ...place, id, bandwidthHz: bandwidth(samples), outline: outline(samples), milliseconds },
+    });
     samples.fill(0); // freed memory is not cleared
   }
 }
@@ -164,10 +181,17 @@ async function open(): Promise<Hearing> {
   const weights = new SileroWeights(readNpz(files.silero));
   const cheap = await cheapDetector(files.fvad);
   const model = await Model.open(files.runtime, manifest, files.waveform, files.coalitions);
-  await model.hear(new Float32Array(manifest.seconds.shortest * SAMPLE_RATE + BLOCK_SAMPLES), new Adapter(manifest), false); // the first run prepares
+  await model.hear(
+    new Float32Array(manifest.seconds.shortest * SAMPLE_RATE + BLOCK_SAMPLES),
+    new Adapter(manifest),
+    false,
+  ); // the first run prepares
   const { bundle, labels, families, threshold, affectd } = manifest;
   const names = families.map(({ name }) => name);
-  page.postMessage({ kind: "ready", about: { version: affectd, bundle: bundle.name, digest: bundle.digest, labels, families: names, threshold } });
+  page.postMessage({
+    kind: "ready",
+    about: { version: affectd, bundle: bundle.name, digest: bundle.digest, labels, families: names, threshold },
+  });
   return new Hearing(model, () => new Gate(cheap, new Silero(weights)));
 }
 

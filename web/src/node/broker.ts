@@ -17,7 +17,8 @@ export interface BrokerSettings {
   readonly password: string;
 }
 
-export type BrokerState = { readonly kind: "connected"; readonly topic: string } | { readonly kind: "lost"; readonly reason: string };
+export type BrokerState =
+  { readonly kind: "connected"; readonly topic: string } | { readonly kind: "lost"; readonly reason: string };
 
 /** One connection, tried again for ever until `close`. What is heard while there is none is not published later. */
 export class Broker {
@@ -43,7 +44,12 @@ export class Broker {
       reconnectPeriod: RETRY_MS,
       timerVariant: "native",
       queueQoSZero: false,
-      will: { topic: `${this.root}/status`, payload: new TextEncoder().encode("offline") as Buffer, qos: 1, retain: true },
+      will: {
+        topic: `${this.root}/status`,
+        payload: new TextEncoder().encode("offline") as Buffer,
+        qos: 1,
+        retain: true,
+      },
     });
     this.client.on("connect", () => {
       this.greet();
@@ -61,7 +67,10 @@ export class Broker {
     if (message.kind === "finished" || message.kind === "deaf") this.presence.closed();
     if (message.kind !== "heard" || message.utterance.began === null) return;
     const event = eventOf(message.utterance, this.origin, (this.seq += 1));
-    const properties = { messageExpiryInterval: EVENT_EXPIRY_S, userProperties: { id: String(event["id"]), schema: String(SCHEMA) } };
+    const properties = {
+      messageExpiryInterval: EVENT_EXPIRY_S,
+      userProperties: { id: String(event["id"]), schema: String(SCHEMA) },
+    };
     this.send("event", JSON.stringify(event), { retain: false, properties });
     this.presence.emotion(message.utterance.emotion, performance.now());
   }
@@ -69,14 +78,26 @@ export class Broker {
   /** Says goodbye and ends. */
   async close(): Promise<void> {
     window.clearInterval(this.clock);
-    if (this.client.connected) await this.client.publishAsync(`${this.root}/status`, "offline", { qos: 1, retain: true });
+    if (this.client.connected)
+      await this.client.publishAsync(`${this.root}/status`, "offline", { qos: 1, retain: true });
     await this.client.endAsync(!this.client.connected);
   }
 
   /** All that is retained, `status` last. */
   private greet(): void {
     const { version, bundle, digest, labels } = this.about;
-    this.send("info", JSON.stringify({ schema: SCHEMA, version, node: this.origin.node, boot: this.origin.boot, bundle, model: digest, labels }));
+    this.send(
+      "info",
+      JSON.stringify({
+        schema: SCHEMA,
+        version,
+        node: this.origin.node,
+        boot: this.origin.boot,
+        bundle,
+        model: digest,
+        labels,
+      }),
+    );
     for (const [topic, payload] of Object.entries(this.presence.values)) this.send(topic, payload);
     this.send("status", "online");
   }

@@ -13,7 +13,19 @@ export interface Origin {
 
 /** Of an utterance from the microphone, the `seq`th of this opening. A page cannot know whether its clock is right. */
 export function eventOf(utterance: Utterance, origin: Origin, seq: number): Record<string, unknown> {
-  const { emotion, confidence, intensity, probabilities, began, start, end, snrDb, bandwidthHz, explanation, adaptedOn } = utterance;
+  const {
+    emotion,
+    confidence,
+    intensity,
+    probabilities,
+    began,
+    start,
+    end,
+    snrDb,
+    bandwidthHz,
+    explanation,
+    adaptedOn,
+  } = utterance;
   const begun = began ?? Date.now();
   return {
     schema: SCHEMA,

@@ -47,7 +47,9 @@ class SensorPanel implements NodePanel {
       [texts.user, this.user],
       [texts.password, this.password],
     ] as const;
-    const rows = fields.map(([name, input]) => el("p", { class: "field" }, el("label", { for: input.id }, name), input));
+    const rows = fields.map(([name, input]) =>
+      el("p", { class: "field" }, el("label", { for: input.id }, name), input),
+    );
     const form = el("form", { novalidate: true, submit: (event) => this.submitted(event) }, ...rows, this.button);
     this.element = el("section", {}, ...introduction, form, this.state);
   }
@@ -77,7 +79,11 @@ class SensorPanel implements NodePanel {
     this.change({ broker: url, node, user });
     this.show(texts.connecting);
     const { Broker } = await import("./broker.ts");
-    const broker = new Broker({ url, node, user, password: this.password.value }, this.about, (state) => this.broker === broker && this.follow(state));
+    const broker = new Broker(
+      { url, node, user, password: this.password.value },
+      this.about,
+      (state) => this.broker === broker && this.follow(state),
+    );
     this.broker = broker;
     this.button.textContent = texts.disconnect;
   }

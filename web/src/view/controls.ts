@@ -11,14 +11,30 @@ export interface ControlActions {
 }
 
 /** `left`: whole seconds until the end, while ten are recorded. */
-export type Mode = { readonly kind: "loading" } | { readonly kind: "idle" } | { readonly kind: "listening"; readonly left: number | null } | { readonly kind: "working" };
+export type Mode =
+  | { readonly kind: "loading" }
+  | { readonly kind: "idle" }
+  | { readonly kind: "listening"; readonly left: number | null }
+  | { readonly kind: "working" };
 
 export class Controls {
   private readonly listen = el("button", { type: "button", class: "listen", click: () => this.pressed() });
   private readonly ten = el("button", { type: "button", click: () => this.actions.tenSeconds() }, texts.tenSeconds);
-  private readonly chooser = el("input", { type: "file", accept: "audio/*,.wav,.mp3,.m4a,.ogg,.opus,.flac", hidden: true, change: () => this.picked() });
+  private readonly chooser = el("input", {
+    type: "file",
+    accept: "audio/*,.wav,.mp3,.m4a,.ogg,.opus,.flac",
+    hidden: true,
+    change: () => this.picked(),
+  });
   private readonly file = el("button", { type: "button", click: () => this.chooser.click() }, texts.file);
-  readonly element = el("nav", { class: "controls", "aria-label": texts.controls }, this.ten, this.listen, this.file, this.chooser);
+  readonly element = el(
+    "nav",
+    { class: "controls", "aria-label": texts.controls },
+    this.ten,
+    this.listen,
+    this.file,
+    this.chooser,
+  );
   private mode: Mode = { kind: "loading" };
 
   constructor(private readonly actions: ControlActions) {

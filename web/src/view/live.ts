@@ -14,7 +14,12 @@ const FLOOR_DB = -10; // the loudest level is never taken for less, so that sile
 export class LiveView {
   private readonly waveform = el("canvas", { class: "waveform", "aria-hidden": "true" });
   private readonly spectrogram = el("canvas", { class: "spectrogram", "aria-hidden": "true" });
-  readonly element = el("div", { class: "live", role: "img", "aria-label": texts.liveSound }, this.waveform, this.spectrogram);
+  readonly element = el(
+    "div",
+    { class: "live", role: "img", "aria-label": texts.liveSound },
+    this.waveform,
+    this.spectrogram,
+  );
   private readonly extremes = new Float32Array(2 * BLOCKS);
   private readonly picture = new ImageData(BLOCKS, ROWS);
   private sheet: OffscreenCanvas | null = null;
@@ -55,7 +60,12 @@ export class LiveView {
     for (let block = 0; block < BLOCKS; block++) {
       const [low, high] = [this.extremes[2 * block], this.extremes[2 * block + 1]];
       const top = (height / 2) * (1 - high / highest);
-      context.fillRect(block * step, top, Math.max(step * 0.7, 1), Math.max(((high - low) / highest) * (height / 2), 1));
+      context.fillRect(
+        block * step,
+        top,
+        Math.max(step * 0.7, 1),
+        Math.max(((high - low) / highest) * (height / 2), 1),
+      );
     }
     this.sheet ??= new OffscreenCanvas(BLOCKS, ROWS);
     this.sheet.getContext("2d")?.putImageData(this.picture, 0, 0);

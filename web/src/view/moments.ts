@@ -16,7 +16,11 @@ interface Box {
 /** The three strips, one above the other, for a canvas of the page or the picture to share. */
 export function drawMoments(context: Drawing, box: Box, utterance: Utterance, closer: Closer | null, gap = 8): void {
   const unit = (box.height - 2 * gap) / 10;
-  const strip = (from: number, size: number, index: number): Box => ({ ...box, y: box.y + from * unit + index * gap, height: size * unit });
+  const strip = (from: number, size: number, index: number): Box => ({
+    ...box,
+    y: box.y + from * unit + index * gap,
+    height: size * unit,
+  });
   drawSpectrogram(context, strip(3, 4, 1), utterance);
   drawWaveform(context, strip(0, 3, 0), utterance);
   if (closer?.moments.length) drawCurve(context, strip(7, 3, 2), closer.moments);
@@ -28,14 +32,25 @@ export function momentsView(utterance: Utterance, closer: Closer | null): HTMLEl
   const label = emotionName(utterance.label);
   const [from, to] = strongest(utterance, closer);
   const canvas = el("canvas", { class: "moments", role: "img", "aria-label": texts.whenPicture(label, from, to) });
-  const below = el("div", { class: "axis muted", "aria-hidden": "true" }, el("span", {}, "0 s"), el("span", {}, `${utterance.seconds.toFixed(1)} s`));
+  const below = el(
+    "div",
+    { class: "axis muted", "aria-hidden": "true" },
+    el("span", {}, "0 s"),
+    el("span", {}, `${utterance.seconds.toFixed(1)} s`),
+  );
   new ResizeObserver(() => {
     if (!canvas.isConnected || !canvas.clientWidth) return;
     const { context, width, height } = sized(canvas);
     context.clearRect(0, 0, width, height);
     drawMoments(context, { x: 0, y: 0, width, height }, utterance, closer);
   }).observe(canvas);
-  return el("figure", {}, canvas, below, el("figcaption", { class: "muted" }, closer?.moments.length ? texts.moments(label) : texts.attention));
+  return el(
+    "figure",
+    {},
+    canvas,
+    below,
+    el("figcaption", { class: "muted" }, closer?.moments.length ? texts.moments(label) : texts.attention),
+  );
 }
 
 /** The tenth of the utterance, in seconds, that says most. */
@@ -94,11 +109,16 @@ function drawCurve(context: Drawing, box: Box, moments: readonly number[]): void
   const [most, least] = [Math.max(...moments, 0), Math.min(...moments, 0)];
   const span = most - least || 1;
   const height = (value: number): number => box.y + ((most - value) / span) * box.height;
-  for (const [name, of] of [["favour", Math.max], ["against", Math.min]] as const) {
+  for (const [name, of] of [
+    ["favour", Math.max],
+    ["against", Math.min],
+  ] as const) {
     context.fillStyle = colour(name);
     context.beginPath();
     context.moveTo(box.x, height(0));
-    moments.forEach((value, index) => context.lineTo(box.x + ((index + 0.5) * box.width) / moments.length, height(of(value, 0))));
+    moments.forEach((value, index) =>
+      context.lineTo(box.x + ((index + 0.5) * box.width) / moments.length, height(of(value, 0))),
+    );
     context.lineTo(box.x + box.width, height(0));
     context.fill();
   }

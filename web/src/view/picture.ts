@@ -49,7 +49,15 @@ function families(drawing: CanvasRenderingContext2D, { explanation }: Utterance,
   });
 }
 
-function write(drawing: CanvasRenderingContext2D, text: string, x: number, y: number, size: number, name: "ink" | "muted", weight = 400): void {
+function write(
+  drawing: CanvasRenderingContext2D,
+  text: string,
+  x: number,
+  y: number,
+  size: number,
+  name: "ink" | "muted",
+  weight = 400,
+): void {
   drawing.font = `${weight} ${size}px ${FONT}`;
   drawing.fillStyle = colour(name);
   drawing.fillText(text, x, y, WIDTH - 2 * MARGIN);

@@ -13,7 +13,10 @@ export class SettingsView {
   private readonly adapt = toggle(texts.adapt, texts.adaptHelp, () => this.set({ adapt: this.adapt.input.checked }));
   private readonly whole = toggle(texts.whole, texts.wholeHelp, () => this.set({ whole: this.whole.input.checked }));
   private readonly about = el("p", { class: "muted small" });
-  private readonly theme = el("select", { id: "theme", change: () => this.set({ theme: this.theme.value as Settings["theme"] }) });
+  private readonly theme = el("select", {
+    id: "theme",
+    change: () => this.set({ theme: this.theme.value as Settings["theme"] }),
+  });
   readonly element: HTMLDialogElement;
 
   constructor(
@@ -54,5 +57,8 @@ export class SettingsView {
 
 function toggle(name: string, help: string, change: () => void): { element: HTMLElement; input: HTMLInputElement } {
   const input = el("input", { type: "checkbox", change });
-  return { input, element: el("label", { class: "toggle" }, input, el("span", {}, name, el("span", { class: "muted small" }, help))) };
+  return {
+    input,
+    element: el("label", { class: "toggle" }, input, el("span", {}, name, el("span", { class: "muted small" }, help))),
+  };
 }

@@ -10,7 +10,11 @@ const SHOWN = 120; // bars: the newest
 
 /** Bars to choose an utterance by, with the pointer or the arrow keys. */
 export class Timeline {
-  readonly element = el("ol", { class: "timeline", "aria-label": texts.timeline, keydown: (event) => this.key(event as KeyboardEvent) });
+  readonly element = el("ol", {
+    class: "timeline",
+    "aria-label": texts.timeline,
+    keydown: (event) => this.key(event as KeyboardEvent),
+  });
   private chosen: number | null = null;
 
   constructor(
@@ -25,8 +29,23 @@ export class Timeline {
     const bar = el("span", { class: "share" });
     bar.style.height = `${Math.round(100 * confidence)}%`;
     bar.style.background = hue(emotion, this.labels);
-    const label = el("span", { class: "time muted", "aria-hidden": "true" }, began === null ? `${start.toFixed(0)} s` : clock(began).slice(0, 5));
-    const button = el("button", { type: "button", "data-id": String(id), "aria-label": name, title: name, tabindex: "-1", click: () => this.onChoose(id) }, bar);
+    const label = el(
+      "span",
+      { class: "time muted", "aria-hidden": "true" },
+      began === null ? `${start.toFixed(0)} s` : clock(began).slice(0, 5),
+    );
+    const button = el(
+      "button",
+      {
+        type: "button",
+        "data-id": String(id),
+        "aria-label": name,
+        title: name,
+        tabindex: "-1",
+        click: () => this.onChoose(id),
+      },
+      bar,
+    );
     this.element.append(el("li", {}, button, label));
     while (this.element.children.length > SHOWN) this.element.firstElementChild?.remove();
     this.thinLabels();
@@ -50,7 +69,9 @@ export class Timeline {
   /** A time is written only where it differs from the one before. */
   private thinLabels(): void {
     const labels = Array.from(this.element.querySelectorAll<HTMLElement>(".time"));
-    labels.forEach((label, index) => label.classList.toggle("same", index > 0 && labels[index - 1].textContent === label.textContent));
+    labels.forEach((label, index) =>
+      label.classList.toggle("same", index > 0 && labels[index - 1].textContent === label.textContent),
+    );
   }
 
   private buttons(): HTMLButtonElement[] {

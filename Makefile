@@ -155,7 +155,11 @@ test-systemd: $(DEVICE)/ready ## as root: the same on a Debian of this machine's
 
 test-deb: $(DEVICE)/ready ## as root: the package on Debian 12 and 13, broken and removed; ARCH=arm64 is emulated, and slow
 	@.ci/packages mmdebstrap arch-test lintian openssh-client
-	$(DEVICE)/bin/python -m tests.install.proof_package --architecture $(ARCH)
+	$(DEVICE)/bin/python -m tests.install.proof_package --architecture $(ARCH) --summary docs
+
+test-sound: $(DEV)/ready ## as root: affectd's sandboxed service beside a voice assistant on a user's PipeWire, in a Debian 13
+	@.ci/packages mmdebstrap openssh-client
+	$(DEV)/bin/python -m tests.install.proof_sound
 
 clean: ## remove environments and caches, not runs/
 	rm -rf $(DEV) $(BENCH) $(DEVICE) $(APP) $(TOOLS) web/node_modules web/dist build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

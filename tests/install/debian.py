@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,18 +53,18 @@ BindPaths=
 """
 
 
-def make(architecture: str, cache: Path, suite: str = "bookworm") -> Path:
+def make(architecture: str, cache: Path, suite: str = "bookworm", more: Sequence[str] = ()) -> Path:
     """A fresh Debian root; what mmdebstrap made is kept as ``base.tar`` beside it, while the packages are the same."""
-    base, made_of = cache / "base.tar", cache / "base.packages"
-    if not base.exists() or not made_of.exists() or made_of.read_text().split() != _PACKAGES:
+    base, made_of, packages = cache / "base.tar", cache / "base.packages", [*_PACKAGES, *more]
+    if not base.exists() or not made_of.exists() or made_of.read_text().split() != packages:
         cache.mkdir(parents=True, exist_ok=True)
         unfinished = cache / "unfinished.tar"
         # fmt: off
-        subprocess.run(["nice", "-n", "19", "mmdebstrap", f"--arch={_DEBIAN[architecture]}", "--variant=minbase",
-                        "--mode=root", f"--include={','.join(_PACKAGES)}", suite, str(unfinished)], check=True)
+        subprocess.run(["mmdebstrap", f"--arch={_DEBIAN[architecture]}", "--variant=minbase",
+                        "--mode=root", f"--include={','.join(packages)}", suite, str(unfinished)], check=True)
         # fmt: on
         unfinished.rename(base)
-        made_of.write_text("\n".join(_PACKAGES))
+        made_of.write_text("\n".join(packages))
     root = cache / "root"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
@@ -147,11 +147,11 @@ def _remove_group(group: Path) -> None:
 
 
 @contextlib.contextmanager
-def booted(architecture: str, cache: Path, suite: str = "bookworm") -> Iterator[Debian]:
-    """A fresh Debian, running; it is gone afterwards."""
+def booted(architecture: str, cache: Path, suite: str = "bookworm", more: Sequence[str] = ()) -> Iterator[Debian]:
+    """A fresh Debian with ``more`` packages, running; it is gone afterwards."""
     cache = cache.resolve()
     with emulator.registered(cache.parent) if architecture == "aarch64" else contextlib.nullcontext():
-        machine = _prepared(make(architecture, cache, suite), cache / "key")
+        machine = _prepared(make(architecture, cache, suite, more), cache / "key")
         try:
             machine.boot()
             yield machine

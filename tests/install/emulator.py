@@ -40,7 +40,7 @@ def _fetched(cache: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as package:
             command = ["mmdebstrap", "--variant=extract", "--mode=root", "--include=qemu-user", "trixie", package]
-            subprocess.run(["nice", "-n", "19", *command], check=True)
+            subprocess.run(command, check=True)
             Path(package, "usr/bin/qemu-aarch64").rename(qemu)
     return qemu
 

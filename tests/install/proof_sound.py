@@ -92,7 +92,7 @@ def _spoken(machine: Debian, subscriber: Subscriber) -> bytes:
     for _ in range(5):
         machine.run(f"{_AS_USER} paplay --device=room /srv/proof/clip.wav")
         with contextlib.suppress(queue.Empty):
-            return subscriber.next("event", 60).payload
+            return bytes(subscriber.next("event", 60).payload)
     raise AssertionError(machine.run("journalctl -n 40 --no-pager"))
 
 

@@ -263,6 +263,7 @@ def test_the_dashboard_shows_the_room(room: Room, tmp_path: Path) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1250})
         page.set_default_timeout(120_000)
+        web.expect.set_options(timeout=120_000)
         page.goto(f"{tokens['hassUrl']}/manifest.json")
         page.evaluate("tokens => localStorage.setItem('hassTokens', JSON.stringify(tokens))", tokens)
         page.goto(f"{tokens['hassUrl']}/how-it-sounds/kitchen")
@@ -274,7 +275,11 @@ def test_the_dashboard_shows_the_room(room: Room, tmp_path: Path) -> None:
         page.goto(f"{tokens['hassUrl']}/config/devices/dashboard")
         page.get_by_text(f"affectd {NODE}").first.click()
         web.expect(page.get_by_text("Emotion event").first).to_be_visible()
+        web.expect(page.get_by_text("sounded like happy").first).to_be_visible()
         page.screenshot(path=tmp_path / "device.png")
+        page.goto(f"{tokens['hassUrl']}/config/integrations/integration/mqtt")
+        web.expect(page.get_by_text("1 device").first).to_be_visible()
+        page.screenshot(path=tmp_path / "mqtt.png", clip={"x": 0, "y": 0, "width": 1280, "height": 440})
         browser.close()
     if PICTURES:
         for picture in tmp_path.glob("*.png"):

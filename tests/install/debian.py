@@ -71,10 +71,11 @@ def make(architecture: str, cache: Path, suite: str = "bookworm", more: Sequence
     subprocess.run(["tar", "-C", str(root), "--exclude=./dev/*", "-xpf", str(base)], check=True)
     if architecture == "aarch64":
         (root / "srv/cpuinfo").write_text(_CORTEX_A72)
+        # Of another name than a unit has for its own, which would take its place.
         services = root / "etc/systemd/system/service.d"
         services.mkdir()
         mounts = "" if suite == "bookworm" else _EMULATED_MOUNTS
-        (services / "emulated.conf").write_text(_EMULATED + mounts)
+        (services / "qemu-user.conf").write_text(_EMULATED + mounts)
     return root
 
 

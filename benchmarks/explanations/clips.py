@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import features
 from edge.audio import SAMPLE_RATE
-from edge.features import FeatureSet
+from edge.model import encoder
 from edge.model.bundle import Bundle
 from edge.sources.conversion import read_audio
 
@@ -21,17 +20,17 @@ _TRIM_DB = 35  # below the loudest 10 ms: the silence of the studio, which no ga
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording: int16 samples without the silence around them, their frames, speaker and emotion."""
+    """One recording: int16 samples without the silence around them, their frames for a bundle, speaker and emotion."""
 
     samples: np.ndarray
-    chosen: FeatureSet
+    bundle: Bundle
     speaker: str
     emotion: str
     intensity: str
 
     @property
     def frames(self) -> np.ndarray:
-        return features.frames(self.samples, self.chosen)
+        return encoder.frames(self.samples, self.bundle)
 
 
 def held_out(bundle: Bundle, count: int | None = None, seed: int = 0) -> list[Clip]:
@@ -46,13 +45,13 @@ def held_out(bundle: Bundle, count: int | None = None, seed: int = 0) -> list[Cl
     rows = [row for row in rows if any(fnmatch(f"{row['corpus']}/{row['speaker']}", pattern) for pattern in patterns)]
     rows = [row for row in rows if RENAMED.get(row["emotion"], row["emotion"]) in bundle.labels]
     order = np.random.default_rng(seed).permutation(len(rows))[:count]
-    return [_clip(rows[index], bundle.features) for index in order]
+    return [_clip(rows[index], bundle) for index in order]
 
 
-def _clip(row: dict[str, str], chosen: FeatureSet) -> Clip:
+def _clip(row: dict[str, str], bundle: Bundle) -> Clip:
     emotion = RENAMED.get(row["emotion"], row["emotion"])
     speaker = f"{row['corpus']}/{row['speaker']}"
-    return Clip(trimmed(read_audio(DATA / row["path"])), chosen, speaker, emotion, row["intensity"])
+    return Clip(trimmed(read_audio(DATA / row["path"])), bundle, speaker, emotion, row["intensity"])
 
 
 def trimmed(samples: np.ndarray) -> np.ndarray:

@@ -4,10 +4,10 @@ import numpy as np
 
 from benchmarks.explanations.clips import held_out
 from benchmarks.explanations.timing import milliseconds
-from edge import features
 from edge.explain import perturbation, shapley
 from edge.explain.explainer import Explainer
 from edge.explain.perturbation import membership
+from edge.model import encoder
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 
@@ -18,7 +18,7 @@ def table(bundle: Bundle) -> str:
     classifier = Classifier(bundle)
     explainer = Explainer(classifier)
     clip = max(held_out(bundle, 40), key=lambda clip: len(clip.samples))
-    frames = features.frames(np.resize(clip.samples, SECONDS * 16_000), bundle.features)
+    frames = encoder.frames(np.resize(clip.samples, SECONDS * 16_000), bundle)
     prediction, inputs = classifier.predict(frames), classifier.inputs(frames)
     masks = shapley.coalitions(len(bundle.features.families))
     rows = inputs * (masks @ membership("frames", bundle.features))[:, None]

@@ -9,6 +9,7 @@ from torch import nn
 
 from benchmarks.explanations.clips import held_out
 from edge.explain.explainer import Explainer
+from edge.features import FeatureSet
 from edge.model.bundle import Bundle, Scaler
 from edge.model.classifier import Classifier
 from export.__main__ import export
@@ -48,12 +49,13 @@ def fitted(frames: np.ndarray, band: int, seed: int) -> EmotionNetwork:
 def table(bundle: Bundle) -> str:
     torch.set_num_threads(1)
     clips = [clip for clip in held_out(bundle) if len(clip.frames) >= FRAMES][: TRAINED + TESTED]
-    scaled = np.stack([bundle.scaler.apply(clip.frames[:FRAMES]) for clip in clips])
-    names = bundle.features.names
+    chosen = FeatureSet(bundle.features.hand_made)  # a network of its own needs no encoder
+    names = chosen.names
+    scaled = np.stack([bundle.scaler.apply(clip.frames[:FRAMES])[:, : len(names)] for clip in clips])
     band = names.index(PLANTED)
     network = fitted(scaled[:TRAINED], band, seed=0)
     scaler = Scaler(np.zeros(len(names), np.float32), np.ones(len(names), np.float32))
-    trained = Checkpoint(network.settings, network.state_dict(), scaler, ["no", "yes"], bundle.features)
+    trained = Checkpoint(network.settings, network.state_dict(), scaler, ["no", "yes"], chosen)
     with tempfile.TemporaryDirectory() as folder:
         classifier = Classifier(export(trained, Path(folder) / "planted", "planted"))
     explainer = Explainer(classifier)

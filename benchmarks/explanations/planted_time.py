@@ -10,6 +10,7 @@ from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.explain import occlusion
 from edge.explain.explainer import Explainer
+from edge.model import encoder
 from edge.model.adapter import Adaptation, Adapter
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier, Prediction
@@ -109,7 +110,7 @@ def stretches(
 ) -> dict[str, tuple[float, float]]:
     """The burst as found by each kind of explanation, in seconds."""
     classifier = explainer.classifier
-    frames = features.frames(samples, classifier.bundle.features)
+    frames = encoder.frames(samples, classifier.bundle)
     prediction = classifier.predict(frames, adaptation)
     asked = replace(prediction, label=burst.emotion)
     attention = prediction.attention.astype(float)[np.arange(len(frames)) * len(prediction.attention) // len(frames)]
@@ -119,7 +120,7 @@ def stretches(
         OURS: segment(explainer, asked, NEUTRAL),
         "its emotion against all others": segment(explainer, asked, None),
         "the predicted emotion against neutral": segment(
-            explainer, frames, asked if prediction.label == NEUTRAL else prediction, NEUTRAL
+            explainer, asked if prediction.label == NEUTRAL else prediction, NEUTRAL
         ),
         "attention, by the same rule": seconds(occlusion.strongest(attention)),
         "chance, knowing the length": (start, start + length),

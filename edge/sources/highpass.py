@@ -6,8 +6,8 @@ offset is left, at most a hundredth of the amplitude up to 60 Hz, and all of it 
 Its partial fractions are four recursions, one for each pole p that is not another's conjugate: s[n] = p s[n - 1] + x[n]
 and y[n] = d x[n] + the real part of the sum of all c s[n]. Within pieces of 32 samples they are products with two fixed
 matrices; from piece to piece, a running sum of states, each first divided by the power of p that it is multiplied with
-afterwards. Each piece takes the same steps whatever is pushed with it, and states are summed up in double precision, so
-that the result does not depend on how many blocks come at a time.
+afterwards. Each piece takes the same steps whatever is pushed with it, all in double precision, so that the result
+depends neither on how many blocks come at a time nor on who computes it (export/waveform).
 """
 
 from collections.abc import Iterator
@@ -43,8 +43,7 @@ _PIECES = BLOCK_SAMPLES // _PIECE
 _BATCH = 16  # blocks that are filtered at once
 _SIZE = _BATCH * BLOCK_SAMPLES
 Sample = TypeVar("Sample", np.int16, np.float32)
-_LOUDEST = np.float32(FULL_SCALE - 1)
-_LOWEST = np.float32(-FULL_SCALE)
+_LOUDEST, _LOWEST = FULL_SCALE - 1, -FULL_SCALE
 _QUIET = 1e9  # energy of samples of which none can be clipped: their sum of squares is less than full scale's square
 
 
@@ -100,16 +99,16 @@ class _Batch:
         matrices = _matrices()
         states = (count, _PIECES, _SECTIONS)
         last = count * _PIECES
-        self._pieces = np.zeros((count, _PIECES, _PIECE + _STATE), np.float32)  # each followed by the state before it
+        self._pieces = np.zeros((count, _PIECES, _PIECE + _STATE))  # each followed by the state before it
         self._sound = self._pieces[:, :, :_PIECE]
-        self._before = self._pieces[:, :, _PIECE:].view(np.complex64)
-        self._after = np.zeros((count, _PIECES, _STATE), np.float32)  # states, as if each piece were the first
-        self._complex_after = self._after.view(np.complex64)
+        self._before = self._pieces[:, :, _PIECE:].view(np.complex128)
+        self._after = np.zeros((count, _PIECES, _STATE))  # states, as if each piece were the first
+        self._complex_after = self._after.view(np.complex128)
         self._sums = np.zeros((last + 1, _SECTIONS), np.complex128)  # the first: the state before the batch
         self._sums_before, self._sums_after = self._sums[:-1].reshape(states), self._sums[1:].reshape(states)
         self._first, self._last = self._sums[0], self._sums[-1]
-        self._filtered = np.zeros((count, _PIECES, _PIECE), np.float32)
-        self._flat = self._filtered.reshape(-1)
+        self._filtered = np.zeros((count, _PIECES, _PIECE))
+        self._flat = np.zeros(count * BLOCK_SAMPLES, np.float32)
         self._to_after, self._to_output = matrices.after, matrices.output
         decay = matrices.poles ** (
             _PIECE * np.arange(last + 1)[:, None]
@@ -126,14 +125,15 @@ class _Batch:
         self._first[...] = state
         np.multiply(self._complex_after, self._growth, out=self._sums_after)
         np.add.accumulate(self._sums, out=self._sums)
-        np.multiply(self._sums_before, self._decay, out=self._before, casting="same_kind")
+        np.multiply(self._sums_before, self._decay, out=self._before)
         np.multiply(self._last, self._whole_decay, out=state)
         np.matmul(self._pieces, self._to_output, out=self._filtered)
+        self._flat[...] = self._filtered.reshape(-1)
         return self._flat
 
     def wipe(self) -> None:
         """Nothing of what was filtered stays in memory."""
-        for scratch in (self._pieces, self._after, self._sums, self._filtered):
+        for scratch in (self._pieces, self._after, self._sums, self._filtered, self._flat):
             scratch.fill(0)
 
 
@@ -159,15 +159,15 @@ class _Matrices:
     """[4]: what each sample leaves of a state."""
     at_rest: NDArray[np.complex128]
     """[4]: the state after a constant 1 for ever."""
-    after: NDArray[np.float32]
+    after: NDArray[np.float64]
     """[32, 8]: from a piece to the state after it."""
-    output: NDArray[np.float32]
+    output: NDArray[np.float64]
     """[32 + 8, 32]: from a piece and the state before it to the output."""
 
 
 @cache
 def _matrices() -> _Matrices:
-    poles, weights, direct = _sections()
+    poles, weights, direct = sections()
     powers = poles ** np.arange(_PIECE + 1)[:, None]
     response = (powers[:_PIECE] @ weights).real
     response[0] += direct
@@ -177,12 +177,12 @@ def _matrices() -> _Matrices:
     return _Matrices(
         poles=poles,
         at_rest=1 / (1 - poles),
-        after=powers[_PIECE - 1 :: -1].copy().view(np.float64).astype(np.float32),
-        output=np.vstack([convolution, (powers[1:] * weights).conj().view(np.float64).T]).astype(np.float32),
+        after=powers[_PIECE - 1 :: -1].copy().view(np.float64),
+        output=np.vstack([convolution, (powers[1:] * weights).conj().view(np.float64).T]),
     )
 
 
-def _sections() -> tuple[NDArray[np.complex128], NDArray[np.complex128], float]:
+def sections() -> tuple[NDArray[np.complex128], NDArray[np.complex128], float]:
     """Poles [4], weights [4] and what passes directly: a sum of first-order sections, the filter's partial fractions.
 
     The section of a conjugate adds the same real part again.

@@ -15,6 +15,7 @@ _QUIETEST_DB = -90.0  # dBFS: the floor of int16 audio, and of the noise estimat
 _QUIETEST_POWER = 10 ** (_QUIETEST_DB / 10)
 _NOISE_BLOCKS = 32  # that the noise estimate looks back: about one second
 _NOISE_STEP_DB = 12.0  # a slammed door moves the estimate no further than this much louder noise
+_RISEN_BLOCKS = 16  # in a row that are louder than that: half a second is no door, the noise has risen
 _LEAST_SNR = 1e-2  # -20 dB: no estimate of speech buried deeper means anything
 _LOUD_DB = 4.0  # above the noise: what may lead into speech
 _NO_SPEECH = 0.1  # below this probability a block teaches the noise estimate, however loud it is
@@ -76,6 +77,7 @@ class Gate:
         self._levels = [_QUIETEST_DB] * capacity  # of each block in the ring, dBFS
         self._listen_until = 0  # the block at which the neural detector may sleep again
         self._lessons = 1
+        self._louder: list[float] = []  # levels of the latest blocks, all too loud for a step, dBFS
         self._ahead, self._ahead_from = np.empty((0, BLOCK_SAMPLES), np.int16), 0
         self._encoded, self._encoded_from = np.empty((0, 0), np.float32), 0
         self.noise_db = _QUIETEST_DB
@@ -176,7 +178,16 @@ class Gate:
         """Move the noise estimate towards a block ``excess`` dB above it: an average at first, then a running one."""
         if self._lessons < _NOISE_BLOCKS:
             self._lessons += 1
-        self.noise_db += min(excess, _NOISE_STEP_DB) / self._lessons
+        if excess <= _NOISE_STEP_DB:
+            self._louder.clear()
+            self.noise_db += excess / self._lessons
+            return
+        self._louder.append(self.noise_db + excess)
+        if len(self._louder) < _RISEN_BLOCKS:
+            self.noise_db += _NOISE_STEP_DB / self._lessons
+            return
+        self.noise_db = min(self._louder)
+        self._louder.clear()
 
     def _item(self, decision: Decision) -> GateItem:
         match decision:

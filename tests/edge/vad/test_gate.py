@@ -147,6 +147,18 @@ def test_noise_that_becomes_loud_is_learnt():
     assert gate.noise_db == pytest.approx(-30, abs=1)
 
 
+@pytest.mark.parametrize("hz", [100, 120])
+def test_hum_from_the_first_sample_does_not_lead_into_the_first_utterance(voice, hz):
+    """Within a second, the estimate climbs from digital silence to the hum, however far that is."""
+    time = np.arange(2 * SAMPLE_RATE + len(voice)) / SAMPLE_RATE
+    sound = (220 * np.sin(2 * np.pi * hz * time)).astype(np.float32) + noise(time[-1] + 1, -75)[: len(time)]
+    sound[SAMPLE_RATE : SAMPLE_RATE + len(voice)] += voice
+    gate, items = hear(int16(sound))
+    (found,) = utterances(items)
+    assert found.start >= (1 - GateSettings().pre_roll_s - 0.2) * SAMPLE_RATE
+    assert abs(gate.noise_db - 20 * np.log10(220 / 2**0.5 / 32768)) < 2
+
+
 def test_speech_from_the_first_sample_is_found(voice):
     (found,) = utterances(hear(int16(voice))[1])
     assert found.start == 0

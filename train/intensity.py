@@ -20,6 +20,7 @@ from tqdm import tqdm
 from edge.errors import UsageError
 from edge.features import FeatureSet
 from edge.model import intensity
+from edge.model.adapter import Adapter
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 from edge.model.encoder import encoded
@@ -147,7 +148,7 @@ class Ear:
         features, width = self.bundle.features, self.bundle.embedding
         rows = np.zeros((len(heard), intensity.size(features, width)), np.float32)
         for queue in queues.values():
-            adapter = self.bundle.adapter("voice")
+            adapter = Adapter(len(features.names), width)
             for index in queue:
                 one = heard[index]
                 known = adapter.snapshot() if protocol == "speaker" else None

@@ -14,6 +14,7 @@ from edge.errors import AffectdError, UsageError
 from edge.features import SPEECH, FeatureSet
 from edge.model.adapter import SETTINGS
 from edge.model.bundle import Bundle, write
+from edge.model.choice import bundle_folder
 from edge.model.manifest import (
     CARD,
     COALITIONS,
@@ -27,7 +28,7 @@ from edge.model.manifest import (
     encoder_canary_input,
 )
 from edge.model.runtime import open_session
-from export import card, graphs, parity
+from export import card, graphs, parity, waveform
 from export import intensity as strength
 from train.checkpoint import Checkpoint, read_checkpoint
 from train.intensity import read_fitted
@@ -39,25 +40,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m export",
         description="Turn a checkpoint into a model bundle, and prove that it computes the same.",
     )
-    origin = parser.add_mutually_exclusive_group(required=True)
+    origin = parser.add_mutually_exclusive_group()
     origin.add_argument("--checkpoint", type=Path, metavar="FILE", help="what `python -m train fit` wrote")
-    origin.add_argument("--bundle", type=Path, metavar="DIR", help="a bundle to add --intensity to, graphs unchanged")
+    origin.add_argument(
+        "--bundle",
+        metavar="DIR",
+        help="a bundle to add --intensity to, or to write the --waveform of: a folder, default (if not named) or light",
+    )
+    parser.add_argument(
+        "--waveform",
+        action="store_true",
+        help="write the graphs from sound to verdict, for browsers and phones, in place of a bundle",
+    )
     parser.add_argument("--intensity", type=Path, metavar="FILE", help="what `python -m train intensity` wrote")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the bundle's folder, replaced whole")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder, replaced whole")
     parser.add_argument("--name", help="the bundle's name; by default that of its training run")
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     options = parser.parse_args(arguments)
+    if not (options.checkpoint or options.bundle or options.waveform):
+        parser.error("one of the arguments --checkpoint --bundle --waveform is required")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
+        if options.waveform:
+            return _waveform(options)
         if options.checkpoint:
             trained = read_checkpoint(options.checkpoint)
             written = export(trained, options.out, options.name or _name(trained) or options.out.resolve().name)
         else:
-            written = Bundle.load(options.bundle)
+            written = Bundle.load(_folder(options.bundle))
         if options.intensity:
             written = strength.added(written, read_fitted(options.intensity), options.out)
         elif options.bundle:
-            raise UsageError("--bundle needs --intensity FILE, which is to be added to it; or give --checkpoint")
+            raise UsageError(
+                "--bundle needs --waveform, or --intensity FILE, which is to be added to it; or give --checkpoint"
+            )
     except AffectdError as error:
         if options.debug:
             raise
@@ -65,6 +81,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     print(f"{written.path}: {written.name}, {', '.join(written.labels)}; {written.digest}")
     return 0
+
+
+def _waveform(options: argparse.Namespace) -> int:
+    """Write the graphs from sound; the exit code."""
+    if options.checkpoint or options.intensity or options.name:
+        raise UsageError("--waveform takes a bundle as it is: give --bundle DIR and --out DIR alone")
+    bundle = Bundle.load(_folder(options.bundle or "default"))
+    worst = waveform.write(bundle, options.out)
+    print(f"{options.out}: {bundle.name} from sound to verdict, equal to the device within {worst:.1e}")
+    return 0
+
+
+def _folder(named: str) -> Path:
+    return bundle_folder(named)[0]
 
 
 def export(trained: Checkpoint, out: Path, name: str) -> Bundle:

@@ -88,6 +88,7 @@ class Daemon:
             self._threshold(settings),
             self._connection.publish,
             home_assistant.prefix if home_assistant.discovery else None,
+            intensity=bundle.intensity is not None,
         )
         self._capture = Capture(
             lambda: open_source(config.source),

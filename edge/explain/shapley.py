@@ -23,7 +23,7 @@ def values(worths: NDArray[np.floating]) -> NDArray[np.float64]:
     Each is the mean of what the player adds over all orders in which the coalition may form (Shapley 1953); they add
     up to the worth of all minus that of none.
     """
-    return np.tensordot(_weights(_players(worths)), worths.astype(np.float64), axes=1)
+    return np.tensordot(weights(_players(worths)), worths.astype(np.float64), axes=1)
 
 
 def interactions(worths: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -43,7 +43,7 @@ def _players(worths: NDArray[np.floating]) -> int:
 
 
 @cache
-def _weights(players: int) -> NDArray[np.float64]:
+def weights(players: int) -> NDArray[np.float64]:
     """The matrix [players, 2**players] that maps worths to Shapley values."""
     matrix = np.zeros((players, 2**players))
     for coalition in range(2**players):

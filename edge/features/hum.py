@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from edge.audio import FULL_SCALE, SAMPLE_RATE
 
-_PIECE = SAMPLE_RATE // 10  # samples
-_BINS = np.array(sorted({*range(5, 61, 5), *range(6, 61, 6)}))  # the harmonics of 50 and 60 Hz up to 600 Hz
-_FEWEST = 8  # pieces that a median is taken of
-_SURE = 5.0  # medians in standard errors, nearly; the most of 700 clean recordings is 4.6
-_FAINTEST = 3.0  # amplitude in steps of 16 bits, below which a hum does no harm
+PIECE = SAMPLE_RATE // 10  # samples
+BINS = np.array(sorted({*range(5, 61, 5), *range(6, 61, 6)}))  # the harmonics of 50 and 60 Hz up to 600 Hz
+FEWEST = 8  # pieces that a median is taken of
+SURE = 5.0  # medians in standard errors, nearly; the most of 700 clean recordings is 4.6
+FAINTEST = 3.0  # amplitude in steps of 16 bits, below which a hum does no harm
 
 
 def without_hum(samples: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -26,7 +26,7 @@ def without_hum(samples: NDArray[np.int16]) -> NDArray[np.int16]:
     bins, lines = _hum(samples)
     if not len(bins):
         return samples
-    phase = np.arange(len(samples)) * (2 * np.pi / _PIECE)
+    phase = np.arange(len(samples)) * (2 * np.pi / PIECE)
     hum = sum((line * np.exp(1j * number * phase)).real for number, line in zip(bins, lines, strict=True))
     left: NDArray[np.int16] = np.rint(samples - hum).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     return left
@@ -34,12 +34,12 @@ def without_hum(samples: NDArray[np.int16]) -> NDArray[np.int16]:
 
 def _hum(samples: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
     """The bins that hold hum, and its complex amplitude in each."""
-    count = len(samples) // _PIECE
-    if count < _FEWEST:
-        return _BINS[:0], np.empty(0, np.complex128)
-    pieces = samples[: count * _PIECE].reshape(count, _PIECE)
-    lines = np.fft.rfft(pieces, axis=1)[:, _BINS] * (2 / _PIECE)
+    count = len(samples) // PIECE
+    if count < FEWEST:
+        return BINS[:0], np.empty(0, np.complex128)
+    pieces = samples[: count * PIECE].reshape(count, PIECE)
+    lines = np.fft.rfft(pieces, axis=1)[:, BINS] * (2 / PIECE)
     usual = np.median(lines.real, axis=0) + 1j * np.median(lines.imag, axis=0)
     spread = np.median(np.abs(lines - usual), axis=0) / np.sqrt(count)
-    found = (np.abs(usual) > _SURE * spread) & (np.abs(usual) > _FAINTEST)
-    return _BINS[found], usual[found]
+    found = (np.abs(usual) > SURE * spread) & (np.abs(usual) > FAINTEST)
+    return BINS[found], usual[found]

@@ -29,27 +29,27 @@ SPECIFICATION: dict[str, object] = {
 }  # fmt: skip
 
 _BIN_HZ = SAMPLE_RATE / WINDOW_SAMPLES
-_BINS = round(PITCH_BAND / _BIN_HZ)
-_RATE = SAMPLE_RATE / 2  # Hz, of the correlation's lags: twice what its band needs
-_SHORTEST, _LONGEST = int(_RATE / PITCH_MAX), int(_RATE / PITCH_MIN) + 1
+BINS = round(PITCH_BAND / _BIN_HZ)  # of a spectrum, below that
+RATE = SAMPLE_RATE / 2  # Hz, of the correlation's lags: twice what its band needs
+SHORTEST, _LONGEST = int(RATE / PITCH_MAX), int(RATE / PITCH_MIN) + 1
 
 
 def _transform() -> Array:
-    """Magnitudes [_BINS] to their autocorrelation at the lags [_SHORTEST - 1 .. _LONGEST] and, last, at 0.
+    """Magnitudes [BINS] to their autocorrelation at the lags [SHORTEST - 1 .. _LONGEST] and, last, at 0.
 
     An inverse FFT as a matrix, since only a few of its lags are needed. The correlation of the window, a factor of
     every frame's, is divided out.
     """
-    lags = np.arange(_SHORTEST - 1, _LONGEST + 1)
+    lags = np.arange(SHORTEST - 1, _LONGEST + 1)
     window = np.fft.irfft(np.square(np.abs(np.fft.rfft(WINDOW))))
-    cosines = np.cos(2 * np.pi * np.outer(np.arange(_BINS) * _BIN_HZ, lags / _RATE)) * (window[0] / window[2 * lags])
-    matrix = np.concatenate([cosines, np.ones((_BINS, 1))], axis=1)
+    cosines = np.cos(2 * np.pi * np.outer(np.arange(BINS) * _BIN_HZ, lags / RATE)) * (window[0] / window[2 * lags])
+    matrix = np.concatenate([cosines, np.ones((BINS, 1))], axis=1)
     matrix[1:] *= 2  # for the bin of the same negative frequency
     return matrix
 
 
-_TRANSFORM = _transform()
-_COST = OCTAVE_COST * np.log2(np.arange(_SHORTEST, _LONGEST) / _SHORTEST)
+TRANSFORM = _transform()
+COST = OCTAVE_COST * np.log2(np.arange(SHORTEST, _LONGEST) / SHORTEST)
 
 
 def pitch(power: Array) -> tuple[Array, Array]:
@@ -57,15 +57,15 @@ def pitch(power: Array) -> tuple[Array, Array]:
 
     Without a voice the pitch means nothing and the voicing is low. From 0.35 on both can be trusted.
     """
-    correlation = np.sqrt(power[:, :_BINS]) @ _TRANSFORM
+    correlation = np.sqrt(power[:, :BINS]) @ TRANSFORM
     before, here, after = correlation[:, :-3], correlation[:, 1:-2], correlation[:, 2:-1]
     zero = np.maximum(correlation[:, -1:], np.sqrt(AMIN))
-    best = np.where((here >= before) & (here >= after), here - _COST * zero, -zero).argmax(axis=1)
+    best = np.where((here >= before) & (here >= after), here - COST * zero, -zero).argmax(axis=1)
     row = np.arange(len(best))
     left, top, right = before[row, best], here[row, best], after[row, best]
     bend = np.minimum(left - 2 * top + right, -np.sqrt(AMIN))
     offset = np.clip(0.5 * (left - right) / bend, -0.5, 0.5)  # of the parabola through three points
-    return _RATE / (_SHORTEST + best + offset), np.clip(top / zero[:, 0], 0.0, 1.0)
+    return RATE / (SHORTEST + best + offset), np.clip(top / zero[:, 0], 0.0, 1.0)
 
 
 def prosody(power: Array) -> Array:
@@ -76,8 +76,8 @@ def prosody(power: Array) -> Array:
     """
     hertz, voicing = pitch(power)
     energy = power.sum(axis=1)
-    bands = [power[:, _place(band)].sum(axis=1) for band in ALPHA_BANDS]
-    peaks = [power[:, _place(band)].max(axis=1) for band in HAMMARBERG_BANDS]
+    bands = [power[:, place(band)].sum(axis=1) for band in ALPHA_BANDS]
+    peaks = [power[:, place(band)].max(axis=1) for band in HAMMARBERG_BANDS]
     low = np.log10(np.maximum(np.stack([energy, bands[0], peaks[0]]), AMIN))
     high = np.log10(np.maximum(np.stack([bands[1], peaks[1]]), AMIN))
     return np.stack(
@@ -92,6 +92,6 @@ def prosody(power: Array) -> Array:
     )
 
 
-def _place(band: tuple[float, float]) -> slice:
+def place(band: tuple[float, float]) -> slice:
     """The bins of a band in Hz."""
     return slice(round(band[0] / _BIN_HZ), round(band[1] / _BIN_HZ) + 1)

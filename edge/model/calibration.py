@@ -17,7 +17,7 @@ MEASURES = ("seconds", "level", "range", "high", "modulation", "distance", "hist
 """What ``measures`` gives, in order."""
 MIDDLE, HIGH = slice(8, 24), slice(32, 40)  # mel bands of about 0.6 to 2.7 kHz, and from 4.3 kHz on
 LIMIT = 3.0  # standard deviations from the mean that a measure counts no further than
-_FLOOR = 1e-10
+FLOOR = 1e-10
 
 
 def measures(levels: Floats, embedding: Floats | None, history: float) -> Floats:
@@ -49,7 +49,7 @@ def measures(levels: Floats, embedding: Floats | None, history: float) -> Floats
 
 
 def _decibels(power: Doubles) -> Doubles:
-    return np.asarray(10 * np.log10(np.maximum(power, _FLOOR)))
+    return np.asarray(10 * np.log10(np.maximum(power, FLOOR)))
 
 
 class Calibration(msgspec.Struct, frozen=True):

@@ -21,12 +21,12 @@ LIMIT = 4.0
 NEEDED = ("mfcc", "mel", "contrast", "prosody")
 """Families that ``measures`` reads."""
 
-_RANGE_DB = 30.0  # frames quieter than the loudest by more than this are no speech
-_VOICED = 0.35  # of voicing, from which on a pitch can be trusted (edge.features.prosody)
+RANGE_DB = 30.0  # frames quieter than the loudest by more than this are no speech
+VOICED = 0.35  # of voicing, from which on a pitch can be trusted (edge.features.prosody)
 _PRIOR, _MEMORY = 25.0, 30.0  # utterances: how far the usual voice counts, whatever a bundle's adapters do
 _FEW = 19  # statistics of prosody
-_SHARES = (0.1, 0.5, 0.9)
-_PITCH, _VOICING, _ENERGY, _ALPHA, _HAMMARBERG = range(len(NAMES))
+SHARES = (0.1, 0.5, 0.9)
+PITCH, VOICING, ENERGY, ALPHA, HAMMARBERG = range(len(NAMES))
 
 
 class Intensity(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,15 +111,15 @@ def _own(frames: Floats, chosen: FeatureSet) -> Floats:
     """Statistics of one utterance alone, none of which a louder microphone changes."""
     places = chosen.places
     prosody = frames[:, places["prosody"]]
-    energy = prosody[:, _ENERGY]
-    spoken = energy >= _quantiles(energy, (0.95,))[0] - _RANGE_DB
+    energy = prosody[:, ENERGY]
+    spoken = energy >= _quantiles(energy, (0.95,))[0] - RANGE_DB
     prosody, mel = prosody[spoken], frames[spoken, places["mel"]]
-    energy = prosody[:, _ENERGY]
-    voiced = prosody[:, _VOICING] >= _VOICED
-    pitch = prosody[voiced, _PITCH] / prosody[voiced, _VOICING] if voiced.sum() > 1 else np.zeros(2, np.float32)
-    low, middle, high = _quantiles(pitch, _SHARES)
-    tilts = prosody[:, (_ALPHA, _HAMMARBERG, _VOICING)]
-    quiet, usual, loud = _quantiles(energy, _SHARES)
+    energy = prosody[:, ENERGY]
+    voiced = prosody[:, VOICING] >= VOICED
+    pitch = prosody[voiced, PITCH] / prosody[voiced, VOICING] if voiced.sum() > 1 else np.zeros(2, np.float32)
+    low, middle, high = _quantiles(pitch, SHARES)
+    tilts = prosody[:, (ALPHA, HAMMARBERG, VOICING)]
+    quiet, usual, loud = _quantiles(energy, SHARES)
     few = [
         pitch.mean(), pitch.std(), low, middle, high, np.abs(np.diff(pitch)).mean(), voiced.mean(),
         *tilts.mean(axis=0), *tilts.std(axis=0),

@@ -15,9 +15,15 @@ from edge.mqtt.topics import Message, Topics
 Entity = dict[str, object]
 
 
-def discovery(topics: Topics, labels: Sequence[str], prefix: str) -> Message:
-    """The message that makes a device of the node, with every entity, in Home Assistant."""
+def discovery(topics: Topics, labels: Sequence[str], prefix: str, *, intensity: bool) -> Message:
+    """The message that makes a device of the node, with every entity, in Home Assistant.
+
+    ``intensity``: the bundle says how strongly. Without it the sensor is named by its platform alone, which takes back
+    what a bundle before this one announced, and is nothing to a Home Assistant that never heard of it.
+    """
     node = topics.node
+    entities = _entities(topics, labels)
+    withdrawn = {} if intensity else {"intensity": {"platform": entities.pop("intensity")["platform"]}}
     payload = {
         "device": {
             "identifiers": [f"affectd-{node}"],
@@ -30,8 +36,9 @@ def discovery(topics: Topics, labels: Sequence[str], prefix: str) -> Message:
         "components": {
             key: {"unique_id": f"affectd_{node}_{key}", "default_entity_id": f"{entity['platform']}.{node}_{key}"}
             | entity
-            for key, entity in _entities(topics, labels).items()
-        },
+            for key, entity in entities.items()
+        }
+        | withdrawn,
     }
     return Message(discovery_topic(node, prefix), msgspec.json.encode(payload))
 

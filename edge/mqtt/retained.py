@@ -85,7 +85,7 @@ class RetainedState:
 
     The first of them are what every connection begins with, in the order in which subscribers need it: discovery,
     unless ``discovery_prefix`` is None, ``info``, the settings, then the presence. Whoever publishes keeps the latest
-    of each topic for the next connection.
+    of each topic for the next connection. ``intensity``: the bundle says how strongly, so it is announced.
     """
 
     def __init__(
@@ -97,13 +97,15 @@ class RetainedState:
         threshold: float,
         publish: Callable[[Message], None],
         discovery_prefix: str | None,
+        *,
+        intensity: bool,
     ) -> None:
         self._topics = topics
         self._presence = presence
         self._publish = publish
         self._lock = threading.Lock()
         if discovery_prefix is not None:
-            publish(discovery(topics, info.labels, discovery_prefix))
+            publish(discovery(topics, info.labels, discovery_prefix, intensity=intensity))
         publish(topics.info(info))
         self.settings(settings, threshold)
         self._change(lambda _now: presence.values())

@@ -5,8 +5,8 @@ offset is left, at most a hundredth of the amplitude up to 60 Hz, and all of it 
 
 With a state s of seven numbers, s[n] = A s[n - 1] + b x[n] and y[n] = c s[n] + d x[n], the recursion becomes a few
 products with fixed matrices: within pieces of 64 samples, over the 8 pieces of a block, and over up to 16 blocks. Each
-piece takes the same steps whatever is pushed with it, and states are carried on in double precision, so that the result
-does not depend on how many blocks come at a time.
+piece takes the same steps whatever is pushed with it, all in double precision, so that the result depends neither on
+how many blocks come at a time nor on whose products of matrices they are.
 """
 
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ _POLES = np.array(
         0.9975823968253725 + 0.02933073009745981j,
     ]
 )  # and their conjugates
-_ORDER = len(_ZEROS)
-_PIECE = 64  # samples
-_PIECES = BLOCK_SAMPLES // _PIECE
-_BLOCK_STATES = (_PIECES + 1) * _ORDER
+ORDER = len(_ZEROS)
+PIECE = 64  # samples
+PIECES = BLOCK_SAMPLES // PIECE
+_BLOCK_STATES = (PIECES + 1) * ORDER
 _BATCH = 16  # blocks that are filtered at once
 _SIZE = _BATCH * BLOCK_SAMPLES
 Sample = TypeVar("Sample", np.int16, np.float32)
@@ -49,11 +49,11 @@ class HighPass:
     """Filters a stream. It begins as if the first sample had always been, so that an offset makes no click."""
 
     def __init__(self) -> None:
-        self._matrices = _matrices()
+        self._matrices = unrolled()
         self._begun = False
-        self._pieces = np.zeros((_BATCH, _PIECES, _PIECE + _ORDER), np.float32)  # each followed by the state before it
+        self._pieces = np.zeros((_BATCH, PIECES, PIECE + ORDER))  # each followed by the state before it
         self._after = np.zeros((_BATCH, _BLOCK_STATES))  # a block's states after each piece, then that before it
-        self._ends = np.zeros((_BATCH + 1) * _ORDER)  # the state before a batch, then those after each block
+        self._ends = np.zeros((_BATCH + 1) * ORDER)  # the state before a batch, then those after each block
 
     def push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         """Filter the next blocks, int16 [n * 512]; returns as many samples, clipped to what int16 holds."""
@@ -67,7 +67,7 @@ class HighPass:
             raise ValueError(f"whole blocks of {BLOCK_SAMPLES} samples are filtered, not {len(samples)} samples")
         if not self._begun:
             self._begun = True
-            self._ends[:_ORDER] = self._matrices.at_rest * float(samples[0])
+            self._ends[:ORDER] = self._matrices.at_rest * float(samples[0])
         parts = [self._filter(samples[first : first + _SIZE]) for first in range(0, len(samples), _SIZE)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -81,17 +81,16 @@ class HighPass:
         """At most a batch. States are first taken as if at rest before: piece, block, batch; then from what was."""
         matrices = self._matrices
         count = len(samples) // BLOCK_SAMPLES
-        span = (count + 1) * _ORDER
+        span = (count + 1) * ORDER
         pieces, after = self._pieces[:count], self._after[:count]
-        pieces[:, :, :_PIECE] = samples.reshape(count, _PIECES, _PIECE)
-        after[:, :-_ORDER] = (pieces[:, :, :_PIECE] @ matrices.after).reshape(count, -1)
-        self._ends[_ORDER:span] = (after[:, :-_ORDER] @ matrices.end).reshape(-1)
+        pieces[:, :, :PIECE] = samples.reshape(count, PIECES, PIECE)
+        after[:, :-ORDER] = (pieces[:, :, :PIECE] @ matrices.after).reshape(count, -1)
+        self._ends[ORDER:span] = (after[:, :-ORDER] @ matrices.end).reshape(-1)
         states = self._ends[:span] @ matrices.between[:span, :span]
-        self._ends[:_ORDER] = states[-_ORDER:]
-        after[:, -_ORDER:] = states[:-_ORDER].reshape(count, _ORDER)
-        pieces[:, :, _PIECE:] = (after @ matrices.within).reshape(count, _PIECES, _ORDER)
-        filtered: NDArray[np.float32] = (pieces @ matrices.output).reshape(-1)
-        return filtered
+        self._ends[:ORDER] = states[-ORDER:]
+        after[:, -ORDER:] = states[:-ORDER].reshape(count, ORDER)
+        pieces[:, :, PIECE:] = (after @ matrices.within).reshape(count, PIECES, ORDER)
+        return (pieces @ matrices.output).reshape(-1).astype(np.float32)
 
 
 def high_passed(samples: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -109,12 +108,12 @@ def _whole_blocks(samples: NDArray[Sample]) -> NDArray[Sample]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Matrices:
+class Matrices:
     """The filter unrolled; a state is a row of seven, and several stand side by side."""
 
     at_rest: NDArray[np.float64]
     """[7]: the state after a constant 1 for ever."""
-    after: NDArray[np.float32]
+    after: NDArray[np.float64]
     """[64, 7]: from a piece to the state after it."""
     end: NDArray[np.float64]
     """[8 * 7, 7]: from the states after each piece to that after the block."""
@@ -122,27 +121,28 @@ class _Matrices:
     """[17 * 7, 17 * 7]: from the state before a batch and those after each block to the true ones."""
     within: NDArray[np.float64]
     """[9 * 7, 8 * 7]: from the states after each piece and that before the block to those before each piece."""
-    output: NDArray[np.float32]
+    output: NDArray[np.float64]
     """[64 + 7, 64]: from a piece and the state before it to the output."""
 
 
 @cache
-def _matrices() -> _Matrices:
+def unrolled() -> Matrices:
+    """The filter's matrices."""
     a, b, c, d = _state_space()
-    powers = [np.linalg.matrix_power(a, exponent) for exponent in range(_PIECE + 1)]
-    response = np.array([d + c @ b, *(c @ power @ b for power in powers[1:_PIECE])])
-    convolution = np.zeros((_PIECE, _PIECE))
-    for sample in range(_PIECE):
-        convolution[sample, sample:] = response[: _PIECE - sample]
+    powers = [np.linalg.matrix_power(a, exponent) for exponent in range(PIECE + 1)]
+    response = np.array([d + c @ b, *(c @ power @ b for power in powers[1:PIECE])])
+    convolution = np.zeros((PIECE, PIECE))
+    for sample in range(PIECE):
+        convolution[sample, sample:] = response[: PIECE - sample]
     from_state = np.stack([c @ power for power in powers[1:]], axis=1)
-    within = _carried(powers[_PIECE], _PIECES)
-    return _Matrices(
-        at_rest=np.linalg.solve(np.eye(_ORDER) - a, b).astype(np.float64),
-        after=np.stack([power @ b for power in powers[_PIECE - 1 :: -1]]).astype(np.float32),
-        end=within[_ORDER:, -_ORDER:].copy(),
+    within = _carried(powers[PIECE], PIECES)
+    return Matrices(
+        at_rest=np.linalg.solve(np.eye(ORDER) - a, b).astype(np.float64),
+        after=np.stack([power @ b for power in powers[PIECE - 1 :: -1]]),
+        end=within[ORDER:, -ORDER:].copy(),
         between=_carried(np.linalg.matrix_power(a, BLOCK_SAMPLES), _BATCH),
-        within=np.roll(within, -_ORDER, axis=0)[:, :-_ORDER].copy(),
-        output=np.vstack([convolution, from_state]).astype(np.float32),
+        within=np.roll(within, -ORDER, axis=0)[:, :-ORDER].copy(),
+        output=np.vstack([convolution, from_state]),
     )
 
 

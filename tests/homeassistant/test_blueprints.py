@@ -82,7 +82,7 @@ class Room:
         (self.house.folder / "dashboard.yaml").write_text(cards)
         self._seq = 0
         self.recorder.publish("homeassistant/light/lamp/config", json.dumps(LAMP), retain=True)
-        self._send(discovery(TOPICS, LABELS, "homeassistant"))
+        self._send(discovery(TOPICS, LABELS, "homeassistant", intensity=True))
         diagnostics = {"inference_p95_ms": 21.0, "real_time_factor": 0.02, "memory_mb": 104.0, "adapted_on": 212,
                        "cpu_temperature_c": 51.0}  # fmt: skip
         self._send(TOPICS.diagnostics(json.dumps(diagnostics).encode()))

@@ -1,6 +1,7 @@
 """The daemon as a process, against a real broker."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import paho.mqtt.client as paho
 import pytest
 
 from edge.events.event import Event
+from edge.model.bundle import Bundle
+from edge.model.manifest import MANIFEST
 from edge.sources.conversion import decode
 from tests.conftest import DEMO, ROOT, Subscriber, affectd
 
@@ -61,6 +64,21 @@ def test_retained_topics_come_before_online_and_online_before_events(config: Pat
     online = topics.index("status")
     assert {"info", "microphone", "speech", "state"} <= set(topics[:online])
     assert "event" not in topics[:online]
+
+
+def test_only_a_bundle_that_says_how_strongly_announces_the_intensity(config: Path, subscriber: Subscriber) -> None:
+    folder = Path(shutil.copytree(Bundle.load().path, config.with_name("bundle")))
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "intensity": None}))
+    common = config.read_text() + "homeassistant: {prefix: affectd/found}\n"
+    for says, bundle in ((True, "default"), (False, str(folder))):
+        config.write_text(common + f"model: {{bundle: {bundle}}}\n")
+        (announced,) = (
+            json.loads(message.payload)["components"]
+            for message in collect(subscriber, config)
+            if message.topic.startswith("affectd/found/device/")
+        )
+        assert ("state_topic" in announced["intensity"]) == says
 
 
 def test_speech_and_state_follow_the_utterances(tmp_path: Path, broker: int, subscriber: Subscriber) -> None:

@@ -60,7 +60,7 @@ def messages(tmp_path: Path) -> dict[str, Message]:
         "response-refused": TOPICS.response(
             Response(verb="explain", transaction=None, ok=False, error="explain needs the `id` of an event"), request
         ),
-        "discovery": discovery(TOPICS, LABELS, "homeassistant"),
+        "discovery": discovery(TOPICS, LABELS, "homeassistant", intensity=True),
     }
 
 
@@ -153,8 +153,22 @@ def test_what_was_announced_elsewhere_is_ours_only_where_it_says_so() -> None:
     topic = "homeassistant/device/kitchen/config"
     for payload in (b"", b"{}", b"\xff", b"[" * 100_000, b'{"origin":{"name":"kettle"}}'):
         assert parse(Incoming(topic, payload, retained=True), TOPICS, "homeassistant") is None
-    ours = discovery(TOPICS, LABELS, "homeassistant").payload
+    ours = discovery(TOPICS, LABELS, "homeassistant", intensity=True).payload
     assert repr(parse(Incoming(topic, ours, retained=True), TOPICS, "homeassistant")) == "FormerDiscovery()"
+
+
+def test_an_intensity_that_the_bundle_does_not_say_is_taken_back() -> None:
+    """A component that has nothing but its platform is removed."""
+    found = {says: _components(intensity=says) for says in (True, False)}
+    assert found[False]["intensity"] == {"platform": "sensor"}
+    assert found[True] | {"intensity": found[False]["intensity"]} == found[False]
+
+
+def _components(*, intensity: bool) -> dict[str, dict[str, object]]:
+    announced: dict[str, dict[str, dict[str, object]]] = json.loads(
+        discovery(TOPICS, LABELS, "homeassistant", intensity=intensity).payload
+    )
+    return announced["components"]
 
 
 def test_every_topic_that_is_published_is_listed(tmp_path: Path) -> None:

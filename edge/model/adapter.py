@@ -40,9 +40,9 @@ class AdapterSettings:
     """Utterances after which the oldest fade."""
 
 
-SETTINGS: dict[Kind, AdapterSettings] = {"source": AdapterSettings(), "voice": AdapterSettings(prior=12.0, memory=60.0)}
+SETTINGS: dict[Kind, AdapterSettings] = {"source": AdapterSettings(), "voice": AdapterSettings(memory=60.0)}
 """What was chosen on the calibration speakers (docs/training.md). Several people at a microphone have no usual voice in
-common, so their history may move a prediction less, and must fade sooner, than that of one person."""
+common, and come and go: their history fades sooner than that of one person."""
 
 
 def statistics(scaled: Floats) -> tuple[Floats, Floats]:

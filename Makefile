@@ -13,9 +13,11 @@ DEV := .venv
 BENCH := .venv-bench
 APP := .venv-app
 TOOLS := .venv-install
+PACKAGES := web/node_modules/ready
+BUNDLE ?= default
 TEST_PACKAGES := mosquitto mosquitto-clients espeak-ng pulseaudio pulseaudio-utils libasound2-plugins chromium \
 	faketime gcc openssl rsync strace systemd ffmpeg gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base \
-	gstreamer1.0-plugins-good pipewire pipewire-pulse wireplumber dbus-daemon
+	gstreamer1.0-plugins-good pipewire pipewire-pulse wireplumber dbus-daemon docker-compose prometheus
 ARCH ?= aarch64
 SSH ?= ssh
 INTERPRETER := $(if $(filter 3.%,$(PYTHON)),python3,$(PYTHON))
@@ -31,7 +33,12 @@ run: $(DEVICE)/ready ## a broker, the daemon on a recording (or SOURCE=microphon
 app: $(APP)/ready ## the Streamlit app at http://localhost:8501
 	$(APP)/bin/python -m streamlit run app/main.py
 
-test: $(DEV)/ready ## all tests that a newcomer should run
+web: $(DEV)/ready $(PACKAGES) ## the page that hears in a browser, at http://localhost:8000 (OUT=DIR: its static files; BUNDLE=light)
+	$(DEV)/bin/python -m export --waveform --bundle $(BUNDLE) --out .cache/waveform/$(BUNDLE)
+	node web/build.mjs --model .cache/waveform/$(BUNDLE) --out $(or $(OUT),web/dist)
+	$(if $(OUT),,node web/serve.mjs)
+
+test: $(DEV)/ready $(PACKAGES) ## all tests that a newcomer should run
 	@.ci/packages $(TEST_PACKAGES)
 	AFFECTD_DATA=$(DATA) $(DEV)/bin/pytest
 
@@ -46,11 +53,12 @@ test-homeassistant: $(DEV)/ready ## the daemon, blueprints and the app in a real
 	.ci/homeassistant .cache/homeassistant
 	$(DEV)/bin/pytest -m homeassistant tests/homeassistant
 
-check: $(DEV)/ready ## format, lint, types, import contract
+check: $(DEV)/ready $(PACKAGES) ## format, lint, types, import contract
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports --no-cache
+	cd web && npm run --silent check
 
 bench: $(BENCH)/ready ## measure every cost and the alternatives (half an hour); ARGS=--quick, or names of parts
 	@.ci/packages mosquitto
@@ -63,6 +71,13 @@ bench-check: $(BENCH)/ready ## fail if a ratio is more than 25 % worse than the 
 bench-accuracy: $(BENCH)/ready ## the alternatives' accuracy on the same folds (an hour); writes the accuracy tables
 	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks.accuracy.baselines
 	$(BENCH)/bin/python -m benchmarks.accuracy.tables
+
+bench-web: $(DEV)/ready $(PACKAGES) ## measure the page in Chromium; fills docs/web.md. ARGS: some of its parts
+	@.ci/packages chromium
+	for name in default light; do \
+		$(MAKE) --no-print-directory web BUNDLE=$$name OUT=.cache/web-$$name || exit; \
+		$(DEV)/bin/python -m benchmarks.web --site .cache/web-$$name --bundle $$name --data $(DATA) $(ARGS) || exit; \
+	done
 
 format: $(DEV)/ready ## format the code and apply ruff's fixes
 	$(DEV)/bin/ruff format .
@@ -130,7 +145,7 @@ lock: $(TOOLS)/ready ## pin and hash the device's wheels again, after a change o
 	@$(TOOLS)/bin/python -m install lock
 
 test-arm64: $(DEVICE)/ready ## as root: install on an emulated arm64 Debian, break it, compare (slow); writes docs/arm64.md
-	@.ci/packages mmdebstrap arch-test qemu-user-static binfmt-support openssh-client rsync
+	@.ci/packages mmdebstrap arch-test openssh-client rsync
 	$(DEVICE)/bin/python -m tests.install.proof --architecture aarch64 --data "$(DATA)" --summary docs/arm64.md
 
 test-systemd: $(DEVICE)/ready ## as root: the same on a Debian of this machine's architecture, with every sandbox in force
@@ -138,11 +153,15 @@ test-systemd: $(DEVICE)/ready ## as root: the same on a Debian of this machine's
 	$(DEVICE)/bin/python -m tests.install.proof --architecture $(shell uname -m) --data "$(DATA)"
 
 test-deb: $(DEVICE)/ready ## as root: the package on Debian 12 and 13, broken and removed; ARCH=arm64 is emulated, and slow
-	@.ci/packages mmdebstrap arch-test lintian openssh-client $(if $(filter arm64 aarch64,$(ARCH)),qemu-user-static binfmt-support)
-	$(DEVICE)/bin/python -m tests.install.proof_package --architecture $(ARCH)
+	@.ci/packages mmdebstrap arch-test lintian openssh-client
+	$(DEVICE)/bin/python -m tests.install.proof_package --architecture $(ARCH) --summary docs
+
+test-sound: $(DEV)/ready ## as root: affectd's sandboxed service beside a voice assistant on a user's PipeWire, in a Debian 13
+	@.ci/packages mmdebstrap openssh-client
+	$(DEV)/bin/python -m tests.install.proof_sound
 
 clean: ## remove environments and caches, not runs/
-	rm -rf $(DEV) $(BENCH) $(DEVICE) $(APP) $(TOOLS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(DEV) $(BENCH) $(DEVICE) $(APP) $(TOOLS) web/node_modules web/dist build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 suitable:
 	@$(INTERPRETER) -m install.device check $(STAGE)
@@ -184,4 +203,9 @@ $(DEV)/ready: pyproject.toml
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-.PHONY: help run app test check bench bench-accuracy bench-check format train judge demo-recording docs clean install uninstall cross-install wheelhouse homeassistant-app deb lock test-arm64 test-systemd test-deb suitable
+$(PACKAGES): web/package-lock.json
+	@command -v npm >/dev/null || .ci/packages nodejs npm
+	npm ci --prefix web --silent
+	@touch $@
+
+.PHONY: help run app web test check bench bench-accuracy bench-check bench-web format train judge demo-recording docs clean install uninstall cross-install wheelhouse homeassistant-app deb lock test-arm64 test-systemd test-deb suitable

@@ -1,7 +1,6 @@
 """Real parts for the tests: a broker, recordings, a subscriber."""
 
 import csv
-import os
 import queue
 import shutil
 import socket
@@ -16,10 +15,10 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 import edge  # noqa: F401 (before onnxruntime: it turns its telemetry off)
+from tests.chromium import clip, playwright
+from tests.places import DATA, DEMO, ROOT
 
-ROOT = Path(__file__).parent.parent
-DATA = Path(os.environ.get("AFFECTD_DATA", ROOT.parent / "shared" / "data"))
-DEMO = ROOT / "edge" / "demo.opus"
+__all__ = ["DATA", "DEMO", "ROOT", "clip", "playwright"]
 
 
 @pytest.fixture(autouse=True)

@@ -3,12 +3,14 @@
 An elliptic filter of the seventh order, ``scipy.signal.ellip(7, 0.001, 40, 85, "high", fs=16000)``: nothing of an
 offset is left, at most a hundredth of the amplitude up to 60 Hz, and all of it but 0.001 dB from 85 Hz on.
 
-With a state s of seven numbers, s[n] = A s[n - 1] + b x[n] and y[n] = c s[n] + d x[n], the recursion becomes a few
-products with fixed matrices: within pieces of 64 samples, over the 8 pieces of a block, and over up to 16 blocks. Each
-piece takes the same steps whatever is pushed with it, all in double precision, so that the result depends neither on
-how many blocks come at a time nor on whose products of matrices they are.
+Its partial fractions are four recursions, one for each pole p that is not another's conjugate: s[n] = p s[n - 1] + x[n]
+and y[n] = d x[n] + the real part of the sum of all c s[n]. Within pieces of 32 samples they are products with two fixed
+matrices; from piece to piece, a running sum of states, each first divided by the power of p that it is multiplied with
+afterwards. Each piece takes the same steps whatever is pushed with it, all in double precision, so that the result
+depends neither on how many blocks come at a time nor on who computes it (export/waveform).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
@@ -34,63 +36,105 @@ _POLES = np.array(
         0.9975823968253725 + 0.02933073009745981j,
     ]
 )  # and their conjugates
-ORDER = len(_ZEROS)
-PIECE = 64  # samples
-PIECES = BLOCK_SAMPLES // PIECE
-_BLOCK_STATES = (PIECES + 1) * ORDER
+_SECTIONS = 1 + len(_POLES)
+_STATE = 2 * _SECTIONS  # numbers: the real and the imaginary part of each
+_PIECE = 32  # samples
+_PIECES = BLOCK_SAMPLES // _PIECE
 _BATCH = 16  # blocks that are filtered at once
 _SIZE = _BATCH * BLOCK_SAMPLES
 Sample = TypeVar("Sample", np.int16, np.float32)
-_LOUDEST = np.float32(FULL_SCALE - 1)
-_LOWEST = np.float32(-FULL_SCALE)
+_LOUDEST, _LOWEST = FULL_SCALE - 1, -FULL_SCALE
+_QUIET = 1e9  # energy of samples of which none can be clipped: their sum of squares is less than full scale's square
 
 
 class HighPass:
     """Filters a stream. It begins as if the first sample had always been, so that an offset makes no click."""
 
     def __init__(self) -> None:
-        self._matrices = unrolled()
         self._begun = False
-        self._pieces = np.zeros((_BATCH, PIECES, PIECE + ORDER))  # each followed by the state before it
-        self._after = np.zeros((_BATCH, _BLOCK_STATES))  # a block's states after each piece, then that before it
-        self._ends = np.zeros((_BATCH + 1) * ORDER)  # the state before a batch, then those after each block
+        self._batches: dict[int, _Batch] = {}
+        self._state = np.zeros(_SECTIONS, np.complex128)
 
     def push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         """Filter the next blocks, int16 [n * 512]; returns as many samples, clipped to what int16 holds."""
-        filtered = self.filter(samples)
-        np.rint(filtered, out=filtered)
-        return filtered.clip(_LOWEST, _LOUDEST, out=filtered).astype(np.int16)
+        rounded = np.empty(len(samples), np.int16)
+        for first, filtered in self._filtered(samples):
+            if not filtered.dot(filtered) < _QUIET:
+                filtered.clip(_LOWEST, _LOUDEST, out=filtered)
+            np.rint(filtered, out=rounded[first : first + len(filtered)], casting="unsafe")
+        return rounded
 
     def filter(self, samples: NDArray[np.float32] | NDArray[np.int16]) -> NDArray[np.float32]:
         """``push`` in floating point, of any scale: float32 [n * 512]."""
-        if not len(samples) or len(samples) % BLOCK_SAMPLES:
-            raise ValueError(f"whole blocks of {BLOCK_SAMPLES} samples are filtered, not {len(samples)} samples")
-        if not self._begun:
-            self._begun = True
-            self._ends[:ORDER] = self._matrices.at_rest * float(samples[0])
-        parts = [self._filter(samples[first : first + _SIZE]) for first in range(0, len(samples), _SIZE)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        whole = np.empty(len(samples), np.float32)
+        for first, filtered in self._filtered(samples):
+            whole[first : first + len(filtered)] = filtered
+        return whole
 
     def wipe(self) -> None:
         """Forget the stream: nothing of it stays in memory, and what is pushed next begins another one."""
         self._begun = False
-        for scratch in (self._pieces, self._after, self._ends):
-            scratch.fill(0)
+        self._state.fill(0)
+        for batch in self._batches.values():
+            batch.wipe()
 
-    def _filter(self, samples: NDArray[np.float32] | NDArray[np.int16]) -> NDArray[np.float32]:
-        """At most a batch. States are first taken as if at rest before: piece, block, batch; then from what was."""
-        matrices = self._matrices
-        count = len(samples) // BLOCK_SAMPLES
-        span = (count + 1) * ORDER
-        pieces, after = self._pieces[:count], self._after[:count]
-        pieces[:, :, :PIECE] = samples.reshape(count, PIECES, PIECE)
-        after[:, :-ORDER] = (pieces[:, :, :PIECE] @ matrices.after).reshape(count, -1)
-        self._ends[ORDER:span] = (after[:, :-ORDER] @ matrices.end).reshape(-1)
-        states = self._ends[:span] @ matrices.between[:span, :span]
-        self._ends[:ORDER] = states[-ORDER:]
-        after[:, -ORDER:] = states[:-ORDER].reshape(count, ORDER)
-        pieces[:, :, PIECE:] = (after @ matrices.within).reshape(count, PIECES, ORDER)
-        return (pieces @ matrices.output).reshape(-1).astype(np.float32)
+    def _filtered(self, samples: NDArray[np.float32] | NDArray[np.int16]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Where each batch begins, and what comes out of it, which the next batch overwrites."""
+        if not len(samples) or len(samples) % BLOCK_SAMPLES:
+            raise ValueError(f"whole blocks of {BLOCK_SAMPLES} samples are filtered, not {len(samples)} samples")
+        if not self._begun:
+            self._begun = True
+            self._state[:] = _matrices().at_rest * float(samples[0])
+        for first in range(0, len(samples), _SIZE):
+            part = samples[first : first + _SIZE]
+            count = len(part) // BLOCK_SAMPLES
+            batch = self._batches.get(count) or self._batches.setdefault(count, _Batch(count))
+            yield first, batch.filter(part, self._state)
+
+
+class _Batch:
+    """So many blocks that are filtered at once: the memory that this takes, and views of it, which are not cheap."""
+
+    def __init__(self, count: int) -> None:
+        matrices = _matrices()
+        states = (count, _PIECES, _SECTIONS)
+        last = count * _PIECES
+        self._pieces = np.zeros((count, _PIECES, _PIECE + _STATE))  # each followed by the state before it
+        self._sound = self._pieces[:, :, :_PIECE]
+        self._before = self._pieces[:, :, _PIECE:].view(np.complex128)
+        self._after = np.zeros((count, _PIECES, _STATE))  # states, as if each piece were the first
+        self._complex_after = self._after.view(np.complex128)
+        self._sums = np.zeros((last + 1, _SECTIONS), np.complex128)  # the first: the state before the batch
+        self._sums_before, self._sums_after = self._sums[:-1].reshape(states), self._sums[1:].reshape(states)
+        self._first, self._last = self._sums[0], self._sums[-1]
+        self._filtered = np.zeros((count, _PIECES, _PIECE))
+        self._flat = np.zeros(count * BLOCK_SAMPLES, np.float32)
+        self._to_after, self._to_output = matrices.after, matrices.output
+        decay = matrices.poles ** (
+            _PIECE * np.arange(last + 1)[:, None]
+        )  # what is left of a state after so many pieces
+        self._decay, self._growth = decay[:-1].reshape(states), (1 / decay[1:]).reshape(states)
+        self._whole_decay = decay[-1]
+
+    def filter(
+        self, samples: NDArray[np.float32] | NDArray[np.int16], state: NDArray[np.complex128]
+    ) -> NDArray[np.float32]:
+        """Of [count * 512] samples; the state, complex [4], is carried on."""
+        self._sound[...] = samples.reshape(self._sound.shape)
+        np.matmul(self._sound, self._to_after, out=self._after)
+        self._first[...] = state
+        np.multiply(self._complex_after, self._growth, out=self._sums_after)
+        np.add.accumulate(self._sums, out=self._sums)
+        np.multiply(self._sums_before, self._decay, out=self._before)
+        np.multiply(self._last, self._whole_decay, out=state)
+        np.matmul(self._pieces, self._to_output, out=self._filtered)
+        self._flat[...] = self._filtered.reshape(-1)
+        return self._flat
+
+    def wipe(self) -> None:
+        """Nothing of what was filtered stays in memory."""
+        for scratch in (self._pieces, self._after, self._sums, self._filtered, self._flat):
+            scratch.fill(0)
 
 
 def high_passed(samples: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -108,62 +152,44 @@ def _whole_blocks(samples: NDArray[Sample]) -> NDArray[Sample]:
 
 
 @dataclass(frozen=True, eq=False)
-class Matrices:
-    """The filter unrolled; a state is a row of seven, and several stand side by side."""
+class _Matrices:
+    """The filter unrolled; a state is a row of four complex numbers, or of their eight real and imaginary parts."""
 
-    at_rest: NDArray[np.float64]
-    """[7]: the state after a constant 1 for ever."""
+    poles: NDArray[np.complex128]
+    """[4]: what each sample leaves of a state."""
+    at_rest: NDArray[np.complex128]
+    """[4]: the state after a constant 1 for ever."""
     after: NDArray[np.float64]
-    """[64, 7]: from a piece to the state after it."""
-    end: NDArray[np.float64]
-    """[8 * 7, 7]: from the states after each piece to that after the block."""
-    between: NDArray[np.float64]
-    """[17 * 7, 17 * 7]: from the state before a batch and those after each block to the true ones."""
-    within: NDArray[np.float64]
-    """[9 * 7, 8 * 7]: from the states after each piece and that before the block to those before each piece."""
+    """[32, 8]: from a piece to the state after it."""
     output: NDArray[np.float64]
-    """[64 + 7, 64]: from a piece and the state before it to the output."""
+    """[32 + 8, 32]: from a piece and the state before it to the output."""
 
 
 @cache
-def unrolled() -> Matrices:
-    """The filter's matrices."""
-    a, b, c, d = _state_space()
-    powers = [np.linalg.matrix_power(a, exponent) for exponent in range(PIECE + 1)]
-    response = np.array([d + c @ b, *(c @ power @ b for power in powers[1:PIECE])])
-    convolution = np.zeros((PIECE, PIECE))
-    for sample in range(PIECE):
-        convolution[sample, sample:] = response[: PIECE - sample]
-    from_state = np.stack([c @ power for power in powers[1:]], axis=1)
-    within = _carried(powers[PIECE], PIECES)
-    return Matrices(
-        at_rest=np.linalg.solve(np.eye(ORDER) - a, b).astype(np.float64),
-        after=np.stack([power @ b for power in powers[PIECE - 1 :: -1]]),
-        end=within[ORDER:, -ORDER:].copy(),
-        between=_carried(np.linalg.matrix_power(a, BLOCK_SAMPLES), _BATCH),
-        within=np.roll(within, -ORDER, axis=0)[:, :-ORDER].copy(),
-        output=np.vstack([convolution, from_state]),
+def _matrices() -> _Matrices:
+    poles, weights, direct = sections()
+    powers = poles ** np.arange(_PIECE + 1)[:, None]
+    response = (powers[:_PIECE] @ weights).real
+    response[0] += direct
+    convolution = np.zeros((_PIECE, _PIECE))
+    for sample in range(_PIECE):
+        convolution[sample, sample:] = response[: _PIECE - sample]
+    return _Matrices(
+        poles=poles,
+        at_rest=1 / (1 - poles),
+        after=powers[_PIECE - 1 :: -1].copy().view(np.float64),
+        output=np.vstack([convolution, (powers[1:] * weights).conj().view(np.float64).T]),
     )
 
 
-def _carried(step: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Adds up a first state and ``count`` more, one after each step: s[j] = s[j - 1] step + more[j]."""
-    powers = [np.linalg.matrix_power(step, exponent).T for exponent in range(count + 1)]
-    nothing = np.zeros_like(step)
-    return np.block([[*[nothing] * given, *powers[: count + 1 - given]] for given in range(count + 1)])
+def sections() -> tuple[NDArray[np.complex128], NDArray[np.complex128], float]:
+    """Poles [4], weights [4] and what passes directly: a sum of first-order sections, the filter's partial fractions.
 
-
-def _state_space() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
-    """A [7, 7], b [7], c [7] and d: a sum of first-order sections, one for each pole (its partial fractions)."""
+    The section of a conjugate adds the same real part again.
+    """
     poles = np.array([_REAL_POLE, *_POLES, *_POLES.conj()])
-    sections = np.array([_residue(pole, poles) for pole in poles[:4]])
-    weights = sections * np.array([1, 2, 2, 2])  # the section of a conjugate adds the same real part again
-    a = np.diag([_REAL_POLE, *_POLES.real, *_POLES.real])
-    real, imaginary = np.arange(1, 4), np.arange(4, 7)
-    a[real, imaginary], a[imaginary, real] = -_POLES.imag, _POLES.imag
-    b = np.array([1.0] * 4 + [0.0] * 3)
-    c = np.array([*weights.real, *-weights.imag[1:]])
-    return a, b, c, float((_GAIN * np.prod(_ZEROS) / np.prod(poles)).real)
+    weights = np.array([_residue(pole, poles) for pole in poles[:_SECTIONS]]) * [1, 2, 2, 2]
+    return poles[:_SECTIONS], weights, float((_GAIN * np.prod(_ZEROS) / np.prod(poles)).real)
 
 
 def _residue(pole: complex, poles: NDArray[np.complex128]) -> complex:

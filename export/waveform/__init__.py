@@ -2,9 +2,9 @@
 
 What the device does in Python to one utterance becomes nodes of the graph, in the same order and precision:
 
-1. ``sound``: samples in the steps of 16 bits. The high-pass is a recursion, which no operator computes over any length.
-   Within blocks it is a product with fixed matrices, as on the device; between blocks its state is a sum over the 40
-   before, since older ones have faded into the rounding. Then the mains hum, a median over tenths of a second.
+1. ``sound``: samples in the steps of 16 bits. The ``highpass`` is a recursion, which no operator computes over any
+   length: products with fixed matrices, and a sum over the blocks whose states have not faded into the rounding. Then
+   the mains hum, a median over tenths of a second.
 2. ``spectra``: power spectra in double precision (``DFT``), whose valleys single precision would fill with noise; and
    Whisper's log-mel, a product with cosines and sines, as precise, since 8-bit products amplify what is rounded.
 3. ``families``: the hand-made columns. Nothing there looks beyond a frame; the pitch is the largest peak of a

@@ -1,14 +1,11 @@
 """From raw samples to those that the features are taken of: the high-pass and the hum, in the steps of 16 bits."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edge.audio import BLOCK_SAMPLES, FULL_SCALE
+from edge.audio import FULL_SCALE
 from edge.features import hum
-from edge.sources import highpass
+from export.waveform import highpass
 from export.waveform.graph import Value
-
-_BLOCKS = 40  # what an earlier block left is lost in the rounding
 
 
 def sixteen_bits(samples: Value) -> Value:
@@ -17,33 +14,8 @@ def sixteen_bits(samples: Value) -> Value:
 
 
 def high_passed(samples: Value) -> Value:
-    """``edge.sources.highpass.high_passed`` of whole numbers, float32 [n].
-
-    The recursion is a product with fixed matrices within a block of 512 samples. The state before a block is a sum over
-    the 40 blocks before it, for what is older has faded. The first sample is subtracted from all, which does the same
-    as a filter at rest on it.
-    """
-    matrices, order = highpass.unrolled(), highpass.ORDER
-    count = samples.size()
-    missing = (count * -1).apply("Mod", BLOCK_SAMPLES)
-    from_rest = (samples - samples.between(0, 1)).astype(np.float64).padded(0, missing)
-    blocks = from_rest.reshape(-1, highpass.PIECES, highpass.PIECE)
-    after = (blocks @ matrices.after).reshape(-1, highpass.PIECES * order)
-    before = _states(after @ matrices.end, matrices.between[:order, order : 2 * order])
-    graph = samples.graph
-    within = graph.concat([after, before], axis=1) @ matrices.within
-    pieces = graph.concat([blocks, within.reshape(-1, highpass.PIECES, order)], axis=2)
-    filtered = (pieces @ matrices.output).reshape(-1).between(0, count)
-    return _clipped(filtered.astype(np.float32))
-
-
-def _states(ends: Value, step: NDArray[np.float64]) -> Value:
-    """The state before each block, float64 [blocks, 7], given what each alone leaves behind it."""
-    graph, order = ends.graph, len(step)
-    powers = [np.linalg.matrix_power(step, exponent) for exponent in range(_BLOCKS - 1, -1, -1)]
-    earlier = graph.concat([graph.constant(np.zeros((_BLOCKS, order))), ends])
-    places = graph.count_up(ends.size()).reshape(-1, 1) + graph.integers(*range(_BLOCKS))
-    return earlier.take(places).reshape(-1, _BLOCKS * order) @ np.concatenate(powers)
+    """``edge.sources.highpass.high_passed`` of whole numbers, float32 [n]."""
+    return _clipped(highpass.high_passed(samples.astype(np.float64)).astype(np.float32))
 
 
 def without_hum(samples: Value) -> Value:

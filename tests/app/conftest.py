@@ -2,7 +2,6 @@
 
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import threading
@@ -11,40 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import soundfile
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
-from edge.audio import SAMPLE_RATE
-from edge.sources.conversion import read_audio
-from tests.conftest import DATA, DEMO, ROOT, answers, free_port, until
+from tests.chromium import PATIENCE_MS, hearing, launch
+from tests.conftest import ROOT, answers, free_port, until
 from tests.room import room
 
-__all__ = ["room"]
-
-PATIENCE_MS = 120_000  # on a machine that is busy with other tests
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-)
-
-
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One real utterance as a WAV file: of a corpus, or else a line of the demonstration recording."""
-    path = tmp_path_factory.mktemp("clip") / "utterance.wav"
-    if (DATA / "manifest.csv").exists():
-        samples = read_audio(sorted((DATA / "ravdess").glob("*.opus"))[7])
-    else:
-        samples = read_audio(DEMO)[int(1.3 * SAMPLE_RATE) : int(4.8 * SAMPLE_RATE)]
-    soundfile.write(path, samples, SAMPLE_RATE)
-    return path
+__all__ = ["PATIENCE_MS", "room"]
 
 
 @contextmanager
@@ -81,20 +53,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="session")
 def browser(playwright: Playwright, clip: Path) -> Iterator[Browser]:
     """Chromium, whose microphone hears the clip."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("chromium is missing: apt-get install chromium")
-    flags = (*_FLAGS, f"--use-file-for-fake-audio-capture={clip}")
-    browser = playwright.chromium.launch(executable_path=program, args=list(flags), timeout=PATIENCE_MS)
+    browser = launch(playwright, *hearing(clip))
     yield browser
     browser.close()
 

@@ -1,19 +1,16 @@
-"""The examples of docs/fleet.md: two rooms, one broker; a bridge between two; what joins and shows their events."""
+"""The examples of docs/fleet.md: two rooms, one broker; a bridge between two."""
 
 import contextlib
 import json
 import re
-import tomllib
+import shutil
+import subprocess
 from pathlib import Path
 
-import msgspec
 import pytest
 import yaml
 
 from edge.config import load
-from edge.daemon.diagnostics import Diagnostics
-from edge.daemon.prometheus import exposition
-from edge.events.event import Event, Gap
 from tests.conftest import DEMO, ROOT
 from tests.faults.parts import SHIPPED, Broker, Daemon, Recorder
 
@@ -34,6 +31,16 @@ def test_every_file_that_compose_mounts_is_there() -> None:
     for file in files:
         assert (COMPOSE / file).is_file(), file
     assert set(ROOMS) < set(SERVICES)
+
+
+def test_docker_compose_understands_the_file(tmp_path: Path) -> None:
+    """Debian's docker-compose, which needs no docker to read it; an image to build needs its folder."""
+    copy = shutil.copytree(COMPOSE, tmp_path / "docs" / "examples" / "compose")
+    (tmp_path / "dist" / "homeassistant" / "affectd").mkdir(parents=True)
+    command = ["docker-compose", "-f", copy / "compose.yaml", "--profile", "history", "config", "--services"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == set(SERVICES)
 
 
 def test_the_brokers_configuration_is_the_shipped_one() -> None:
@@ -91,31 +98,3 @@ def test_every_link_of_the_page_leads_somewhere(page: str) -> None:
     assert links
     for link in links:
         assert (ROOT / "docs" / link).exists(), link
-
-
-def test_grafana_asks_for_metrics_that_there_are() -> None:
-    dashboard = json.loads((COMPOSE / "grafana" / "affectd.json").read_text())
-    values = dict.fromkeys(Diagnostics.__annotations__, 1) | {"journal": "ok"}
-    there = set(re.findall(r"^(affectd_\w+)\{", exposition(Diagnostics(**values), "kitchen"), re.MULTILINE))
-    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    asked.append(dashboard["templating"]["list"][1]["query"])
-    for expression in asked:
-        (metric,) = re.findall(r"affectd_\w+", expression)
-        assert metric in there
-    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
-
-
-def test_prometheus_scrapes_the_port_that_the_rooms_open() -> None:
-    scraped = yaml.safe_load((COMPOSE / "prometheus.yaml").read_text())["scrape_configs"][0]["static_configs"][0]
-    ports = {room: load(COMPOSE / f"{room}.yaml").health.prometheus_port for room in ROOMS}
-    assert scraped["targets"] == [f"{room}:{port}" for room, port in ports.items()]
-
-
-def test_telegraf_reads_fields_that_a_journal_has() -> None:
-    journal, diagnostics = tomllib.loads((COMPOSE / "telegraf.conf").read_text())["inputs"]["mqtt_consumer"]
-    (parser,) = journal["json_v2"]
-    has = {field.name for record in (Event, Gap) for field in msgspec.structs.fields(record)}
-    asked = [entry["path"] for entry in (*parser["tag"], *parser["field"])] + [parser["timestamp_path"]]
-    assert set(asked) <= has
-    assert (journal["topics"], journal["qos"], journal["persistent_session"]) == (["affectd/+/journal"], 1, True)
-    assert diagnostics["topics"] == ["affectd/+/diagnostics"]

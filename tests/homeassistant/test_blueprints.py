@@ -12,6 +12,7 @@ from pathlib import Path
 import playwright.sync_api as web
 import pytest
 import yaml
+from msgspec import UNSET, UnsetType
 
 from edge.events.event import Event, EventExplanation, stamp
 from edge.model.bundle import Bundle
@@ -53,12 +54,23 @@ AUTOMATIONS = [
         call=turned_on("call"),
     ),
 ]
+
+
+def by_hand() -> dict[str, object]:
+    """The automation that the guide shows, with its condition for the intensity in place of its own."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL | re.MULTILINE)
+    (automation,) = (yaml.safe_load(block) for block in blocks if "Warm light when" in block)
+    (condition,) = (yaml.safe_load(block) for block in blocks if "payload_json.intensity" in block)
+    assert automation["triggers"][0]["topic"] == f"affectd/{NODE}/event"
+    return {**automation, **condition, "alias": "by_hand", "actions": turned_on("strong")}
+
+
 MORE = """
 frontend:
 recorder: {commit_interval: 0}
 history:
 logbook:
-input_boolean: {word: {}, alone: {}, call: {}}
+input_boolean: {word: {}, alone: {}, call: {}, strong: {}}
 automation: !include automations.yaml
 lovelace:
   dashboards:
@@ -77,12 +89,12 @@ class Room:
         self.house = House(self.broker.port, MORE)
         stack.callback(self.house.close)
         shutil.copytree(SOURCES / "blueprints", self.house.folder / "blueprints")
-        (self.house.folder / "automations.yaml").write_text(yaml.safe_dump(AUTOMATIONS))
+        (self.house.folder / "automations.yaml").write_text(yaml.safe_dump([*AUTOMATIONS, by_hand()]))
         cards = re.sub(OF_2025_4, rf"\1.affectd_{NODE}_", (SOURCES / "dashboard.yaml").read_text())
         (self.house.folder / "dashboard.yaml").write_text(cards)
         self._seq = 0
         self.recorder.publish("homeassistant/light/lamp/config", json.dumps(LAMP), retain=True)
-        self._send(discovery(TOPICS, LABELS, "homeassistant", intensity=True))
+        self.announce(intensity=True)
         diagnostics = {"inference_p95_ms": 21.0, "real_time_factor": 0.02, "memory_mb": 104.0, "adapted_on": 212,
                        "cpu_temperature_c": 51.0}  # fmt: skip
         self._send(TOPICS.diagnostics(json.dumps(diagnostics).encode()))
@@ -92,11 +104,22 @@ class Room:
         self.house.start()
         until(lambda: self.house.states().get(EMOTION) == "none", 120)
 
-    def says(self, emotion: str, confidence: float = 0.87) -> None:
+    def announce(self, *, intensity: bool) -> None:
+        self._send(discovery(TOPICS, LABELS, "homeassistant", intensity=intensity))
+
+    def says(self, emotion: str, confidence: float = 0.87, intensity: float | UnsetType = 0.55) -> None:
         """One utterance, as the daemon publishes it."""
         self._seq += 1
         rest = (1 - confidence) / (len(LABELS) - 1)
-        families = {"mfcc": 1.1, "mel": 0.8, "chroma": -0.1, "contrast": 0.3, "tonnetz": 0.0, "prosody": 1.9}
+        families = {
+            "speech": 0.4,
+            "mfcc": 1.1,
+            "mel": 0.8,
+            "chroma": -0.1,
+            "contrast": 0.3,
+            "tonnetz": 0.0,
+            "prosody": 1.9,
+        }
         why = EventExplanation(
             method="shapley-families", target=emotion, families=families, base_value=-1.2, value=2.8, residual=0.0
         )
@@ -105,6 +128,7 @@ class Room:
             probabilities={label: confidence if label == emotion else rest for label in LABELS},
             start=stamp(time.time() - 3), end=stamp(time.time()), duration_s=3.0, snr_db=14.2, explanation=why,
             model="sha256:9f31c2", clock="synced",
+            intensity=intensity,
         )  # fmt: skip
         self._send(TOPICS.event(event.numbered(self._seq)))
         self._send(TOPICS.present("state", emotion))
@@ -197,10 +221,21 @@ def test_a_node_that_comes_back_calls_nobody(room: Room) -> None:
     assert len([message for message in room.recorder.received if message.topic == "lamp/set"]) == before + 1
 
 
+def test_the_guides_automation_asks_for_strong_anger(room: Room) -> None:
+    before = room.heard()
+    room.says("anger", intensity=0.5)
+    room.says("anger", intensity=UNSET)
+    room.says("happy", intensity=0.9)
+    until(lambda: room.heard() == before + 3, 60)
+    assert not room.is_on("strong")
+    room.says("anger", intensity=0.7)
+    until(lambda: room.is_on("strong"), 60)
+
+
 def a_day(folder: Path) -> None:
     """Spread what was recorded within minutes over the day before, oldest first."""
     with contextlib.closing(sqlite3.connect(folder / "home-assistant_v2.db")) as database, database:
-        for name in ("emotion", "confidence"):
+        for name in ("emotion", "confidence", "intensity"):
             rows = database.execute(
                 "SELECT state_id FROM states JOIN states_meta AS m USING (metadata_id) WHERE m.entity_id = ?"
                 " ORDER BY state_id",
@@ -215,7 +250,7 @@ def a_day(folder: Path) -> None:
 def test_the_dashboard_shows_the_room(room: Room, tmp_path: Path) -> None:
     words = ("neutral", "happy", "neutral", "sad", "surprise", "neutral", "anger", "happy", "uncertain", "neutral")
     for place, emotion in enumerate(words):
-        room.says(emotion, 0.5 + 0.04 * (place * 7 % 11))
+        room.says(emotion, 0.5 + 0.04 * (place * 7 % 11), 0.3 + 0.05 * (place * 5 % 8))
         until(lambda emotion=emotion: room.house.states()[EMOTION] == emotion, 60)
     room.house.stop()
     a_day(room.house.folder)
@@ -226,7 +261,7 @@ def test_the_dashboard_shows_the_room(room: Room, tmp_path: Path) -> None:
     tokens = room.house.settle()
     with web.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 1010})
+        page = browser.new_page(viewport={"width": 1280, "height": 1250})
         page.set_default_timeout(120_000)
         page.goto(f"{tokens['hassUrl']}/manifest.json")
         page.evaluate("tokens => localStorage.setItem('hassTokens', JSON.stringify(tokens))", tokens)
@@ -244,3 +279,12 @@ def test_the_dashboard_shows_the_room(room: Room, tmp_path: Path) -> None:
     if PICTURES:
         for picture in tmp_path.glob("*.png"):
             shutil.copy(picture, Path(PICTURES) / f"homeassistant-{picture.name}")
+
+
+def test_the_intensity_goes_with_a_bundle_that_does_not_say_it_and_comes_back(room: Room) -> None:
+    sensor = f"sensor.affectd_{NODE}_intensity"
+    room.announce(intensity=False)
+    until(lambda: sensor not in room.house.states(), 60)
+    assert EMOTION in room.house.states()
+    room.announce(intensity=True)
+    until(lambda: sensor in room.house.states(), 60)

@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.homeassistant, pytest.mark.timeout(900)]
 
 ENTITIES = {
     "sensor": {
-        "emotion", "confidence", "inference_p95", "real_time_factor", "memory", "cpu_temperature", "journal_depth",
-        "dropped_events", "dropped_audio", "started", "adapted_on",
+        "emotion", "confidence", "intensity", "inference_p95", "real_time_factor", "memory", "cpu_temperature",
+        "journal_depth", "dropped_events", "dropped_audio", "started", "adapted_on",
     },
     "event": {"event"},
     "binary_sensor": {"speech", "microphone", "connection"},
@@ -106,6 +106,7 @@ def test_speech_changes_emotion_confidence_and_speech_and_fires_the_event(settin
     until(lambda: setting.state("emotion") != "none", 60)
     until(lambda: setting.state("event") != before, 60)
     assert 0 < float(setting.state("confidence")) <= 100
+    assert 0 <= float(setting.state("intensity")) <= 100
     names = setting.names()
     fired = setting.house.attributes(names["event"])
     assert fired["event_type"] in setting.house.attributes(names["emotion"])["options"]

@@ -7,9 +7,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.install import emulator
 
 _HERE = Path(__file__).parent
 _DEBIAN = {"aarch64": "arm64", "x86_64": "amd64"}
@@ -23,40 +25,57 @@ _CORTEX_A72 = (
     "processor\t: 0\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n"
     "CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd08\nCPU revision\t: 3\n"
 )
+# What services do without under qemu-user: it cannot clone into a mount namespace, which is where systemd sets up
+# credentials, nor make a user namespace.
+_EMULATED = """\
+[Service]
+ImportCredential=
+LoadCredential=
+LoadCredentialEncrypted=
+SetCredential=
+PrivateUsers=no
+"""
+# Debian 13's systemd compares the mount IDs of statx(2) before it enters a service's mounts. qemu-user has none, so it
+# would stay outside, and nothing start: no mounts of a service's own. All the rest of its sandbox is in force.
+_EMULATED_MOUNTS = """\
+PrivateMounts=no
+PrivateTmp=no
+PrivateDevices=no
+ProtectSystem=no
+ProtectHome=no
+ProtectKernelTunables=no
+ProtectKernelModules=no
+ProtectKernelLogs=no
+ProtectControlGroups=no
+ProtectProc=default
+ReadWritePaths=
+BindPaths=
+"""
 
 
-def make(architecture: str, cache: Path, suite: str = "bookworm") -> Path:
+def make(architecture: str, cache: Path, suite: str = "bookworm", more: Sequence[str] = ()) -> Path:
     """A fresh Debian root; what mmdebstrap made is kept as ``base.tar`` beside it, while the packages are the same."""
-    base, made_of = cache / "base.tar", cache / "base.packages"
-    if not base.exists() or not made_of.exists() or made_of.read_text().split() != _PACKAGES:
+    base, made_of, packages = cache / "base.tar", cache / "base.packages", [*_PACKAGES, *more]
+    if not base.exists() or not made_of.exists() or made_of.read_text().split() != packages:
         cache.mkdir(parents=True, exist_ok=True)
-        if architecture == "aarch64":
-            _register_qemu()
         unfinished = cache / "unfinished.tar"
         # fmt: off
-        subprocess.run(["nice", "-n", "19", "mmdebstrap", f"--arch={_DEBIAN[architecture]}", "--variant=minbase",
-                        "--mode=root", f"--include={','.join(_PACKAGES)}", suite, str(unfinished)], check=True)
+        subprocess.run(["mmdebstrap", f"--arch={_DEBIAN[architecture]}", "--variant=minbase",
+                        "--mode=root", f"--include={','.join(packages)}", suite, str(unfinished)], check=True)
         # fmt: on
         unfinished.rename(base)
-        made_of.write_text("\n".join(_PACKAGES))
-    elif architecture == "aarch64":
-        _register_qemu()
+        made_of.write_text("\n".join(packages))
     root = cache / "root"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     subprocess.run(["tar", "-C", str(root), "--exclude=./dev/*", "-xpf", str(base)], check=True)
     if architecture == "aarch64":
         (root / "srv/cpuinfo").write_text(_CORTEX_A72)
+        services = root / "etc/systemd/system/service.d"
+        services.mkdir()
+        mounts = "" if suite == "bookworm" else _EMULATED_MOUNTS
+        (services / "emulated.conf").write_text(_EMULATED + mounts)
     return root
-
-
-def _register_qemu() -> None:
-    """Let the kernel run aarch64 programs by qemu-user."""
-    folder = Path("/proc/sys/fs/binfmt_misc")
-    if not (folder / "register").exists():
-        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(folder)], check=True)
-    if not (folder / "qemu-aarch64").exists():
-        subprocess.run(["update-binfmts", "--enable", "qemu-aarch64"], check=True)
 
 
 @dataclass
@@ -97,7 +116,7 @@ class Debian:
             [str(_HERE / "boot"), str(self.root), f"affectd-{self.ssh_port}"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 900
         probe = [*self.ssh, "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "root@127.0.0.1"]
         probe.append("systemctl is-system-running --wait")
         while subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode > 1:
@@ -128,11 +147,20 @@ def _remove_group(group: Path) -> None:
 
 
 @contextlib.contextmanager
-def booted(architecture: str, cache: Path, suite: str = "bookworm") -> Iterator[Debian]:
-    """A fresh Debian, running; it is gone afterwards."""
+def booted(architecture: str, cache: Path, suite: str = "bookworm", more: Sequence[str] = ()) -> Iterator[Debian]:
+    """A fresh Debian with ``more`` packages, running; it is gone afterwards."""
     cache = cache.resolve()
-    root = make(architecture, cache, suite)
-    key = cache / "key"
+    with emulator.registered(cache.parent) if architecture == "aarch64" else contextlib.nullcontext():
+        machine = _prepared(make(architecture, cache, suite, more), cache / "key")
+        try:
+            machine.boot()
+            yield machine
+        finally:
+            machine.cut_power()
+
+
+def _prepared(root: Path, key: Path) -> Debian:
+    """The machine in this root, with ports of its own for ssh and MQTT, and a key that opens it."""
     if not key.exists():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     machine = Debian(root, _free_port(), _free_port(), key)
@@ -144,11 +172,7 @@ def booted(architecture: str, cache: Path, suite: str = "bookworm") -> Iterator[
     shutil.rmtree(root / "etc/systemd/system/sockets.target.wants", ignore_errors=True)
     broker = f"listener {machine.mqtt_port} 127.0.0.1\nallow_anonymous true\n"
     (root / "etc/mosquitto/conf.d/proof.conf").write_text(broker)
-    try:
-        machine.boot()
-        yield machine
-    finally:
-        machine.cut_power()
+    return machine
 
 
 def _free_port() -> int:

@@ -2,7 +2,7 @@
 
     python -m tests.install.proof --architecture aarch64 --summary docs/arm64.md
 
-Needs root, mmdebstrap, and for aarch64 qemu-user in binfmt_misc. Each step asserts; the summary lists what was seen.
+Needs root, mmdebstrap, and for aarch64 binfmt_misc in the kernel. Each step asserts; the summary lists what was seen.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from edge.daemon.clock import TIMEDATED
+from tests.install import pages
 from tests.install.debian import booted
 from tests.install.steps import CONFIGURATION, ROOT, Proof, die, files, hang, narrow_node, prepare, retained, write
 
@@ -295,7 +296,8 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="affectd-proof-") as scratch,
         booted(options.architecture, options.cache / options.architecture) as machine,
     ):
-        proof = Proof(machine, options.architecture, Path(scratch), options.summary)
+        record = pages.recording(options.summary, pages.installation)
+        proof = Proof(machine, options.architecture, Path(scratch), record)
         before = files(machine)
         first_installation(proof)
         parity(proof, clips_of(options.data))

@@ -1,8 +1,8 @@
 """Proof of the Debian package: apt on Debian 12 and 13 with systemd, upgrades that fail, removal and purge.
 
-    python -m tests.install.proof_package --architecture amd64
+    python -m tests.install.proof_package --architecture amd64 --summary docs
 
-Needs root, mmdebstrap, lintian, and for arm64 qemu-user in binfmt_misc. Each step asserts.
+Needs root, mmdebstrap, lintian, and for arm64 binfmt_misc in the kernel. Each step asserts.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from install.debian.package import DEBIAN
 from install.device.machine import canonical
+from tests.install import pages
 from tests.install.debian import Debian, booted
 from tests.install.steps import (
     CONFIGURATION,
@@ -290,6 +291,7 @@ def main() -> int:
     parser.add_argument("--architecture", type=canonical, default="aarch64", help="arm64 or amd64")
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache/proof")
     parser.add_argument("--suite", choices=_SUITES, action="append", help="default: both")
+    parser.add_argument("--summary", type=Path, help="a folder: write package-ARCHITECTURE-SUITE.md there")
     parser.add_argument("--quick", action="store_true", help="leave out the power cut and other installations")
     options = parser.parse_args()
     cache = options.cache.resolve()
@@ -299,7 +301,9 @@ def main() -> int:
             folder = options.architecture if suite == "bookworm" else f"{options.architecture}-{suite}"
             print(f"= {suite}, {options.architecture}", flush=True)
             with booted(options.architecture, cache / folder, suite) as machine:
-                proof = Proof(machine, options.architecture, Path(scratch), None)
+                name = f"package-{DEBIAN[options.architecture]}-{suite}.md"
+                record = pages.recording(options.summary and options.summary / name, pages.package(suite))
+                proof = Proof(machine, options.architecture, Path(scratch), record)
                 before = files(machine)
                 if "0.9.0" not in packages.built:
                     reproducible(proof, packages)

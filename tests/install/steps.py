@@ -1,7 +1,6 @@
 """What the proofs of installation are made of: steps on one machine, editions of the sources, what is seen there."""
 
 import contextlib
-import datetime
 import re
 import shutil
 import subprocess
@@ -21,8 +20,7 @@ node: proof
 source: {{kind: command, command: [/usr/bin/python3, /srv/proof/hum.py]}}
 mqtt: {{host: 127.0.0.1, port: {port}}}
 """
-# qemu-user 7.2 can neither mount credentials nor make a user namespace, and is slow.
-_EMULATED = "[Service]\nTimeoutStartSec=240\nWatchdogSec=240\nLoadCredential=\nPrivateUsers=no\n"
+_SLOW = "[Service]\nTimeoutStartSec=240\nWatchdogSec=240\n"
 # A hum, in real time: so that the daemon hears something that is neither silence nor speech.
 _HUM = """\
 import array, math, sys, time
@@ -35,13 +33,15 @@ while True:
 
 
 class Proof:
-    """All steps on one machine; ``seen`` collects a line for each step."""
+    """All steps on one machine; ``seen`` collects a line for each step, and ``record`` is called after each."""
 
-    def __init__(self, machine: Debian, architecture: str, scratch: Path, page: Path | None) -> None:
+    def __init__(
+        self, machine: Debian, architecture: str, scratch: Path, record: Callable[["Proof"], object] = lambda _: None
+    ) -> None:
         self.machine = machine
         self.architecture = architecture
         self.scratch = scratch
-        self.page = page
+        self.record = record
         self.seen: list[tuple[str, str, float]] = []
 
     @contextlib.contextmanager
@@ -54,8 +54,7 @@ class Proof:
         taken = time.monotonic() - began
         self.seen.append((name, "; ".join(notes), taken))
         print(f"   {'; '.join(notes)} ({taken:.0f} s)", flush=True)
-        if self.page:
-            self.page.write_text(summary(self))
+        self.record(self)
 
     def cross_install(self, sources: Path) -> subprocess.CompletedProcess[str]:
         """What `make cross-install` runs, from ``sources``."""
@@ -85,36 +84,14 @@ class Proof:
         return copy
 
 
-def summary(proof: Proof) -> str:
-    """The run as a page."""
-    today = datetime.datetime.now(datetime.UTC).date()
-    target, how = ("test-arm64", "under qemu-user") if proof.architecture == "aarch64" else ("test-systemd", "natively")
-    lines = [
-        f"# Proof of installation on {proof.architecture}",
-        "",
-        f"Written by `make {target}` on {today}.",
-        "",
-        "The device is a Debian bookworm of this architecture, made by mmdebstrap. It runs",
-        f"{how} with systemd as PID 1 in its own namespaces, and with sshd and mosquitto on loopback",
-        "ports. The workstation runs `python -m install there`, as `make cross-install` does. The times",
-        "say nothing about a Raspberry Pi.",
-        "",
-        "| step | what was seen | s |",
-        "|---|---|---|",
-        *(f"| {name} | {notes.replace('|', '/')} | {taken:.0f} |" for name, notes, taken in proof.seen),
-        "",
-    ]
-    return "\n".join(lines)
-
-
 def prepare(proof: Proof) -> None:
-    """Before the installation: a hum to be heard, and what the unit needs under the emulator."""
+    """Before the installation: a hum to be heard, and the time that the unit needs under the emulator."""
     machine = proof.machine
     machine.run("mkdir -p /srv/proof && chmod 755 /srv/proof")
     write(machine, "/srv/proof/hum.py", _HUM)
     if proof.architecture == "aarch64":
         machine.run("mkdir -p /etc/systemd/system/affectd.service.d")
-        write(machine, "/etc/systemd/system/affectd.service.d/emulated.conf", _EMULATED)
+        write(machine, "/etc/systemd/system/affectd.service.d/emulated.conf", _SLOW)
 
 
 def replace(path: Path, pattern: str, replacement: str) -> None:

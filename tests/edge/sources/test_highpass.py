@@ -28,6 +28,15 @@ def test_it_is_the_elliptic_filter_that_it_says() -> None:
     np.testing.assert_array_less(np.abs(high_passed(NOISE) - np.clip(expected, -32768, 32767)), 0.52)
 
 
+@pytest.mark.parametrize("peaks", [1, 4096])
+def test_what_is_beyond_full_scale_is_clipped_in_loud_sound_and_in_quiet(peaks: int) -> None:
+    sound = np.zeros(2 * 4096, np.int16)
+    sound[4096 : 4096 + peaks] = np.where(np.arange(peaks) // 50 % 2, -32768, 32767)
+    expected = np.rint(high_passed_float(sound.astype(np.float32)))
+    assert peaks == 1 or np.abs(expected).max() > 33_000
+    np.testing.assert_array_equal(high_passed(sound), expected.clip(-32768, 32767))
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(1, 40), max_size=12))
 def test_any_number_of_blocks_at_a_time_gives_the_same_to_the_last_bit(cuts: list[int]) -> None:

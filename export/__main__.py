@@ -12,6 +12,7 @@ import torch
 
 from edge.errors import AffectdError, UsageError
 from edge.features import SPEECH, FeatureSet
+from edge.model.adapter import SETTINGS
 from edge.model.bundle import Bundle, write
 from edge.model.choice import bundle_folder
 from edge.model.manifest import (
@@ -127,6 +128,7 @@ def export(trained: Checkpoint, out: Path, name: str) -> Bundle:
         baseline="training mean",
         temperature=trained.calibration.temperature,
         threshold=trained.threshold,
+        adapters=dict(SETTINGS),
         calibration=trained.calibration if trained.calibration.measures else None,
         canary=logits[0].tolist(),
         encoder_canary=encoder_canary,

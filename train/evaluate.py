@@ -59,7 +59,8 @@ def adaptive_model(bundle: Bundle) -> listen.AdaptiveModel:
         outputs = bundle.model.run(wanted, {bundle.profile: adapted[None] if deep else adapted, **usual})
         return outputs[0][0], outputs[1][0] if bundle.embedding else None
 
-    return listen.AdaptiveModel(classifier.scaled, predict, bundle.embedding, bundle.features.places.get("mel"))
+    levels, adapters = bundle.features.places.get("mel"), bundle.manifest.adapters
+    return listen.AdaptiveModel(classifier.scaled, predict, bundle.embedding, levels, adapters)
 
 
 def evaluate(evaluation: Evaluation) -> dict[str, object]:

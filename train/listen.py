@@ -1,15 +1,15 @@
 """Evaluation as the device hears: clips one after another, each behind what its adapter has learnt so far."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge.errors import UsageError
-from edge.model.adapter import Adaptation, Adapter, AdapterSettings
+from edge.model.adapter import SETTINGS, Adaptation, Adapter, AdapterSettings, Kind
 from edge.model.calibration import MEASURES, measures
 from train.corpora import Clip
 
@@ -33,6 +33,8 @@ class AdaptiveModel:
     """How wide the embedding is; 0 where there is none."""
     levels: slice | None = None
     """Where the log-mel is among the columns of raw frames, for what the confidence depends on; None: unknown."""
+    adapters: Mapping[Kind, AdapterSettings] = field(default_factory=SETTINGS.copy)
+    """How fast a history of each kind is learnt; one that is absent, as ``AdapterSettings`` has it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Heard:
     logits: Floats
     before: NDArray[np.int64]
     measured: Floats
+
+
+def kind_of(protocol: str) -> Kind:
+    """Whose speech an adapter hears under a protocol."""
+    return "voice" if protocol == "speaker" else "source"
 
 
 def source_of(clip: Clip, protocol: str) -> str:
@@ -67,6 +74,7 @@ def listen(
     In the history ``life`` the adapter learns, in four turns of five, from a neutral clip of the same source whose turn
     has been, in place of the clip itself; what is judged, and after how many utterances, stays the same.
     """
+    settings = settings or model.adapters.get(kind_of(protocol), AdapterSettings())
     queues: dict[str, list[int]] = defaultdict(list)
     generator = np.random.default_rng(seed)
     for index in generator.permutation(len(clips)):

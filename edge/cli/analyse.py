@@ -102,7 +102,7 @@ def analyse_files(
     """
     classifier = Classifier(Bundle.load(bundle))
     Explainer(classifier).require_label(against)
-    adapter = Adapter(len(classifier.bundle.scaler.mean), classifier.bundle.embedding) if adapt else None
+    adapter = classifier.bundle.adapter() if adapt else None
     settings = AnalysisSettings(parts, against, threshold)
     failed = 0
     for path in paths:

@@ -18,7 +18,6 @@ from edge.daemon.track import Point, Tracker
 from edge.errors import AffectdError, AudioError, UsageError
 from edge.events.event import UNCERTAIN
 from edge.explain import lane_chart
-from edge.model.adapter import Adapter
 from edge.model.bundle import Bundle
 from edge.model.choice import bundle_folder
 from edge.model.classifier import Classifier
@@ -31,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     kind = format_of(options)
     config = load(options.config) if options.config else Config()
     classifier = Classifier(Bundle.load(bundle_folder(options.bundle or config.model.bundle)[0]))
-    adapter = Adapter(len(classifier.bundle.scaler.mean), classifier.bundle.embedding) if options.adapt else None
+    adapter = classifier.bundle.adapter() if options.adapt else None
     tracker = Tracker(classifier, config.model.threshold, adapter)
     failed = 0
     for path in options.files:

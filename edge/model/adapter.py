@@ -1,4 +1,4 @@
-"""The adapter: the running statistics of one source's speech, learnt without labels, and taken out of what is heard.
+"""The adapter: running statistics of the speech of one source, or one voice, learnt without labels and taken out of it.
 
 It works at two places: between the scaler and the network on every scaled feature, and inside the network on the
 embedding of the whole utterance. At each it keeps a running mean and mean square over the utterances that one source
@@ -10,8 +10,9 @@ utterance's weight. It holds no audio, no label and no identity.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,14 +25,24 @@ FORMAT = 2
 SMALLEST_VARIANCE = 0.05  # of the training variance: a voice that never changes is not blown up
 
 
+Kind = Literal["source", "voice"]
+"""Whose speech a history is of: everybody's at a microphone, or one person's."""
+_Utterances = Annotated[float, msgspec.Meta(gt=0)]
+
+
 @dataclass(frozen=True)
 class AdapterSettings:
     """How fast the adapter learns and forgets, in utterances."""
 
-    prior: float = 25.0
+    prior: _Utterances = 25.0
     """Utterances that the training statistics are worth."""
-    memory: float = 30.0
+    memory: _Utterances = 30.0
     """Utterances after which the oldest fade."""
+
+
+SETTINGS: dict[Kind, AdapterSettings] = {"source": AdapterSettings(), "voice": AdapterSettings(memory=60.0)}
+"""What was chosen on the calibration speakers (docs/training.md). Several people at a microphone have no usual voice in
+common, and come and go: their history fades sooner than that of one person."""
 
 
 def statistics(scaled: Floats) -> tuple[Floats, Floats]:
@@ -39,9 +50,15 @@ def statistics(scaled: Floats) -> tuple[Floats, Floats]:
     return scaled.mean(axis=0), np.square(scaled).mean(axis=0)
 
 
+def share(weight: Values, prior: Values | float) -> Values:
+    """How far a history worth ``weight`` utterances is trusted against the training statistics, 0 to 1."""
+    trust: Values = weight / (weight + prior)
+    return trust
+
+
 def normalisation(weight: Values, mean: Values, square: Values, prior: Values | float) -> tuple[Values, Values]:
     """Shift and scale [..., features] of a history worth ``weight`` [..., 1] utterances, blended with (0, 1)."""
-    trust = weight / (weight + prior)
+    trust = share(weight, prior)
     shift = trust * mean
     variance = trust * square + (1 - trust) - shift**2
     return shift, variance.clip(min=SMALLEST_VARIANCE) ** 0.5
@@ -60,6 +77,8 @@ class Adaptation:
 
     weight: float = 0.0
     """Utterances that the history is worth."""
+    trust: float = 0.0
+    """Its share in ``shift`` and ``scale``: the rest is that of the training statistics."""
 
     def __call__(self, scaled: Floats) -> Floats:
         """Scaled frames [time, features] as deviations from this source's mean, float32 of the same shape."""
@@ -99,7 +118,8 @@ class Adapter:
         """The adapter as it is now, whatever is learnt later."""
         shift, scale = normalisation(np.full(1, self.weight, np.float32), self.mean, self.square, self.settings.prior)
         embedding_statistics = np.stack([shift[self.features :], scale[self.features :]])
-        return Adaptation(shift[: self.features], scale[: self.features], embedding_statistics, self.weight)
+        trust = share(self.weight, self.settings.prior)
+        return Adaptation(shift[: self.features], scale[: self.features], embedding_statistics, self.weight, trust)
 
     def apply(self, scaled: Floats) -> Floats:
         """One utterance's scaled frames [time, features] as deviations from this source's mean."""

@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 
 from edge import log
-from edge.model.adapter import Adapter
 from edge.model.bundle import Bundle
 
 FILE_NAME = "adapter.json"  # in the node's state folder
@@ -19,7 +18,7 @@ class AdapterStore:
     def __init__(self, path: Path, bundle: Bundle) -> None:
         self._path = path
         self._bundle = bundle
-        self.adapter = Adapter(len(bundle.scaler.mean), bundle.embedding)
+        self.adapter = bundle.adapter("source")
         self.adapter.load(path, bundle.digest)
         self._saved = self.adapter.utterances
         self._saved_at = 0.0

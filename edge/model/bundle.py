@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge.errors import BundleError
 from edge.features import SPEECH, FeatureSet, log_mel
 from edge.model import intensity, swap, weights
+from edge.model.adapter import Adapter, AdapterSettings, Kind
 from edge.model.intensity import Head
 from edge.model.manifest import (
     COALITIONS,
@@ -106,6 +107,11 @@ class Bundle:
     def threshold(self) -> float:
         """The confidence below which the emotion is uncertain."""
         return self.manifest.threshold
+
+    def adapter(self, kind: Kind = "source") -> Adapter:
+        """An empty history of a kind, as this bundle wants it learnt."""
+        settings = self.manifest.adapters.get(kind, AdapterSettings())
+        return Adapter(len(self.scaler.mean), self.embedding, settings)
 
     @classmethod
     def load(cls, path: Path = DEFAULT) -> Self:

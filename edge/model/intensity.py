@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.features import FeatureSet
 from edge.features.prosody import NAMES
-from edge.model.adapter import Adaptation, AdapterSettings
+from edge.model.adapter import Adaptation, share
 
 Floats = NDArray[np.float32]
 
@@ -23,6 +23,7 @@ NEEDED = ("mfcc", "mel", "contrast", "prosody")
 
 RANGE_DB = 30.0  # frames quieter than the loudest by more than this are no speech
 VOICED = 0.35  # of voicing, from which on a pitch can be trusted (edge.features.prosody)
+_PRIOR, _MEMORY = 25.0, 30.0  # utterances: how far the usual voice counts, whatever a bundle's adapters do
 _FEW = 19  # statistics of prosody
 SHARES = (0.1, 0.5, 0.9)
 PITCH, VOICING, ENERGY, ALPHA, HAMMARBERG = range(len(NAMES))
@@ -97,12 +98,12 @@ def measures(
     means = scaled.mean(axis=0)
     heard = means[len(means) - chosen.speech :]
     average = np.concatenate([means, embedding])
-    if adaptation is None:
+    if adaptation is None or not adaptation.trust:
         relative = np.zeros_like(average)
     else:
-        trust = adaptation.weight / (adaptation.weight + AdapterSettings().prior)
-        usual = adaptation.embedding_statistics[0] if len(embedding) else embedding
-        relative = trust * average - np.concatenate([adaptation.shift, usual])
+        shift = adaptation.embedding_statistics[0] if len(embedding) else embedding
+        usual = np.concatenate([adaptation.shift, shift]) / adaptation.trust
+        relative = share(min(adaptation.weight, _MEMORY), _PRIOR) * (average - usual)
     return np.concatenate([_own(frames, chosen), heard, embedding, relative]).astype(np.float32)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.errors import BundleError
 from edge.features import POOLED_NAMES, SPEECH, FeatureSet, log_mel
+from edge.model.adapter import AdapterSettings, Kind
 from edge.model.calibration import Calibration
 from edge.model.intensity import Intensity
 
@@ -46,6 +47,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Confidence below which the emotion is uncertain."""
     calibration: Calibration | None = None
     """How the confidence depends on what can be measured of an utterance; without it on ``temperature`` alone."""
+    adapters: dict[Kind, AdapterSettings] = {}
+    """How fast a history of each kind is learnt; one that is absent, as ``AdapterSettings`` has it."""
     intensity: Intensity | None = None
     """How strongly an emotion is expressed; a bundle without it says nothing of that."""
     canary: list[float]

@@ -7,7 +7,7 @@ from edge.audio import SAMPLE_RATE
 from edge.explain import shapley
 from edge.features import SPEECH
 from edge.features.wording import words
-from edge.model.adapter import SMALLEST_VARIANCE, AdapterSettings
+from edge.model.adapter import SMALLEST_VARIANCE
 from edge.model.bundle import Bundle
 
 FORMAT = 1
@@ -17,7 +17,7 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 0.4, 60.0
 
 def manifest(bundle: Bundle) -> bytes:
     """The manifest of a bundle's graphs, as JSON."""
-    chosen, found, settings = bundle.features, bundle.manifest, AdapterSettings()
+    chosen, found, settings = bundle.features, bundle.manifest, bundle.adapter().settings
     document = {
         "format": FORMAT,
         "affectd": __version__,

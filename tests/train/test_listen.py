@@ -42,6 +42,21 @@ def test_life_is_four_fifths_neutral_and_a_recording_is_as_it_is(protocol: str) 
     np.testing.assert_array_equal(recorded.logits, life.logits)
 
 
+def test_a_voice_is_followed_as_voices_are_and_a_microphone_as_microphones() -> None:
+    found: dict[str, float] = {}
+    for protocol in ("source", "speaker"):
+        trusts: list[float] = []
+
+        def predict(scaled: np.ndarray, usual: Adaptation, trusts: list[float] = trusts) -> tuple[np.ndarray, None]:
+            trusts.append(usual.trust)
+            return scaled[0], None
+
+        settings = {"voice": AdapterSettings(prior=5, memory=15), "source": AdapterSettings(prior=20, memory=20)}
+        listen.listen(CLIPS, FRAMES, listen.AdaptiveModel(lambda frames: frames, predict, adapters=settings), protocol)
+        found[protocol] = max(trusts)
+    assert found == {"source": 0.5, "speaker": 0.75}
+
+
 def test_life_without_neutral_clips_is_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.train.test_listen.CLIPS", [Clip(c.path, c.corpus, c.speaker, "sad") for c in CLIPS])
     assert heard("speaker", "life")[1] == heard("speaker", "recorded")[1]

@@ -10,6 +10,7 @@ from onnx import numpy_helper
 
 from edge import features
 from edge.errors import BundleError
+from edge.model.adapter import SETTINGS, AdapterSettings
 from edge.model.bundle import Bundle, install, write
 from edge.model.manifest import CARD, COALITIONS, LABELS, MANIFEST, MODEL, SCALER, Manifest
 
@@ -55,6 +56,25 @@ def test_a_bundle_tells_its_name_labels_and_digest(bundles):
     assert len(loaded.labels) == 7
     assert loaded.digest.startswith("sha256:")
     assert len(loaded.digest) == len("sha256:") + 64
+
+
+def test_histories_are_learnt_as_the_bundle_says(framed):
+    edit_manifest(framed, adapters={"voice": {"prior": 3.0, "memory": 40.0}})
+    bundle = Bundle.load(framed)
+    voice = bundle.adapter("voice")
+    assert voice.settings == AdapterSettings(prior=3, memory=40)
+    assert bundle.adapter("source").settings == bundle.adapter().settings == AdapterSettings()
+    assert (voice.features, voice.embedding) == (len(bundle.scaler.mean), bundle.embedding)
+
+
+def test_export_says_how_histories_are_learnt(bundles):
+    assert bundles["frames"].manifest.adapters == SETTINGS
+
+
+@pytest.mark.parametrize("adapters", [{"voice": {"prior": 0}}, {"source": {"memory": -1}}, {"room": {"prior": 3}}])
+def test_histories_that_cannot_be_learnt_are_refused(framed, adapters):
+    edit_manifest(framed, adapters=adapters)
+    refused(framed, MANIFEST, "adapters")
 
 
 def test_digest_depends_on_every_file(framed, bundles):

@@ -9,7 +9,7 @@ import pytest
 
 from edge.errors import BundleError
 from edge.model import intensity
-from edge.model.adapter import Adapter
+from edge.model.adapter import Adapter, AdapterSettings
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 from edge.model.encoder import frames
@@ -43,6 +43,19 @@ def test_an_unknown_voice_has_no_usual(bundle: Bundle) -> None:
     cold = intensity.measures(heard, scaled, bundle.features, embedding, None)
     assert np.array_equal(cold, intensity.measures(heard, scaled, bundle.features, embedding, adapter.snapshot()))
     assert len(cold) == intensity.size(bundle.features, bundle.embedding)
+
+
+def test_the_usual_voice_counts_alike_however_fast_it_was_learnt(bundle: Bundle) -> None:
+    heard = frames(TONE, bundle)
+    scaled, embedding = bundle.scaler.apply(heard), np.ones(bundle.embedding, np.float32)
+    found = []
+    for prior in (2.0, 25.0):
+        adapter = Adapter(len(bundle.features.names), bundle.embedding, AdapterSettings(prior))
+        for level in (0.5, 1.0, 1.5):
+            adapter.observe(scaled * level, embedding * level)
+        found.append(intensity.measures(heard, scaled, bundle.features, embedding * 3, adapter.snapshot()))
+    np.testing.assert_allclose(*found, atol=1e-4)
+    assert np.abs(found[0][-bundle.embedding :] - 3 / 28 * 2).max() < 1e-4
 
 
 def test_a_bundle_without_a_head_says_nothing(bundle: Bundle, tmp_path: Path) -> None:

@@ -140,6 +140,7 @@ class Gate:
         self._neural.reset()
         self._listen_until = self.blocks
         self._lessons = 1
+        self._louder.clear()
 
     def _listen(self, excess: float) -> list[GateItem]:
         """Ask the neural detector about the newest block, after those before it that it has not heard."""

@@ -10,6 +10,7 @@ const QUIETEST_DB = -90; // dBFS: the floor of 16-bit audio, and of the noise es
 const QUIETEST_POWER = 10 ** (QUIETEST_DB / 10);
 const NOISE_BLOCKS = 32; // that the noise estimate looks back: about one second
 const NOISE_STEP_DB = 12; // a slammed door moves the estimate no further than this much louder noise
+const RISEN_BLOCKS = 16; // in a row that are louder than that: half a second is no door, the noise has risen
 const LEAST_SNR = 1e-2; // -20 dB: no estimate of speech buried deeper means anything
 const LOUD_DB = 4; // above the noise: what may lead into speech
 const NO_SPEECH = 0.1; // below this probability a block teaches the noise estimate, however loud it is
@@ -49,6 +50,7 @@ export class Gate {
   private readonly levels = new Float64Array(Gate.reach).fill(QUIETEST_DB); // of each block in the ring, dBFS
   private listenUntil = 0; // the block at which the neural detector may sleep again
   private lessons = 1;
+  private louder: number[] = []; // levels of the latest blocks, all too loud for a step, dBFS
   private noiseDb = QUIETEST_DB;
   private blocks = 0;
 
@@ -86,6 +88,7 @@ export class Gate {
     this.neural.reset();
     this.listenUntil = this.blocks;
     this.lessons = 1;
+    this.louder = [];
     return items;
   }
 
@@ -118,7 +121,18 @@ export class Gate {
   /** Moves the noise estimate towards a block `excess` dB above it: an average at first, then a running one. */
   private learnNoise(excess: number): void {
     if (this.lessons < NOISE_BLOCKS) this.lessons += 1;
-    this.noiseDb += Math.min(excess, NOISE_STEP_DB) / this.lessons;
+    if (excess <= NOISE_STEP_DB) {
+      this.louder = [];
+      this.noiseDb += excess / this.lessons;
+      return;
+    }
+    this.louder.push(this.noiseDb + excess);
+    if (this.louder.length < RISEN_BLOCKS) {
+      this.noiseDb += NOISE_STEP_DB / this.lessons;
+      return;
+    }
+    this.noiseDb = Math.min(...this.louder);
+    this.louder = [];
   }
 
   private item(decision: Decision): GateItem {

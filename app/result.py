@@ -17,6 +17,7 @@ from edge.cli.analyse import result_of
 from edge.daemon.pipeline import Analysis
 from edge.explain import picture
 from edge.explain.explainer import Explanation
+from edge.explain.sentence import sentence
 from edge.model.classifier import Classifier
 
 _ALL = "all the others"
@@ -76,6 +77,7 @@ def _kept(name: str, key: object, make: Callable[[], Made]) -> Made:
 
 def _reasons(explanation: Explanation) -> None:
     shades = palette.current()
+    st.write(sentence(explanation))
     st.altair_chart(bars.contributions(explanation.families, shades))
     st.caption(
         f"The shares of the families sum exactly to the change of the log-odds from {_signed(explanation.base_value)} "

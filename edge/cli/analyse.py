@@ -16,6 +16,7 @@ from edge.config import Config, GateSettings, load
 from edge.daemon.pipeline import Analysis, AnalysisSettings, Pipeline, analyse
 from edge.errors import AudioError, UsageError
 from edge.explain.explainer import PARTS, Explainer, Explanation, Part
+from edge.explain.sentence import sentence
 from edge.model.adapter import Adapter
 from edge.model.bundle import Bundle
 from edge.model.choice import bundle_folder
@@ -36,6 +37,8 @@ class UtteranceResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     intensity: float | None = None
     probabilities: dict[str, float]
     explanation: Explanation | None
+    sentence: str = ""
+    """The explanation for people."""
     unexplained: str = ""
 
 
@@ -133,5 +136,6 @@ def result_of(file: str, analysis: Analysis) -> UtteranceResult:
         intensity=None if prediction.intensity is None else round(prediction.intensity, 4),
         probabilities=prediction.probabilities,
         explanation=analysis.explanation,
+        sentence=sentence(analysis.explanation) if analysis.explanation else "",
         unexplained=analysis.unexplained,
     )

@@ -11,6 +11,7 @@ from edge.cli import output
 from edge.errors import UsageError
 from edge.explain import picture
 from edge.explain.explainer import Explainer
+from edge.explain.sentence import sentence
 from edge.model import encoder
 from edge.model.bundle import Bundle
 from edge.model.choice import bundle_folder
@@ -31,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
     name = output.file_name(options.file)
     picture.save(picture.draw(samples, prediction, explanation, Path(name).name), options.png)
     output.line(f"{output.file_name(options.png)} shows why {name} sounds like {prediction.label}")
+    output.line(sentence(explanation))
     return 0
 
 

@@ -43,6 +43,8 @@ def event(event: Event, *, colour: bool) -> str:
         )
     if event.explanation is not None:
         lines.append(" " * 10 + _families(event.explanation, colour))
+        if event.explanation.sentence is not UNSET:
+            lines.append(" " * 10 + event.explanation.sentence)
     return "\n".join(lines)
 
 

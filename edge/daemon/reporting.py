@@ -11,6 +11,7 @@ from edge.daemon.clock import clock_state
 from edge.daemon.pipeline import Analysis, PipelineItem
 from edge.events.event import Event, EventExplanation, stamp
 from edge.explain.explainer import Explanation
+from edge.explain.sentence import sentence
 from edge.journal.journal import Journal
 from edge.mqtt.retained import RetainedState
 from edge.vad.gate import SpeechEnded, SpeechStarted
@@ -62,6 +63,7 @@ def _shortened(explanation: Explanation) -> EventExplanation:
         base_value=round(explanation.base_value, 4),
         value=round(explanation.value, 4),
         residual=round(explanation.residual, 6) + 0.0,  # never -0.0
+        sentence=sentence(explanation),
     )
 
 

@@ -19,6 +19,8 @@ class EventExplanation(msgspec.Struct, frozen=True, kw_only=True):
     base_value: float
     value: float
     residual: float
+    sentence: str | UnsetType = UNSET
+    """The same for people, in one sentence."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,3 +55,10 @@ def test_uncertain_and_unexplained_are_said_as_they_are() -> None:
 def test_intensity_is_a_bar_of_its_own() -> None:
     lines = render.event(msgspec.structs.replace(EVENT, intensity=0.5), colour=False).splitlines()
     assert any(line.split()[:1] == ["intensity"] and line.count("█") == 10 and line.endswith("50%") for line in lines)
+
+
+def test_sentence_stands_under_the_families() -> None:
+    assert EVENT.explanation is not None
+    told = msgspec.structs.replace(EVENT.explanation, sentence="Sounds angry.")
+    lines = render.event(msgspec.structs.replace(EVENT, explanation=told), colour=False).splitlines()
+    assert lines[-1].strip() == "Sounds angry."

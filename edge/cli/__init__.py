@@ -5,10 +5,12 @@ Each subcommand is a module of this package with a function ``run(options) -> in
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from edge import __version__
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parse(arguments)
         debug = options.debug
-        code: int = import_module(f"edge.cli.{options.module}").run(options)
+        code: int = _command(options.module).run(options)
         output.finish()
     except AffectdError as error:
         if debug:
@@ -47,6 +49,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(f"{type(error).__name__}: {error}: this is a fault of affectd; `affectd --debug` shows where")
         return 1
     return code
+
+
+def _command(name: str) -> ModuleType:
+    """The module of a command.
+
+    An exception in the middle of a native library's import can crash the interpreter, so until then Ctrl-C just ends
+    the process. The daemon loads more of them, and says itself when it takes charge of signals.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    module = import_module(f"edge.cli.{name}")
+    if name != "run":
+        signal.signal(signal.SIGINT, before)
+    return module
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -88,7 +88,9 @@ def read_sounds(sounds: Path) -> list[Clip]:
     return [Clip(str(there / row["path"]), SOUNDS[row["kind"]], row["speaker"], "neutral") for row in rows]
 
 
-def examples(settings: VoiceFitSettings, clips: Sequence[Clip], root: Path, cache: Path, sounds: Path, taught: Path) -> Examples:
+def examples(
+    settings: VoiceFitSettings, clips: Sequence[Clip], root: Path, cache: Path, sounds: Path, taught: Path
+) -> Examples:
     """All that the network learns from: every recording, its copies, and its copies as another voice."""
     said, heard = teacher(taught), log_mel()
     plain, words = streams_of(clips, root, cache, 1, None, "", [heard, said])
@@ -144,7 +146,9 @@ def fit(settings: VoiceFitSettings, heard: Examples, checkpoint: Path) -> VoiceN
             averaged.update_parameters(network)
             losses.append([float(away), float(alike), float(loss)])
         far, alike_, whole = np.mean(losses, axis=0)
-        print(f"epoch {epoch + 1}: to the teacher {far:.3f}, between voices {alike_:.4f}, in all {whole:.3f}", flush=True)
+        print(
+            f"epoch {epoch + 1}: to the teacher {far:.3f}, between voices {alike_:.4f}, in all {whole:.3f}", flush=True
+        )
         save(averaged.module, checkpoint)
     return averaged.module.eval()  # type: ignore[no-any-return]
 

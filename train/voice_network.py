@@ -65,7 +65,9 @@ class VoiceNetwork(nn.Module):
         )
         self.blocks = nn.ModuleList(Block(wide, dilation) for dilation in found.dilations)
         joined = wide * len(found.dilations)
-        self.join = nn.Sequential(nn.Conv1d(joined, found.pooled, 1, bias=False), nn.BatchNorm1d(found.pooled), nn.ReLU())
+        self.join = nn.Sequential(
+            nn.Conv1d(joined, found.pooled, 1, bias=False), nn.BatchNorm1d(found.pooled), nn.ReLU()
+        )
         self.attention = nn.Sequential(
             nn.Conv1d(found.pooled, found.attention, 1), nn.Tanh(), nn.Conv1d(found.attention, found.pooled, 1)
         )

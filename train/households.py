@@ -25,11 +25,11 @@ ROUNDS = 5
 
 
 def households(clips: Sequence[Clip], seed: int = 1) -> list[Clip]:
-    """The clips with a household in place of their corpus: its speakers in groups of four, drawn; the rest are fewer."""
+    """The clips with a household in place of their corpus: its speakers in drawn groups of four, the last smaller."""
     speakers: dict[str, list[str]] = defaultdict(list)
     for who, corpus in sorted({clip.who: clip.corpus for clip in clips}.items()):
         speakers[corpus].append(who)
-    home = {}
+    home: dict[str, str] = {}
     for corpus, names in speakers.items():
         drawn = np.random.default_rng(seed).permutation(len(names))
         home |= {names[place]: f"{corpus} {rank // PEOPLE + 1}" for rank, place in enumerate(drawn)}

@@ -44,7 +44,9 @@ def heard(session: Session, spectrum: Floats) -> Floats:
     """The voice [width], of unit length, of an utterance's log-mel [80, time]."""
     start = max(0, (spectrum.shape[1] - LONGEST) // 2)
     piece = np.ascontiguousarray(spectrum[:, start : start + LONGEST])
-    return session.run(["voice"], {"spectrum": piece[None]})[0][0]
+    (voices,) = session.run(["voice"], {"spectrum": piece[None]})
+    found: Floats = voices[0]
+    return found
 
 
 @dataclass(eq=False)
@@ -73,7 +75,7 @@ class Voices:
     founded: int = 0
 
     def nearest(self, voice: Floats, seconds: float = np.inf) -> tuple[str | None, float]:
-        """Whose utterance this is, None where it is nobody's, and how near it is to the nearest voice; learns nothing."""
+        """Whose utterance this is, None where nobody's, and how near it is to the nearest voice; learns nothing."""
         if not self.kept:
             return None, -1.0
         near = [float(one.direction @ voice) for one in self.kept]

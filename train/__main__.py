@@ -1,4 +1,4 @@
-"""``python -m train``: manifest, fit, judge, evaluate, intensity and evaluate-intensity."""
+"""``python -m train``: manifest, fit, judge, evaluate, intensity, evaluate-intensity and evaluate-voices."""
 
 import argparse
 import json
@@ -13,10 +13,10 @@ from edge.errors import AffectdError, UsageError
 from edge.model.bundle import Bundle
 from train import evaluate as evaluation
 from train import intensity as strength
-from train import protocols, report
+from train import protocols, report, voices
 from train.conditions import CONDITIONS, condition
 from train.layouts import LAYOUTS
-from train.listen import HISTORIES, PROTOCOLS
+from train.listen import ADAPTATIONS, HISTORIES
 from train.run import Material, run
 from train.scan import counts, scan, write_manifest
 from train.settings import Settings, data_folders, decode_settings, read_labels, read_settings, sounds_folder
@@ -93,6 +93,14 @@ def evaluate_intensity(arguments: argparse.Namespace) -> None:
     sys.stdout.write(json.dumps(scores) + "\n" if arguments.json else text)
 
 
+def evaluate_voices(arguments: argparse.Namespace) -> None:
+    """Scores how well a bundle tells voices apart on the recordings of a manifest."""
+    options = {key: value for key, value in vars(arguments).items() if key not in ("command", "call", "json")}
+    scores = voices.evaluate(evaluation.Evaluation(**options))
+    text = "".join(f"{name:14} {'unknown' if value is None else value}\n" for name, value in scores.items())
+    sys.stdout.write(json.dumps(scores) + "\n" if arguments.json else text)
+
+
 def judge(arguments: argparse.Namespace) -> None:
     """Trains and scores every fold of a protocol."""
     settings = settings_of(arguments)
@@ -166,7 +174,7 @@ def parser() -> argparse.ArgumentParser:
     evaluating.add_argument("--bundle", type=Path, required=True, help="a bundle folder")
     evaluating.add_argument("--manifest", type=Path, required=True, help="CSV with path, corpus, speaker, emotion")
     evaluating.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
-    evaluating.add_argument("--adapt", choices=PROTOCOLS, default="none", help="whose history the adapter has heard")
+    evaluating.add_argument("--adapt", choices=ADAPTATIONS, default="none", help="whose history the adapter has heard")
     evaluating.add_argument(
         "--history",
         choices=HISTORIES,
@@ -183,7 +191,20 @@ def parser() -> argparse.ArgumentParser:
     evaluating.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
     evaluating.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     strengthening, rating = _add_intensity(commands)
-    for computing in (fitting, judging, evaluating, strengthening, rating):
+    telling = commands.add_parser("evaluate-voices", help="score how a bundle tells voices apart")
+    telling.set_defaults(call=evaluate_voices)
+    telling.add_argument("--bundle", type=Path, required=True, help="a bundle folder, with voice.onnx")
+    telling.add_argument(
+        "--manifest",
+        type=Path,
+        required=True,
+        help="CSV with path, speaker; emotion, sex and corpus (one microphone each) if known",
+    )
+    telling.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
+    telling.add_argument("--condition", default="near", metavar="|".join(CONDITIONS), help="as for evaluate")
+    telling.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
+    telling.add_argument("--json", action="store_true", help="print one JSON object")
+    for computing in (fitting, judging, evaluating, strengthening, rating, telling):
         computing.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
         computing.add_argument(
             "--sounds",

@@ -3,14 +3,18 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from edge.audio import SAMPLE_RATE
 from edge.errors import UsageError
 from edge.features import FeatureSet
+from edge.features.log_mel import HOP_SAMPLES
+from edge.model import voices
 from edge.model.adapter import Adaptation
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
@@ -24,6 +28,8 @@ from train.settings import sounds_folder
 from train.speech import join
 
 Floats = NDArray[np.float32]
+
+FRAMES_A_SECOND = SAMPLE_RATE / HOP_SAMPLES  # of log-mel
 
 LABELS: dict[str, str | None] = {"calm": "neutral", "boredom": None}
 """Labels of a manifest that a bundle does not know, where its card maps none; ``None`` leaves the clips out."""
@@ -60,7 +66,8 @@ def adaptive_model(bundle: Bundle) -> listen.AdaptiveModel:
         return outputs[0][0], outputs[1][0] if bundle.embedding else None
 
     levels, adapters = bundle.features.places.get("mel"), bundle.manifest.adapters
-    return listen.AdaptiveModel(classifier.scaled, predict, bundle.embedding, levels, adapters)
+    fresh = partial(voices.Voices, bundle.manifest.voices) if bundle.manifest.voices else None
+    return listen.AdaptiveModel(classifier.scaled, predict, bundle.embedding, levels, adapters, fresh)
 
 
 def evaluate(evaluation: Evaluation) -> dict[str, object]:
@@ -68,9 +75,9 @@ def evaluate(evaluation: Evaluation) -> dict[str, object]:
     bundle = Bundle.load(evaluation.bundle)
     clips, left_out = known(read_manifest(evaluation.manifest), bundle)
     frames = frames_of(clips, bundle, evaluation)
-    heard = listen.listen(
-        clips, frames, adaptive_model(bundle), evaluation.adapt, seed=evaluation.seed, history=evaluation.history
-    )
+    said = said_of(clips, bundle, evaluation)[1] if evaluation.adapt == "voice" else None
+    model = adaptive_model(bundle)
+    heard = listen.listen(clips, frames, model, evaluation.adapt, None, evaluation.seed, evaluation.history, said)
     calibration = bundle.manifest.calibration or constant(bundle.temperature)
     scores = report.describe(clips, heard, bundle.labels, calibration, evaluation.adapt)
     return {
@@ -94,6 +101,22 @@ def frames_of(clips: Sequence[Clip], bundle: Bundle, evaluation: Evaluation) -> 
     bar = tqdm(found[1], desc=f"encode ({evaluation.condition})", unit="clip", leave=False)
     heard = [encoded(bundle.encoder, np.ascontiguousarray(spectrum.T, np.float32)) for spectrum in bar]
     return [join(*both) for both in zip(frames, heard, strict=True)]
+
+
+def said_of(clips: Sequence[Clip], bundle: Bundle, evaluation: Evaluation) -> tuple[list[Floats], list[listen.Said]]:
+    """The log-mel [80, time] of every clip, heard in the condition, and its voice with its length, s.
+
+    UsageError where the bundle tells no voices apart.
+    """
+    if bundle.voice is None:
+        raise UsageError(f"{evaluation.bundle}: the bundle tells no voices apart; take one with voice.onnx.")
+    named = condition(evaluation.condition, evaluation.cache, evaluation.sounds)
+    (found,) = streams_of(
+        clips, evaluation.root, evaluation.cache, evaluation.jobs, named, evaluation.dask, [log_mel()]
+    )
+    spectra = [np.ascontiguousarray(spectrum.T, np.float32) for spectrum in found]
+    bar = tqdm(spectra, desc=f"voices ({evaluation.condition})", unit="clip", leave=False)
+    return spectra, [(voices.heard(bundle.voice, one), one.shape[1] / FRAMES_A_SECOND) for one in bar]
 
 
 def known(clips: list[Clip], bundle: Bundle) -> tuple[list[Clip], Counter[str]]:

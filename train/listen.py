@@ -11,10 +11,16 @@ from tqdm import tqdm
 from edge.errors import UsageError
 from edge.model.adapter import SETTINGS, Adaptation, Adapter, AdapterSettings, Kind
 from edge.model.calibration import MEASURES, measures
+from edge.model.voices import Voices
 from train.corpora import Clip
 
 Floats = NDArray[np.float32]
+Said = tuple[Floats, float]
+"""A clip's voice [width], of unit length, and how long it is, s."""
 PROTOCOLS = ("none", "source", "speaker")
+"""Whose history an adapter has: nobody's, everybody's at a microphone, a speaker's."""
+ADAPTATIONS = (*PROTOCOLS, "voice")
+"""The same, and a voice's, as the bundle tells voices apart."""
 HISTORIES = ("recorded", "life")
 """What an adapter learns from between two clips: the clips themselves, or mostly neutral ones, as life has it."""
 CALM = 0.8
@@ -35,6 +41,8 @@ class AdaptiveModel:
     """Where the log-mel is among the columns of raw frames, for what the confidence depends on; None: unknown."""
     adapters: Mapping[Kind, AdapterSettings] = field(default_factory=SETTINGS.copy)
     """How fast a history of each kind is learnt; one that is absent, as ``AdapterSettings`` has it."""
+    voices: Callable[[], Voices] | None = None
+    """What tells voices apart at a fresh microphone; the protocol ``voice`` needs it."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +58,14 @@ class Heard:
 
 def kind_of(protocol: str) -> Kind:
     """Whose speech an adapter hears under a protocol."""
-    return "voice" if protocol == "speaker" else "source"
+    return "voice" if protocol in ("voice", "speaker") else "source"
 
 
 def source_of(clip: Clip, protocol: str) -> str:
     """Whose voice an adapter follows: everyone at a microphone (here, the corpus), or one speaker."""
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"No adaptation is called {protocol}; choose one of {', '.join(PROTOCOLS)}.")
-    return clip.corpus if protocol == "source" else clip.who
+    if protocol not in ADAPTATIONS:
+        raise UsageError(f"No adaptation is called {protocol}; choose one of {', '.join(ADAPTATIONS)}.")
+    return clip.corpus if protocol in ("source", "voice") else clip.who
 
 
 def listen(
@@ -68,8 +76,12 @@ def listen(
     settings: AdapterSettings | None = None,
     seed: int = 1,
     history: str = "recorded",
+    said: Sequence[Said] | None = None,
 ) -> Heard:
     """Hears every source's clips in a seeded random order, never a clip before its turn.
+
+    Under the protocol ``voice`` a source tells voices apart by what each clip ``said``, and each voice has a history of
+    its own; what is nobody's is judged by the history of the source.
 
     In the history ``life`` the adapter learns, in four turns of five, from a neutral clip of the same source whose turn
     has been, in place of the clip itself; what is judged, and after how many utterances, stays the same.
@@ -83,22 +95,61 @@ def listen(
     before, measured = np.zeros(len(clips), np.int64), np.zeros((len(clips), len(MEASURES)), np.float32)
     bar = tqdm(total=len(clips), desc=f"evaluate ({protocol})", unit="clip", leave=False)
     for queue in queues.values():
-        adapter: Adapter | None = None
-        neutral: list[tuple[Floats, Floats | None]] = []
+        histories = _histories(model, protocol, settings, said)
+        neutral: dict[str, list[tuple[int, Floats, Floats | None]]] = defaultdict(list)
         for index in queue:
             scaled = model.scale(frames[index])
-            adapter = adapter or Adapter(scaled.shape[1], model.embedding, settings)
+            adapter = histories.of(index, scaled.shape[1])
             before[index] = adapter.utterances
             logits[index], embedding = model.predict(scaled, adapter.snapshot())
             if model.levels:
                 levels = frames[index][:, model.levels]
                 measured[index] = measures(levels, embedding, adapter.weight)
-            learnt = (scaled, embedding)
-            neutral += [learnt] if clips[index].emotion == "neutral" else []
-            if history == "life" and neutral and generator.random() < CALM:
-                learnt = neutral[generator.integers(len(neutral))]
+            learnt = (index, scaled, embedding)
+            calm = neutral[clips[index].who if protocol == "voice" else ""]
+            if clips[index].emotion == "neutral":
+                calm.append(learnt)
+            if history == "life" and calm and generator.random() < CALM:
+                learnt = calm[generator.integers(len(calm))]
             if protocol != "none":
-                adapter.observe(*learnt)
+                histories.learn(*learnt)
             bar.update()
     bar.close()
     return Heard(np.stack(logits), before, measured)
+
+
+class _Histories:
+    """The adapters at one microphone: one, or one for each voice and one for nobody's."""
+
+    def __init__(self, fresh: Callable[[int, Kind], Adapter], voices: Voices | None, said: Sequence[Said]) -> None:
+        self.fresh, self.voices, self.said = fresh, voices, said
+        self.kept: dict[str | None, Adapter] = {}
+
+    def of(self, index: int, features: int) -> Adapter:
+        """The history that a clip is judged by."""
+        return self._kept(self.voices.nearest(*self.said[index])[0] if self.voices else None, features)
+
+    def learn(self, index: int, scaled: Floats, embedding: Floats | None) -> None:
+        """Learns from a clip: the history of the microphone, and that of its voice."""
+        self._kept(None, scaled.shape[1]).observe(scaled, embedding)
+        if self.voices and (name := self.voices.hear(*self.said[index])) is not None:
+            self._kept(name, scaled.shape[1]).observe(scaled, embedding)
+
+    def _kept(self, name: str | None, features: int) -> Adapter:
+        if name not in self.kept:
+            self.kept[name] = self.fresh(features, "voice" if name else "source")
+        return self.kept[name]
+
+
+def _histories(
+    model: AdaptiveModel, protocol: str, settings: AdapterSettings, said: Sequence[Said] | None
+) -> _Histories:
+    if protocol != "voice":
+        return _Histories(lambda features, _: Adapter(features, model.embedding, settings), None, ())
+    if model.voices is None or said is None:
+        raise UsageError("The bundle tells no voices apart; take one with voice.onnx, or adapt by source or speaker.")
+
+    def fresh(features: int, kind: Kind) -> Adapter:
+        return Adapter(features, model.embedding, model.adapters.get(kind, AdapterSettings()))
+
+    return _Histories(fresh, model.voices(), said)

@@ -22,6 +22,7 @@ from edge.model.manifest import (
     MANIFEST,
     MODEL,
     SCALER,
+    VOICE,
     Manifest,
     canary_input,
     decode,
@@ -81,6 +82,8 @@ class Bundle:
     """Logits of many coalitions of families for the price of one first layer; only for the profile ``frames``."""
     encoder: Session | None
     """Log-mel to the columns of the family ``speech``; only for a bundle that has it."""
+    voice: Session | None
+    """Log-mel to a direction that is near for one person's utterances; only for a bundle that tells voices apart."""
     features: FeatureSet
     """The columns of the raw frames that it wants."""
     embedding: int
@@ -125,7 +128,9 @@ class Bundle:
         labels = _labels(files[LABELS], path / LABELS)
         chosen = feature_set(manifest.feature_specification)
         scaler = _scaler(files[SCALER], path / SCALER, input_names(manifest.profile, chosen))
-        graphs = {name: _graph(files[name], path / name) for name in (MODEL, COALITIONS, ENCODER) if name in files}
+        graphs = {
+            name: _graph(files[name], path / name) for name in (MODEL, COALITIONS, ENCODER, VOICE) if name in files
+        }
         bundle = cls(
             path=path,
             digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
@@ -135,6 +140,7 @@ class Bundle:
             model=graphs[MODEL],
             coalitions=graphs.get(COALITIONS),
             encoder=graphs.get(ENCODER),
+            voice=graphs.get(VOICE),
             features=chosen,
             embedding=_embedding(graphs[MODEL]),
             intensity=manifest.intensity.head() if manifest.intensity else None,
@@ -238,6 +244,8 @@ def _check_ports(bundle: Bundle) -> None:
         _check_session(bundle.coalitions, bundle.path / COALITIONS, masked, logits)
         if _embedding(bundle.coalitions) != bundle.embedding:
             raise BundleError(f"{bundle.path / COALITIONS} has another embedding than {MODEL}: export the bundle again")
+    if bundle.voice:
+        _check_session(bundle.voice, bundle.path / VOICE, {"spectrum": (0, log_mel.BANDS, 0)}, {"voice": (0, 0)})
     width = bundle.features.speech
     if bundle.encoder:
         heard: Ports = {"speech": (0, 0, width)}
@@ -298,6 +306,12 @@ def _check_canary(bundle: Bundle) -> None:
             )
     if bundle.encoder:
         _check_encoder_canary(bundle, bundle.encoder)
+    if bundle.voice:
+        voice = attempt(bundle.voice, "voice", {"spectrum": encoder_canary_input()}, str(bundle.path / VOICE))
+        if not abs(float(np.linalg.norm(voice)) - 1) < _CANARY_TOLERANCE:
+            raise BundleError(
+                f"{bundle.path / VOICE} gives voices that are not of unit length: export the bundle again"
+            )
 
 
 def _check_encoder_canary(bundle: Bundle, encoder: Session) -> None:

@@ -14,6 +14,7 @@ from edge.features import POOLED_NAMES, SPEECH, FeatureSet, log_mel
 from edge.model.adapter import AdapterSettings, Kind
 from edge.model.calibration import Calibration
 from edge.model.intensity import Intensity
+from edge.model.voices import VoiceThresholds
 
 Floats = NDArray[np.float32]
 
@@ -23,7 +24,10 @@ MODEL, COALITIONS = "model.onnx", "coalitions.onnx"
 SCALER, LABELS, CARD = "scaler.json", "encoder.json", "MODEL_CARD.md"
 ENCODER = "encoder.onnx"
 """What hears the family ``speech``: not to be taken for scikit-learn's label encoder, ``encoder.json``."""
-_REQUIRED, _ALLOWED = {MODEL, SCALER, LABELS, CARD}, {MODEL, COALITIONS, ENCODER, SCALER, LABELS, CARD}
+VOICE = "voice.onnx"
+"""What tells voices apart; absent in a bundle that does without."""
+_REQUIRED = {MODEL, SCALER, LABELS, CARD}
+_ALLOWED = {*_REQUIRED, COALITIONS, ENCODER, VOICE}
 
 _CANARY_FRAMES = 48
 
@@ -51,6 +55,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """How fast a history of each kind is learnt; one that is absent, as ``AdapterSettings`` has it."""
     intensity: Intensity | None = None
     """How strongly an emotion is expressed; a bundle without it says nothing of that."""
+    voices: VoiceThresholds | None = None
+    """How near is near enough for the voices that ``voice.onnx`` hears; a bundle has both, or neither."""
     canary: list[float]
     """Logits of ``canary_input``, as the workstation computed them."""
     encoder_canary: list[float] = []
@@ -106,6 +112,8 @@ def decode_manifest(content: bytes, path: Path) -> Manifest:
     if missing or unknown:
         wrong = f"lacks {min(missing)}" if missing else f"lists {min(unknown)}, which no bundle holds"
         raise BundleError(f"{path} {wrong} under `files`: export the bundle again")
+    if (VOICE in manifest.files) != (manifest.voices is not None):
+        raise BundleError(f"{path} has {VOICE} or `voices`, and not both: export the bundle again")
     trained = manifest.feature_specification
     try:
         own = feature_set(trained).specification

@@ -39,7 +39,8 @@ def test_analyse_prints_one_json_object_per_utterance() -> None:
         assert before["end_s"] <= after["start_s"]
     for finding in findings:
         assert set(finding) == {
-                "file", "start_s", "end_s", "emotion", "confidence", "intensity", "probabilities", "explanation", "sentence",
+                "file", "start_s", "end_s", "emotion", "confidence", "intensity", "probabilities", "explanation",
+                "sentence",
             }  # fmt: skip
         why = finding["explanation"]
         assert sum(why["families"].values()) == pytest.approx(why["value"] - why["base_value"], abs=1e-3)

@@ -118,6 +118,8 @@ def start_broker(port: int, tmp_path: Path) -> Iterator[StartBroker]:
 def watch(page: Page, app: str, port: int) -> None:
     page.goto(f"{app}/live")
     page.get_by_label("Broker").fill("127.0.0.1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("127.0.0.1:1883").first).to_be_visible()  # two changes at once can undo each other
     page.get_by_label("Port", exact=True).fill(str(port))
     page.keyboard.press("Enter")
 

@@ -47,7 +47,9 @@ def build(root: Path) -> None:
             case "COPY":
                 source, target = shlex.split(argument)
                 copy = shutil.copytree if (context / source).is_dir() else shutil.copy
-                copy(context / source, root / target.lstrip("/"))
+                copied = root / target.lstrip("/")
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                copy(context / source, copied)
             case "RUN":
                 # This machine's authorities and resolver: it may stand behind a proxy of its own. Before each line,
                 # since installing ca-certificates replaces them.

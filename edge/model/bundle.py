@@ -40,7 +40,7 @@ STATISTICS_INPUT = "usual"
 """The graphs' optional input: shift and scale [2, embedding] that are taken out of the embedding (``Adaptation``)."""
 
 _CANARY_TOLERANCE = 1e-2  # in logits: processors round apart by far less, a miscalculation is far more
-_ENCODER_TOLERANCE = 0.25  # in standard deviations: 8-bit products round differently on processors without them
+_ENCODER_TOLERANCE = 0.02  # in standard deviations: ten times what kinds of processor round apart
 
 Ports: TypeAlias = Mapping[str, tuple[int, ...]]
 

@@ -123,7 +123,8 @@ def quantised(graph: bytes) -> bytes:
         quantize_dynamic(
             whole, small, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"]
         )
-        return _with_rest(onnx.load(small)).SerializeToString()
+        finer: bytes = _with_rest(onnx.load(small)).SerializeToString()
+        return finer
 
 
 def _with_rest(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -149,7 +150,9 @@ def _with_rest(model: onnx.ModelProto) -> onnx.ModelProto:
             scales = [f"{name.removesuffix('_quantized')}_scale" for name in (small, weights)]
             old.output[0] = f"{out}_most"
             nodes += [
-                node("MatMulInteger", [f"{small}_rest", weights, f"{zero}_rest", weights_zero], [f"{out}_rest_integer"]),
+                node(
+                    "MatMulInteger", [f"{small}_rest", weights, f"{zero}_rest", weights_zero], [f"{out}_rest_integer"]
+                ),
                 node("Cast", [f"{out}_rest_integer"], [f"{out}_rest_float"], to=onnx.TensorProto.FLOAT),
                 node("Mul", [f"{scales[0]}_rest", scales[1]], [f"{out}_rest_scale"]),
                 node("Mul", [f"{out}_rest_float", f"{out}_rest_scale"], [f"{out}_rest"]),

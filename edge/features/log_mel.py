@@ -29,8 +29,7 @@ SPECIFICATION: dict[str, object] = {
 }
 """What an encoder was trained on, as JSON values."""
 
-# In double precision up to the last rounding, so that whatever computes it gives the same numbers: an encoder whose
-# products are in 8 bits makes of a difference in the last place one in the third.
+# In double precision up to the last rounding, so that whatever computes it gives the same numbers.
 WINDOW = 0.5 - 0.5 * np.cos(2 * np.pi / WINDOW_SAMPLES * np.arange(WINDOW_SAMPLES))  # periodic Hann
 BANK = filters.mel_bank(SAMPLE_RATE, WINDOW_SAMPLES, BANDS, 0.0, SAMPLE_RATE / 2)
 

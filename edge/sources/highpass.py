@@ -6,14 +6,17 @@ offset is left, at most a hundredth of the amplitude up to 60 Hz, and all of it 
 Its partial fractions are four recursions, one for each pole p that is not another's conjugate: s[n] = p s[n - 1] + x[n]
 and y[n] = d x[n] + the real part of the sum of all c s[n]. Within pieces of 32 samples they are products with two fixed
 matrices; from piece to piece, a running sum of states, each first divided by the power of p that it is multiplied with
-afterwards. Each piece takes the same steps whatever is pushed with it, all in double precision, so that the result
-depends neither on how many blocks come at a time nor on who computes it (export/waveform).
+afterwards. Each piece takes the same steps whatever is pushed with it, so that the result does not depend on how many
+blocks come at a time.
+
+A stream's products are in single precision, which costs a fifth less: of an utterance a few samples are then rounded to
+the other side. A whole recording's are in double, so that whatever else computes it rounds alike (export/waveform).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +46,7 @@ _PIECES = BLOCK_SAMPLES // _PIECE
 _BATCH = 16  # blocks that are filtered at once
 _SIZE = _BATCH * BLOCK_SAMPLES
 Sample = TypeVar("Sample", np.int16, np.float32)
+Precision: TypeAlias = type[np.float32] | type[np.float64]
 _LOUDEST, _LOWEST = FULL_SCALE - 1, -FULL_SCALE
 _QUIET = 1e9  # energy of samples of which none can be clipped: their sum of squares is less than full scale's square
 
@@ -50,7 +54,8 @@ _QUIET = 1e9  # energy of samples of which none can be clipped: their sum of squ
 class HighPass:
     """Filters a stream. It begins as if the first sample had always been, so that an offset makes no click."""
 
-    def __init__(self) -> None:
+    def __init__(self, precision: Precision = np.float32) -> None:
+        self._precision = precision
         self._begun = False
         self._batches: dict[int, _Batch] = {}
         self._state = np.zeros(_SECTIONS, np.complex128)
@@ -78,7 +83,7 @@ class HighPass:
         for batch in self._batches.values():
             batch.wipe()
 
-    def _filtered(self, samples: NDArray[np.float32] | NDArray[np.int16]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    def _filtered(self, samples: NDArray[np.float32] | NDArray[np.int16]) -> Iterator[tuple[int, NDArray[Any]]]:
         """Where each batch begins, and what comes out of it, which the next batch overwrites."""
         if not len(samples) or len(samples) % BLOCK_SAMPLES:
             raise ValueError(f"whole blocks of {BLOCK_SAMPLES} samples are filtered, not {len(samples)} samples")
@@ -88,37 +93,36 @@ class HighPass:
         for first in range(0, len(samples), _SIZE):
             part = samples[first : first + _SIZE]
             count = len(part) // BLOCK_SAMPLES
-            batch = self._batches.get(count) or self._batches.setdefault(count, _Batch(count))
+            batch = self._batches.get(count) or self._batches.setdefault(count, _Batch(count, self._precision))
             yield first, batch.filter(part, self._state)
 
 
 class _Batch:
     """So many blocks that are filtered at once: the memory that this takes, and views of it, which are not cheap."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, precision: Precision) -> None:
         matrices = _matrices()
+        complex_precision = np.result_type(precision, np.complex64)
         states = (count, _PIECES, _SECTIONS)
         last = count * _PIECES
-        self._pieces = np.zeros((count, _PIECES, _PIECE + _STATE))  # each followed by the state before it
+        self._pieces = np.zeros((count, _PIECES, _PIECE + _STATE), precision)  # each followed by the state before it
         self._sound = self._pieces[:, :, :_PIECE]
-        self._before = self._pieces[:, :, _PIECE:].view(np.complex128)
-        self._after = np.zeros((count, _PIECES, _STATE))  # states, as if each piece were the first
-        self._complex_after = self._after.view(np.complex128)
+        self._before = self._pieces[:, :, _PIECE:].view(complex_precision)
+        self._after = np.zeros((count, _PIECES, _STATE), precision)  # states, as if each piece were the first
+        self._complex_after = self._after.view(complex_precision)
         self._sums = np.zeros((last + 1, _SECTIONS), np.complex128)  # the first: the state before the batch
         self._sums_before, self._sums_after = self._sums[:-1].reshape(states), self._sums[1:].reshape(states)
         self._first, self._last = self._sums[0], self._sums[-1]
-        self._filtered = np.zeros((count, _PIECES, _PIECE))
-        self._flat = np.zeros(count * BLOCK_SAMPLES, np.float32)
-        self._to_after, self._to_output = matrices.after, matrices.output
+        self._filtered = np.zeros((count, _PIECES, _PIECE), precision)
+        self._flat = self._filtered.reshape(-1)
+        self._to_after, self._to_output = matrices.after.astype(precision), matrices.output.astype(precision)
         decay = matrices.poles ** (
             _PIECE * np.arange(last + 1)[:, None]
         )  # what is left of a state after so many pieces
         self._decay, self._growth = decay[:-1].reshape(states), (1 / decay[1:]).reshape(states)
         self._whole_decay = decay[-1]
 
-    def filter(
-        self, samples: NDArray[np.float32] | NDArray[np.int16], state: NDArray[np.complex128]
-    ) -> NDArray[np.float32]:
+    def filter(self, samples: NDArray[np.float32] | NDArray[np.int16], state: NDArray[np.complex128]) -> NDArray[Any]:
         """Of [count * 512] samples; the state, complex [4], is carried on."""
         self._sound[...] = samples.reshape(self._sound.shape)
         np.matmul(self._sound, self._to_after, out=self._after)
@@ -128,23 +132,22 @@ class _Batch:
         np.multiply(self._sums_before, self._decay, out=self._before)
         np.multiply(self._last, self._whole_decay, out=state)
         np.matmul(self._pieces, self._to_output, out=self._filtered)
-        self._flat[...] = self._filtered.reshape(-1)
         return self._flat
 
     def wipe(self) -> None:
         """Nothing of what was filtered stays in memory."""
-        for scratch in (self._pieces, self._after, self._sums, self._filtered, self._flat):
+        for scratch in (self._pieces, self._after, self._sums, self._filtered):
             scratch.fill(0)
 
 
 def high_passed(samples: NDArray[np.int16]) -> NDArray[np.int16]:
     """A whole recording, int16 [n] at 16 kHz, filtered."""
-    return HighPass().push(_whole_blocks(samples))[: len(samples)] if len(samples) else samples
+    return HighPass(np.float64).push(_whole_blocks(samples))[: len(samples)] if len(samples) else samples
 
 
 def high_passed_float(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """A whole recording, float32 [n] of any scale at 16 kHz, filtered."""
-    return HighPass().filter(_whole_blocks(samples))[: len(samples)] if len(samples) else samples
+    return HighPass(np.float64).filter(_whole_blocks(samples))[: len(samples)] if len(samples) else samples
 
 
 def _whole_blocks(samples: NDArray[Sample]) -> NDArray[Sample]:

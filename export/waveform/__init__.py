@@ -6,10 +6,10 @@ What the device does in Python to one utterance becomes nodes of the graph, in t
    length: products with fixed matrices, and a sum over the blocks whose states have not faded into the rounding. Then
    the mains hum, a median over tenths of a second.
 2. ``spectra``: power spectra in double precision (``DFT``), whose valleys single precision would fill with noise; and
-   Whisper's log-mel, a product with cosines and sines, as precise, since 8-bit products amplify what is rounded.
+   Whisper's log-mel, a product with cosines and sines, as precise.
 3. ``families``: the hand-made columns. Nothing there looks beyond a frame; the pitch is the largest peak of a
    correlation, which is a product with cosines, and a parabola through it.
-4. ``speech``: the bundle's own encoder graph, its weights in 8 bits as they are, in a ``Loop`` over pieces of 15 s.
+4. ``speech``: the bundle's own encoder graph, as it is, in a ``Loop`` over pieces of 15 s.
 5. ``model``: the scaler, and the bundle's own network graph for a source that nothing is known of.
 6. ``verdict``: the calibrated probabilities, and the intensity where the bundle has a head for it.
 

@@ -15,7 +15,7 @@ def sixteen_bits(samples: Value) -> Value:
 
 def high_passed(samples: Value) -> Value:
     """``edge.sources.highpass.high_passed`` of whole numbers, float32 [n]."""
-    return _clipped(highpass.high_passed(samples.astype(np.float64)).astype(np.float32))
+    return _clipped(highpass.high_passed(samples.astype(np.float64))).astype(np.float32)
 
 
 def without_hum(samples: Value) -> Value:

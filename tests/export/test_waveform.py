@@ -56,10 +56,9 @@ def assert_equal(part: Part, samples: np.ndarray) -> None:
     difference = np.abs(found["frames"][0] - part.bundle.scaler.apply(wanted.frames))
     hand_made = len(part.bundle.features.names) - part.bundle.features.speech
     assert difference[:, :hand_made].max() < TOLERANCE
-    # The encoder's products are in 8 bits: of one level that rounds the other way it makes this much.
-    assert difference[:, hand_made:].max(initial=0) < 0.3
-    np.testing.assert_allclose(found["logits"][0], wanted.logits, atol=0.05)
-    np.testing.assert_allclose(found["embedding"][0], wanted.embedding, atol=0.1)
+    assert difference[:, hand_made:].max(initial=0) < 10 * TOLERANCE
+    np.testing.assert_allclose(found["logits"][0], wanted.logits, atol=5 * TOLERANCE)
+    np.testing.assert_allclose(found["embedding"][0], wanted.embedding, atol=10 * TOLERANCE)
 
 
 @pytest.fixture(scope="module")

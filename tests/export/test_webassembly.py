@@ -19,9 +19,7 @@ from tests.conftest import DEMO
 from tests.javascript import node
 
 SCRIPT = Path(__file__).with_name("heard.cjs")
-TOLERANCE = {"light": 1e-3, "default": 0.03}
-"""In probabilities. The default bundle's encoder multiplies in 8 bits, scaled to the largest factor, so that
-what other processors round differently counts in the third place: docs/waveform.md has the figures."""
+TOLERANCE = 1e-3  # in probabilities
 
 
 @pytest.mark.parametrize("name", ["light", "default"])
@@ -40,14 +38,12 @@ def test_webassembly_hears_and_explains_alike(name, tmp_path):
     heard = [json.loads(line) for line in node(SCRIPT, tmp_path / "graphs", *files).splitlines()]
     for clip, found in zip(clips, heard, strict=True):
         wanted = parity.heard(clip, bundle)
-        np.testing.assert_allclose(
-            found["probabilities"], list(wanted.probabilities.values()), atol=TOLERANCE[name], rtol=0
-        )
-        np.testing.assert_allclose(found["attention"], wanted.attention, atol=TOLERANCE[name])
-        np.testing.assert_allclose(found["intensity"], [wanted.intensity], atol=TOLERANCE[name])
+        np.testing.assert_allclose(found["probabilities"], list(wanted.probabilities.values()), atol=TOLERANCE, rtol=0)
+        np.testing.assert_allclose(found["attention"], wanted.attention, atol=TOLERANCE)
+        np.testing.assert_allclose(found["intensity"], [wanted.intensity], atol=TOLERANCE)
         if not clip.any() or np.ptp(clip) == 0:
             continue
         values = value_function(bundle.labels, wanted.label)(np.array(found["coalitions"]).reshape(-1, 7))
         shares = np.array(json.loads((tmp_path / "graphs" / "affectd.json").read_text())["shapley"]) @ values
         families = Explainer(Classifier(bundle)).families(wanted).families
-        np.testing.assert_allclose(shares, list(families.values()), atol=5 * TOLERANCE[name])
+        np.testing.assert_allclose(shares, list(families.values()), atol=5 * TOLERANCE)

@@ -50,8 +50,9 @@ class Assistant:
         # Called again until the session manager is there to link what it plays.
         until(lambda: self._pactl("load-module", "module-null-sink", "sink_name=room", "rate=48000"), 60)
         until(lambda: self._pactl("set-default-source", "room.monitor"), 60)
-        record = "exec parec --format=s16le --rate=16000 --channels=1 >"
+        record = "exec parec --format=s16le --rate=16000 --channels=1 --latency-msec=50 >"
         self._processes.append(self._run("sh", "-c", f'{record} "{self.recorded}"'))
+        until(lambda: self.recorded.exists() and self.recorded.stat().st_size > 0, 60)
 
     def play(self, clip: Path) -> None:
         """Somebody speaks in the room."""

@@ -20,7 +20,7 @@ from tests.install import pages
 from tests.install.debian import booted
 from tests.install.steps import CONFIGURATION, ROOT, Proof, die, files, hang, narrow_node, prepare, retained, write
 
-_TOLERANCE = 0.03  # of a probability: the encoder's products are in 8 bits, and where they round, processors differ
+_TOLERANCE = 1e-3  # of a probability
 _CLIPS = 8
 # In place of the daemon, once; what it prints, and why it fails, goes to a file.
 _ASK = """\

@@ -70,7 +70,7 @@ def clustered(
         for _ in range(ROUNDS):
             at = fresh()
             turns = [here[turn] for turn in half_hour([homes[place] for place in here], generator)]
-            given = [at.hear(voices[turn], seconds[turn]) for turn in turns]
+            given = [at.hear(voices[turn], seconds[turn]).id for turn in turns]
             true = [homes[turn].who for turn in turns]
             scores.append((purity(given, true), coverage(given, true)))
     found = np.mean(scores, axis=0)

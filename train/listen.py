@@ -41,8 +41,9 @@ class AdaptiveModel:
     """Where the log-mel is among the columns of raw frames, for what the confidence depends on; None: unknown."""
     adapters: Mapping[Kind, AdapterSettings] = field(default_factory=SETTINGS.copy)
     """How fast a history of each kind is learnt; one that is absent, as ``AdapterSettings`` has it."""
-    voices: Callable[[], Voices] | None = None
-    """What tells voices apart at a fresh microphone; the protocol ``voice`` needs it."""
+    voices: Callable[[Callable[[], Adapter]], Voices] | None = None
+    """What tells voices apart at a fresh microphone, from what makes the history of a new one; the protocol ``voice``
+    needs it."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,11 @@ def listen(
     before, measured = np.zeros(len(clips), np.int64), np.zeros((len(clips), len(MEASURES)), np.float32)
     bar = tqdm(total=len(clips), desc=f"evaluate ({protocol})", unit="clip", leave=False)
     for queue in queues.values():
-        histories = _histories(model, protocol, settings, said)
+        histories = _histories(model, protocol, settings, said, model.scale(frames[queue[0]]).shape[1])
         neutral: dict[str, list[tuple[int, Floats, Floats | None]]] = defaultdict(list)
         for index in queue:
             scaled = model.scale(frames[index])
-            adapter = histories.of(index, scaled.shape[1])
+            adapter = histories.of(index)
             before[index] = adapter.utterances
             logits[index], embedding = model.predict(scaled, adapter.snapshot())
             if model.levels:
@@ -119,37 +120,32 @@ def listen(
 
 
 class _Histories:
-    """The adapters at one microphone: one, or one for each voice and one for nobody's."""
+    """The adapters at one microphone: the source's, and one for each voice where voices are told apart."""
 
-    def __init__(self, fresh: Callable[[int, Kind], Adapter], voices: Voices | None, said: Sequence[Said]) -> None:
-        self.fresh, self.voices, self.said = fresh, voices, said
-        self.kept: dict[str | None, Adapter] = {}
+    def __init__(self, source: Adapter, voices: Voices | None = None, said: Sequence[Said] = ()) -> None:
+        self.source, self.voices, self.said = source, voices, said
 
-    def of(self, index: int, features: int) -> Adapter:
+    def of(self, index: int) -> Adapter:
         """The history that a clip is judged by."""
-        return self._kept(self.voices.nearest(*self.said[index])[0] if self.voices else None, features)
+        voice = self.voices.nearest(*self.said[index]).voice if self.voices else None
+        return voice.history if voice and voice.history else self.source
 
     def learn(self, index: int, scaled: Floats, embedding: Floats | None) -> None:
         """Learns from a clip: the history of the microphone, and that of its voice."""
-        self._kept(None, scaled.shape[1]).observe(scaled, embedding)
-        if self.voices and (name := self.voices.hear(*self.said[index])) is not None:
-            self._kept(name, scaled.shape[1]).observe(scaled, embedding)
-
-    def _kept(self, name: str | None, features: int) -> Adapter:
-        if name not in self.kept:
-            self.kept[name] = self.fresh(features, "voice" if name else "source")
-        return self.kept[name]
+        self.source.observe(scaled, embedding)
+        voice = self.voices.hear(*self.said[index]).voice if self.voices else None
+        if voice and voice.history:
+            voice.history.observe(scaled, embedding)
 
 
 def _histories(
-    model: AdaptiveModel, protocol: str, settings: AdapterSettings, said: Sequence[Said] | None
+    model: AdaptiveModel, protocol: str, settings: AdapterSettings, said: Sequence[Said] | None, features: int
 ) -> _Histories:
-    if protocol != "voice":
-        return _Histories(lambda features, _: Adapter(features, model.embedding, settings), None, ())
-    if model.voices is None or said is None:
-        raise UsageError("The bundle tells no voices apart; take one with voice.onnx, or adapt by source or speaker.")
-
-    def fresh(features: int, kind: Kind) -> Adapter:
+    def fresh(kind: Kind) -> Adapter:
         return Adapter(features, model.embedding, model.adapters.get(kind, AdapterSettings()))
 
-    return _Histories(fresh, model.voices(), said)
+    if protocol != "voice":
+        return _Histories(Adapter(features, model.embedding, settings))
+    if model.voices is None or said is None:
+        raise UsageError("The bundle tells no voices apart; take one with voice.onnx, or adapt by source or speaker.")
+    return _Histories(fresh("source"), model.voices(lambda: fresh("voice")), said)

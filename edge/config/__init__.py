@@ -11,6 +11,7 @@ from edge.config.settings import (
     MqttSettings,
     SourceSettings,
     TlsSettings,
+    VoicesSettings,
     changed,
     load,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "MqttSettings",
     "SourceSettings",
     "TlsSettings",
+    "VoicesSettings",
     "changed",
     "load",
 ]

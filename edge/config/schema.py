@@ -51,6 +51,7 @@ def read(path: Path, schema: type[Settings]) -> Settings:
 
 def check(document: object, schema: type[Settings], place: str) -> Settings:
     """Decode what was read from ``place``; ConfigError lists every error in it, one sentence each."""
+    document = _meant(document, schema)
     problems = list(_problems(document, schema, ""))
     if problems:
         raise ConfigError([f"{place}: {problem}" for problem in problems])
@@ -82,6 +83,17 @@ def reference(schema: type[msgspec.Struct]) -> str:
         allowed = one.allowed.replace("|", "\\|")
         rows.append(f"| `{one.key}` | `{one.default}` | {allowed} | {one.meaning} |")
     return "\n".join(rows) + "\n"
+
+
+def _meant(value: object, annotation: Any) -> object:
+    """``off`` where the schema has that word: YAML 1.1 reads it as false."""
+    struct = _struct(annotation)
+    if struct is None:
+        return "off" if value is False and "off" in get_args(_parts(annotation)[0]) else value
+    if not isinstance(value, dict):
+        return value
+    hints = get_type_hints(struct, include_extras=True)
+    return {key: _meant(inner, hints[key]) if key in hints else inner for key, inner in value.items()}
 
 
 def _problems(value: object, annotation: Any, path: str) -> Iterator[str]:

@@ -150,6 +150,18 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "families"
 
 
+class VoicesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether people are told apart by their voices; only with a bundle that can."""
+
+    mode: Annotated[
+        Literal["off", "adapt"],
+        Meta(
+            description="`off`: nobody is; `adapt`: each voice is judged by how it usually sounds (with "
+            "`model.adapt`), in memory alone"
+        ),
+    ] = "adapt"
+
+
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """TLS to the broker. There is no fallback to an unencrypted connection."""
 
@@ -245,6 +257,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceSettings = SourceSettings()
     gate: GateSettings = GateSettings()
     model: ModelSettings = ModelSettings()
+    voices: VoicesSettings = VoicesSettings()
     mqtt: MqttSettings = MqttSettings()
     journal: JournalSettings = JournalSettings()
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()

@@ -101,16 +101,18 @@ class Daemon:
         )
         classifier = Classifier(bundle)
         adapters = AdapterStore(folder / FILE_NAME, bundle) if config.model.adapt else None
+        people = bundle.voices(adapt=True) if config.voices.mode == "adapt" and config.model.adapt else None
         analysis = AnalysisSettings(FAMILIES_ALONE if config.model.explain == "families" else ())
         origin = Origin(node, self._boot, bundle.digest)
         self._reporter = Reporter(origin, self._journal, self._retained, self._connection.journal_grown)
         self._listener = Listener(
             self._inbox,
             self._capture,
-            Pipeline(config.gate, classifier, analysis, adapters.adapter if adapters else None),
+            Pipeline(config.gate, classifier, analysis, adapters.adapter if adapters else None, people),
             Explainer(classifier),
             self._reporter,
             adapters=adapters,
+            people=people,
             progress=self._retained.progress,
             beat=partial(supervisor.beat, "listener"),
         )

@@ -16,6 +16,7 @@ from edge.explain.explainer import Explainer
 from edge.explain.recent import RecentUtterances
 from edge.model import memory
 from edge.model.adapter_store import AdapterStore
+from edge.model.voices import Voices
 from edge.mqtt.commands import PendingRequest
 from edge.sources.capture import Capture
 from edge.sources.inbox import Block, Discontinuity, Inbox
@@ -26,7 +27,9 @@ HELD_S = 60.0  # how long sound stays in the gate where none comes to overwrite 
 
 
 class Listener:
-    """Owns the pipeline, the adapter and the recent utterances: ``run`` and the requests belong to its thread.
+    """Owns the pipeline, the adapter, the voices and the recent utterances.
+
+    ``run`` and the requests belong to its thread.
 
     Other threads hand requests in with ``Inbox.ask``; ``Inbox.attend`` tells capture whether somebody may speak.
     ``progress`` is called for every block, ``beat`` whenever the thread moves.
@@ -41,6 +44,7 @@ class Listener:
         reporter: Reporter,
         *,
         adapters: AdapterStore | None,
+        people: Voices | None,
         progress: Callable[[], None],
         beat: Callable[[], None],
     ) -> None:
@@ -50,6 +54,7 @@ class Listener:
         self._explainer = explainer
         self._reporter = reporter
         self._adapters = adapters
+        self._people = people
         self._progress = progress
         self._beat = beat
         self._recent = RecentUtterances()
@@ -101,15 +106,22 @@ class Listener:
             request.answer(msgspec.json.encode(explanation))
 
     def forget(self) -> None:
-        """Request: empty the adapter, on disk too, and drop the features of recent utterances."""
+        """Request: empty the adapter, on disk too, forget all voices and drop the features of recent utterances."""
         if self._adapters is not None:
             self._adapters.forget()
+        if self._people is not None:
+            self._people.forget()
         self._recent.clear()
         self._scrub()
 
     def interrupt(self) -> None:
-        """Request: the microphone was closed. What was being said is dropped, and all that is held of what was said."""
+        """Request: the microphone was closed. What was being said is dropped, and all that is held of what was said.
+
+        What has been learnt stays: the adapter, and voices that were founded.
+        """
         self._drop()
+        if self._people is not None:
+            self._people.forget_waiting()
         self._recent.clear()
         self._scrub()
         self._scrub_at = time.monotonic() + SOURCE_S

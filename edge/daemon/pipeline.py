@@ -1,4 +1,4 @@
-"""From blocks of audio to explained utterances: gate, features, classifier, explainer. The one pipeline of affectd."""
+"""From blocks of audio to explained utterances: gate, voices, features, classifier, explainer: the one pipeline."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,9 +10,11 @@ from edge.audio import SAMPLE_RATE
 from edge.config import GateSettings
 from edge.errors import ExplanationError
 from edge.explain.explainer import FAMILIES_ALONE, Explainer, Explanation, Part
-from edge.model import encoder
+from edge.features import log_mel
+from edge.model import encoder, voices
 from edge.model.adapter import Adapter
 from edge.model.classifier import Classifier, Prediction
+from edge.model.voices import Voice, Voices
 from edge.sources.bandwidth import bandwidth_hz
 from edge.vad.gate import Gate, GateItem, SpeechEnded, SpeechStarted, Utterance
 
@@ -33,7 +35,7 @@ class Analysis:
     bandwidth_hz: float = 0.0
     """The highest frequency at which the utterance holds speech."""
     adapted_on: int = 0
-    """Utterances that the adapter had heard before."""
+    """Utterances that the history it was judged by had heard before."""
 
     @property
     def start_s(self) -> float:
@@ -59,14 +61,25 @@ class AnalysisSettings:
 
 
 def analyse(
-    utterance: Utterance, classifier: Classifier, settings: AnalysisSettings, adapter: Adapter | None = None
+    utterance: Utterance,
+    classifier: Classifier,
+    settings: AnalysisSettings,
+    adapter: Adapter | None = None,
+    people: Voices | None = None,
 ) -> Analysis:
     """Predict and explain one utterance.
 
-    The ``adapter`` is the one thing that changes: it learns from the utterance, after the prediction.
+    The ``adapter`` of the source and the voices of the ``people`` there are all that changes: they learn from the
+    utterance, after the prediction. It is judged by the history of its voice, where that has one, else by the source's.
     """
-    frames = encoder.frames(utterance.samples, classifier.bundle)
-    adaptation, adapted_on = (adapter.snapshot(), adapter.utterances) if adapter else (None, 0)
+    bundle = classifier.bundle
+    with encoder.cleaned(utterance.samples) as samples:
+        spectrum = log_mel.log_mel(samples) if bundle.encoder or people else None
+        voice = _whose(utterance, spectrum, classifier, people)
+        frames = encoder.columns(samples, bundle, spectrum)
+    own = voice.history if voice else None
+    history = own if own and own.utterances else adapter
+    adaptation, adapted_on = (history.snapshot(), history.utterances) if history else (None, 0)
     prediction, explanation, unexplained = None, None, ""
     if settings.parts:
         try:
@@ -76,8 +89,9 @@ def analyse(
         except ExplanationError as error:
             unexplained = str(error)
     prediction = prediction or classifier.predict(frames, adaptation, settings.threshold)
-    if adapter is not None:
-        adapter.observe(classifier.scaled(frames), prediction.embedding)
+    for learner in (adapter, own):
+        if learner is not None:
+            learner.observe(classifier.scaled(frames), prediction.embedding)
     return Analysis(
         utterance.start,
         utterance.end,
@@ -90,6 +104,19 @@ def analyse(
     )
 
 
+def _whose(
+    utterance: Utterance, spectrum: NDArray[np.float32] | None, classifier: Classifier, people: Voices | None
+) -> Voice | None:
+    """Whose voice an utterance with the log-mel ``spectrum`` is; None for nobody's. The people learn from it."""
+    session = classifier.bundle.voice
+    if people is None or session is None or spectrum is None:
+        return None
+    said = voices.heard(session, spectrum)
+    turn = people.hear(said, len(utterance.samples) / SAMPLE_RATE, utterance.snr_db)
+    said.fill(0)  # freed memory is not cleared
+    return turn.voice
+
+
 PipelineItem = SpeechStarted | SpeechEnded | Analysis
 
 
@@ -100,12 +127,18 @@ class Pipeline:
     """
 
     def __init__(
-        self, gate: GateSettings, classifier: Classifier, settings: AnalysisSettings, adapter: Adapter | None = None
+        self,
+        gate: GateSettings,
+        classifier: Classifier,
+        settings: AnalysisSettings,
+        adapter: Adapter | None = None,
+        people: Voices | None = None,
     ) -> None:
         self.gate = Gate(gate)
         self.settings = settings
         self._classifier = classifier
         self._adapter = adapter
+        self._people = people
 
     def push(self, block: NDArray[np.int16]) -> Iterator[PipelineItem]:
         """Process one block int16 [512] at 16 kHz."""
@@ -118,7 +151,7 @@ class Pipeline:
     def _analysed(self, items: Iterable[GateItem]) -> Iterator[PipelineItem]:
         for item in items:
             if isinstance(item, Utterance):
-                yield analyse(item, self._classifier, self.settings, self._adapter)
+                yield analyse(item, self._classifier, self.settings, self._adapter, self._people)
                 item.samples.fill(0)  # freed memory is not cleared
             else:
                 yield item

@@ -9,6 +9,7 @@ from edge.config import GateSettings, JournalSettings
 from edge.daemon.listener import HELD_S, QUEUE_S, SOURCE_S
 from edge.explain.recent import KEPT, KEPT_S
 from edge.features import SIX
+from edge.model.voices import MOST, WAITING
 
 BEGIN, END = "<!-- privacy -->\n", "<!-- end of privacy -->\n"
 
@@ -59,6 +60,18 @@ def held() -> tuple[Held, ...]:
             "what the adapter has learnt of the voices in the room: a few hundred means and variances",
             "memory, and `/var/lib/affectd`",
             "until you press *Forget*, or `sudo affectd forget`; `model.adapt: false` turns it off",
+        ),
+        Held(
+            f"with a bundle that tells voices apart, what is known of at most {MOST} voices: for each one direction "
+            "among a few hundred numbers, and how it usually sounds. It is biometric data",
+            "memory",
+            "until a restart, *Forget*, or `sudo affectd forget`; `voices.mode: off` turns it off",
+        ),
+        Held(
+            f"the same direction of each of the last {WAITING} utterances that were of none of these voices, since two "
+            "that are alike found one",
+            "memory",
+            f"as that of a voice; wiped {at_once}, too",
         ),
     )
 

@@ -91,16 +91,18 @@ class Adapter:
     def __init__(self, features: int, embedding: int = 0, settings: AdapterSettings | None = None) -> None:
         self.settings = settings or AdapterSettings()
         self.features, self.embedding = features, embedding
-        self.forget()
-
-    def forget(self) -> None:
-        """Empties the history."""
-        self.mean = np.zeros(self.features + self.embedding, np.float32)
-        self.square = np.ones(self.features + self.embedding, np.float32)
+        self.mean = np.zeros(features + embedding, np.float32)
+        self.square = np.ones(features + embedding, np.float32)
         self.weight = 0.0
         """Utterances that the history is worth, at most ``settings.memory``."""
         self.utterances = 0
         """Utterances that it has heard in all."""
+
+    def forget(self) -> None:
+        """Empties the history. What was in it is overwritten: freed memory is not cleared."""
+        self.mean.fill(0)
+        self.square.fill(1)
+        self.weight, self.utterances = 0.0, 0
 
     def observe(self, scaled: Floats, embedding: Floats | None = None) -> None:
         """Learns from one utterance's scaled frames [time, features] and its embedding, after its prediction."""
@@ -113,6 +115,15 @@ class Adapter:
         self.mean += (mean - self.mean) / self.weight
         self.square += (square - self.square) / self.weight
         self.utterances += 1
+
+    def absorb(self, other: "Adapter") -> None:
+        """Takes in what another one of the same size has learnt."""
+        weight = self.weight + other.weight
+        if weight:
+            self.mean += (other.mean - self.mean) * (other.weight / weight)
+            self.square += (other.square - self.square) * (other.weight / weight)
+        self.weight = min(weight, self.settings.memory)
+        self.utterances += other.utterances
 
     def snapshot(self) -> Adaptation:
         """The adapter as it is now, whatever is learnt later."""

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
@@ -32,6 +33,7 @@ from edge.model.manifest import (
     input_names,
 )
 from edge.model.runtime import Session, attempt, open_session
+from edge.model.voices import Voices
 
 Floats = NDArray[np.float32]
 
@@ -115,6 +117,14 @@ class Bundle:
         """An empty history of a kind, as this bundle wants it learnt."""
         settings = self.manifest.adapters.get(kind, AdapterSettings())
         return Adapter(len(self.scaler.mean), self.embedding, settings)
+
+    def voices(self, *, adapt: bool) -> Voices | None:
+        """What tells the voices at a fresh microphone apart, with a history of each to ``adapt`` to it.
+
+        None for a bundle that does not.
+        """
+        thresholds = self.manifest.voices
+        return Voices(thresholds, partial(self.adapter, "voice") if adapt else None) if thresholds else None
 
     @classmethod
     def load(cls, path: Path = DEFAULT) -> Self:

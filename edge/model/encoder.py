@@ -1,5 +1,8 @@
 """The columns of an utterance: the hand-made families, and behind them what the bundle's encoder hears."""
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,20 +25,27 @@ def frames(samples: Samples, bundle: Bundle) -> Floats:
 
     ``samples`` are mono at 16 kHz: floating point in -1..1, or int16 [n].
     """
-    if samples.dtype != np.int16:
-        return _columns(samples, bundle)
-    quiet = without_hum(samples.astype(np.int16, copy=False))
-    found = _columns(quiet, bundle)
-    if quiet is not samples:
-        quiet.fill(0)  # freed memory is not cleared
-    return found
+    with cleaned(samples) as quiet:
+        return columns(quiet, bundle, log_mel.log_mel(quiet) if bundle.encoder else None)
 
 
-def _columns(samples: Samples, bundle: Bundle) -> Floats:
+@contextlib.contextmanager
+def cleaned(samples: Samples) -> Iterator[Samples]:
+    """The samples without mains hum, where they are int16; overwritten at the end: freed memory is not cleared."""
+    quiet = without_hum(samples.astype(np.int16, copy=False)) if samples.dtype == np.int16 else samples
+    try:
+        yield quiet
+    finally:
+        if quiet is not samples:
+            quiet.fill(0)
+
+
+def columns(samples: Samples, bundle: Bundle, spectrum: Floats | None) -> Floats:
+    """Raw frames of cleaned samples, of which ``spectrum`` is the log-mel [80, time], which an encoder needs."""
     hand_made = features.frames(samples, bundle.features)
-    if bundle.encoder is None:
+    if bundle.encoder is None or spectrum is None:
         return hand_made
-    speech = encoded(bundle.encoder, log_mel.log_mel(samples))
+    speech = encoded(bundle.encoder, spectrum)
     return np.concatenate([hand_made, speech[nearest(len(hand_made), len(speech))]], axis=1)
 
 

@@ -1,8 +1,10 @@
 """Whose voice an utterance is: online clustering of what the bundle's ``voice.onnx`` hears. Values in, values out.
 
-A voice is the mean direction of the utterances that joined it. It holds no audio and no name, and lives in memory.
+A voice is the mean direction of the utterances that joined it, and the history of how it usually sounds. It holds no
+audio.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -11,6 +13,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from edge.model.adapter import Adapter
 from edge.model.runtime import Session
 
 Floats = NDArray[np.float32]
@@ -23,6 +26,8 @@ MEMORY = 60
 """Utterances after which the oldest fade from a voice's direction."""
 SHORTEST = 0.8
 """Seconds of speech, less than which join no voice."""
+FAINTEST = 3.0
+"""dB over the noise, less than which an utterance is of nobody."""
 LONGEST = 1500
 """Frames of 10 ms that are listened to, from the middle: more does not help."""
 
@@ -38,6 +43,9 @@ class VoiceThresholds(msgspec.Struct, frozen=True):
     """At least this near to each other, two utterances that are of no voice found one."""
     merge: Cosine
     """At least this near to each other, two voices are one."""
+    between: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """So much nearer an utterance must be to its voice than to another, which is not near to that voice: two people at
+    once lie in between."""
 
 
 def heard(session: Session, spectrum: Floats) -> Floats:
@@ -53,78 +61,139 @@ def heard(session: Session, spectrum: Floats) -> Floats:
 class Voice:
     """One voice: an id that stays, its direction [width] of unit length, and how many utterances joined it."""
 
-    name: str
+    id: str
     direction: Floats
     utterances: int = 1
+    history: Adapter | None = None
+    """How it usually sounds; None where nobody adapts to it."""
 
     def learn(self, other: Floats, count: int = 1) -> None:
         """Moves the direction towards ``count`` utterances of the direction ``other``."""
-        weight = min(self.utterances, MEMORY)
-        self.direction = _unit(weight * self.direction + min(count, MEMORY) * other)
+        self.direction *= min(self.utterances, MEMORY) / min(count, MEMORY)  # in place: no copy stays behind
+        self.direction += other
+        _to_unit_length(self.direction)
         self.utterances += count
+
+    def absorb(self, twin: "Voice") -> None:
+        """Takes in a voice that turned out to be the same."""
+        self.learn(twin.direction, twin.utterances)
+        if self.history and twin.history:
+            self.history.absorb(twin.history)
+        twin.wipe()
+
+    def wipe(self) -> None:
+        """Overwrites all that was learnt: freed memory is not cleared."""
+        self.direction.fill(0)
+        if self.history:
+            self.history.forget()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Whose utterance one was: nobody's without a ``voice``."""
+
+    voice: Voice | None
+    score: float
+    """How near it was to that voice, or to the nearest, before it was learnt from: a cosine."""
+    merged: str | None = None
+    """The id of a voice that turned out to be the same, and is no more."""
+
+    @property
+    def id(self) -> str | None:
+        """The voice's."""
+        return self.voice.id if self.voice else None
 
 
 @dataclass(eq=False)
 class Voices:
-    """The voices at one microphone."""
+    """The voices at one microphone. ``fresh`` makes the history of a new one."""
 
     thresholds: VoiceThresholds
+    fresh: Callable[[], Adapter] | None = None
     kept: list[Voice] = field(default_factory=list)
     waiting: list[Floats] = field(default_factory=list)
     """Utterances that were near to nobody: one alone founds no voice."""
     founded: int = 0
 
-    def nearest(self, voice: Floats, seconds: float = np.inf) -> tuple[str | None, float]:
-        """Whose utterance this is, None where nobody's, and how near it is to the nearest voice; learns nothing."""
-        if not self.kept:
-            return None, -1.0
-        near = [float(one.direction @ voice) for one in self.kept]
-        best = int(np.argmax(near))
-        sure = near[best] >= self.thresholds.join and seconds >= SHORTEST
-        return (self.kept[best].name if sure else None), near[best]
+    def nearest(self, said: Floats, seconds: float = np.inf, snr_db: float = np.inf) -> Turn:
+        """Whose utterance of the voice ``said`` [width], of unit length, is; learns nothing.
 
-    def hear(self, voice: Floats, seconds: float = np.inf) -> str | None:
-        """Takes in one utterance's voice [width], of unit length: the voice that it joined or founded, or None."""
-        if seconds < SHORTEST:
-            return None
-        name, _ = self.nearest(voice)
-        if name is None:
-            return self._found(voice)
-        self._named(name).learn(voice)
-        return self._merged(name)
+        Nobody's where it is too short, too faint or too far from all, or where it lies between two of them.
+        """
+        near = sorted(((float(one.direction @ said), place) for place, one in enumerate(self.kept)), reverse=True)
+        if not near:
+            return Turn(None, -1.0)
+        best, place = near[0]
+        sure = best >= self.thresholds.join and is_clear(seconds, snr_db) and not self._between(near)
+        return Turn(self.kept[place] if sure else None, best)
+
+    def hear(self, said: Floats, seconds: float = np.inf, snr_db: float = np.inf) -> Turn:
+        """Takes in one utterance, as ``nearest`` has it: the voice that it joined or founded."""
+        turn = self.nearest(said, seconds, snr_db)
+        if turn.voice is not None:
+            turn.voice.learn(said)
+            return self._merged(turn)
+        return self._found(said, turn) if is_clear(seconds, snr_db) and turn.score < self.thresholds.join else turn
 
     def forget(self) -> None:
         """Forgets everybody; no id is given twice."""
+        for voice in self.kept:
+            voice.wipe()
         self.kept.clear()
+        self.forget_waiting()
+
+    def forget_waiting(self) -> None:
+        """Forgets the utterances that were near to nobody."""
+        for said in self.waiting:
+            said.fill(0)
         self.waiting.clear()
 
-    def _named(self, name: str) -> Voice:
-        return next(one for one in self.kept if one.name == name)
+    def _between(self, near: list[tuple[float, int]]) -> bool:
+        """Whether the two nearest voices are about as near, though not one person's that has yet to be merged."""
+        if len(near) < 2 or near[0][0] - near[1][0] >= self.thresholds.between:
+            return False
+        one, other = (self.kept[place].direction for _, place in near[:2])
+        return float(one @ other) < self.thresholds.join
 
-    def _found(self, voice: Floats) -> str | None:
-        near = [float(other @ voice) for other in self.waiting]
+    def _found(self, said: Floats, turn: Turn) -> Turn:
+        near = [float(other @ said) for other in self.waiting]
         if not near or max(near) < self.thresholds.found:
-            self.waiting = [*self.waiting, voice][-WAITING:]
-            return None
-        other = self.waiting.pop(int(np.argmax(near)))
+            self.waiting.append(said.copy())
+            for old in self.waiting[:-WAITING]:
+                old.fill(0)
+            del self.waiting[:-WAITING]
+            return turn
         if len(self.kept) >= MOST:
-            self.kept.remove(min(self.kept, key=lambda one: one.utterances))
+            gone = min(self.kept, key=lambda one: one.utterances)
+            self.kept.remove(gone)
+            gone.wipe()
         self.founded += 1
-        self.kept.append(Voice(f"v{self.founded}", _unit(voice + other), 2))
-        return self._merged(f"v{self.founded}")
+        direction = self.waiting.pop(int(np.argmax(near)))
+        direction += said
+        _to_unit_length(direction)
+        founded = Voice(f"v{self.founded}", direction, 2, self.fresh() if self.fresh else None)
+        self.kept.append(founded)
+        return self._merged(Turn(founded, max(near)))
 
-    def _merged(self, name: str) -> str:
-        """The name of the voice after it took in, or was taken in by, the one that turned out to be the same."""
-        moved = self._named(name)
+    def _merged(self, turn: Turn) -> Turn:
+        """The turn, after its voice took in, or was taken in by, the one that turned out to be the same."""
+        moved = turn.voice
         others = [one for one in self.kept if one is not moved]
-        twin = max(others, key=lambda one: float(one.direction @ moved.direction), default=None)
-        if twin is None or float(twin.direction @ moved.direction) < self.thresholds.merge:
-            return name
+        if moved is None or not others:
+            return turn
+        twin = max(others, key=lambda one: float(one.direction @ moved.direction))
+        if float(twin.direction @ moved.direction) < self.thresholds.merge:
+            return turn
         stays, goes = sorted((moved, twin), key=lambda one: -one.utterances)
-        stays.learn(goes.direction, goes.utterances)
         self.kept.remove(goes)
-        return stays.name
+        stays.absorb(goes)
+        return Turn(stays, turn.score, goes.id)
 
 
-def _unit(direction: Floats) -> Floats:
-    return np.asarray(direction / (np.linalg.norm(direction) + 1e-9), np.float32)
+def is_clear(seconds: float, snr_db: float) -> bool:
+    """Whether an utterance is long and loud enough to tell whose it is; an unknown level, NaN, is."""
+    return seconds >= SHORTEST and not snr_db < FAINTEST
+
+
+def _to_unit_length(direction: Floats) -> None:
+    direction /= np.linalg.norm(direction) + 1e-9

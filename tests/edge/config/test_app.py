@@ -89,9 +89,10 @@ def test_the_supervisor_knows_the_types_of_the_form() -> None:
 
 def test_the_form_offers_every_choice_that_the_daemon_has() -> None:
     kinds = fields(FORM["schema"])
-    for path, struct, name in (("log_level", Config, "log_level"), ("model.explain", Config, "model")):
-        annotation = struct.__annotations__[name]
-        inner = annotation.__annotations__["explain"] if name == "model" else annotation
+    for path in ("log_level", "model.explain", "voices.mode"):
+        inner = Config
+        for name in path.split("."):
+            inner = inner.__annotations__[name]
         assert set(values(kinds[path])) == set(get_args(get_args(inner)[0]))
     node = re.escape("^[a-z0-9_-]{1,40}$")
     assert re.fullmatch(rf"match\({node}\)", kinds["node"])

@@ -25,6 +25,13 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     assert config.load(path) == config.Config()
 
 
+@pytest.mark.parametrize("word", ["off", "'off'", "no"])
+def test_a_choice_called_off_may_be_written_without_quotes(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "affectd.yaml"
+    path.write_text(f"voices: {{mode: {word}}}\n")
+    assert config.load(path).voices.mode == "off"
+
+
 def test_shipped_configuration_is_valid() -> None:
     assert config.load(ROOT / "configs" / "affectd.yaml").source.kind == "microphone"
 
@@ -55,8 +62,9 @@ def test_shipped_configuration_is_valid() -> None:
         ),
         ("gate: {open_probability: 0.2}", "gate: close_probability is above open_probability"),
         ("mqtt: {tls: {key_file: x}}", "mqtt.tls: certificate_file and key_file belong together: give both or neither"),
+        ("voices: {mode: on}", "voices.mode is true: allowed is `off`, `adapt`"),
         ("modle: {}", "modle is unknown: did you mean `model`?"),
-        ("- 1", "the file is [1]: allowed is a mapping with `node`, `source`, `gate`, `model`, `mqtt`"),
+        ("- 1", "the file is [1]: allowed is a mapping with `node`, `source`, `gate`, `model`, `voices`"),
     ],
 )
 def test_each_error_names_place_finding_and_remedy(tmp_path: Path, text: str, said: str) -> None:

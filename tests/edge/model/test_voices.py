@@ -1,8 +1,10 @@
 """Clustering of voices on sequences with known answers."""
 
 import numpy as np
+import pytest
 
-from edge.model.voices import MOST, WAITING, Voices, VoiceThresholds
+from edge.model.adapter import Adapter
+from edge.model.voices import FAINTEST, MOST, WAITING, Voice, Voices, VoiceThresholds
 
 THRESHOLDS = VoiceThresholds(join=0.6, found=0.6, merge=0.9)
 WIDTH = 32
@@ -18,26 +20,26 @@ def said(person: int, take: int, spread: float = 0.1) -> np.ndarray:
 def test_two_people_become_two_voices_whatever_their_order() -> None:
     voices = Voices(THRESHOLDS)
     turns = [0, 0, 1, 0, 1, 1, 0, 1, 0, 1]
-    names = [voices.hear(said(person, take)) for take, person in enumerate(turns)]
+    names = [voices.hear(said(person, take)).id for take, person in enumerate(turns)]
     assert names == [None, "v1", None, "v1", "v2", "v2", "v1", "v2", "v1", "v2"]
 
 
 def test_one_outburst_founds_no_voice() -> None:
     voices = Voices(THRESHOLDS)
-    names = [voices.hear(said(person, take)) for take, person in enumerate([0, 0, 5, 0, 0])]
+    names = [voices.hear(said(person, take)).id for take, person in enumerate([0, 0, 5, 0, 0])]
     assert names == [None, "v1", None, "v1", "v1"]
-    assert [voice.name for voice in voices.kept] == ["v1"]
+    assert [voice.id for voice in voices.kept] == ["v1"]
 
 
 def test_too_short_an_utterance_is_nobodys_and_teaches_nothing() -> None:
     voices = Voices(THRESHOLDS)
-    assert [voices.hear(said(0, take), 0.3) for take in range(4)] == [None] * 4
+    assert [voices.hear(said(0, take), 0.3).id for take in range(4)] == [None] * 4
     assert not voices.kept
     assert not voices.waiting
     voices.hear(said(0, 5))
     voices.hear(said(0, 6))
-    assert voices.nearest(said(0, 7), 2.0)[0] == "v1"
-    assert voices.nearest(said(0, 7), 0.3)[0] is None
+    assert voices.nearest(said(0, 7), 2.0).id == "v1"
+    assert voices.nearest(said(0, 7), 0.3).id is None
 
 
 def test_looking_learns_nothing() -> None:
@@ -57,12 +59,11 @@ def test_voices_that_turn_out_one_become_the_one_that_is_heard_more() -> None:
         voices.hear(said(0, 0, 0))
     between = (3 * said(0, 0, 0) + 2.6 * middle).astype(np.float32)
     between /= np.linalg.norm(between)
-    voices.kept.append(type(voices.kept[0])("v2", middle, 2))
-    for _ in range(60):
-        voices.hear(between)
-        if len(voices.kept) == 1:
-            break
-    assert [voice.name for voice in voices.kept] == ["v1"]
+    voices.kept.append(Voice("v2", middle, 2))
+    turns = [voices.hear(between) for _ in range(60)]
+    (merging,) = [turn for turn in turns if turn.merged]
+    assert (merging.id, merging.merged) == ("v1", "v2")
+    assert [voice.id for voice in voices.kept] == ["v1"]
     assert voices.kept[0].utterances > 6
 
 
@@ -73,7 +74,7 @@ def test_the_least_heard_goes_when_there_are_too_many_and_its_name_does_not_retu
             voices.hear(said(person, take))
     for take in range(2):
         voices.hear(said(MOST, take))
-    names = [voice.name for voice in voices.kept]
+    names = [voice.id for voice in voices.kept]
     assert len(names) == MOST
     assert "v4" not in names
     assert names[-1] == f"v{MOST + 1}"
@@ -89,3 +90,68 @@ def test_few_wait_to_found_a_voice_and_forgetting_leaves_nothing() -> None:
     voices.forget()
     assert not voices.kept
     assert not voices.waiting
+
+
+def test_too_faint_an_utterance_is_nobodys_and_an_unknown_level_is_none() -> None:
+    voices = Voices(THRESHOLDS)
+    assert [voices.hear(said(0, take), 2.0, FAINTEST - 1).id for take in range(3)] == [None] * 3
+    assert not voices.waiting
+    assert [voices.hear(said(0, take), 2.0, np.nan).id for take in range(3)] == [None, "v1", "v1"]
+    assert voices.hear(said(0, 3), 2.0, FAINTEST - 1).id is None
+    assert voices.kept[0].utterances == 3
+
+
+def test_two_people_at_once_are_nobody_and_found_none() -> None:
+    voices = Voices(VoiceThresholds(join=0.6, found=0.6, merge=0.9, between=0.2))
+    for person in (0, 0, 1, 1):
+        voices.hear(said(person, 0, 0.02))
+    before = [voice.utterances for voice in voices.kept]
+    both = said(0, 1, 0.02) + said(1, 1, 0.02)
+    both /= np.linalg.norm(both)
+    turns = [voices.hear(both) for _ in range(4)]
+    assert [turn.id for turn in turns] == [None] * 4
+    assert all(turn.score > 0.6 for turn in turns)
+    assert [voice.utterances for voice in voices.kept] == before
+    assert not voices.waiting
+
+
+def test_one_person_who_got_two_voices_does_not_stay_nobody_between_them() -> None:
+    voices = Voices(VoiceThresholds(join=0.6, found=0.7, merge=0.9, between=0.05))
+    for axis in (0, 1):  # what founded them was calm and angry; most is in between
+        for take in range(3):
+            voices.hear(said(axis, take, 0.02))
+    generator, turns = np.random.default_rng(1), []
+    for _ in range(80):
+        way = generator.uniform(0.4, 0.6)
+        between = way * said(0, 0, 0.02) + (1 - way) * said(1, 0, 0.02)
+        turns.append(voices.hear((between / np.linalg.norm(between)).astype(np.float32)).id)
+    assert len(set(turns[20:])) == 1
+    assert turns[-1] is not None
+
+
+def test_histories_of_voices_that_turn_out_one_become_one() -> None:
+    one, other, both = Adapter(2, 1), Adapter(2, 1), Adapter(2, 1)
+    said = [(np.full((3, 2), value, np.float32), np.full(1, -value, np.float32)) for value in (1.0, 2.0, 6.0)]
+    for adapter, learnt in ((one, said[:1]), (other, said[1:]), (both, said)):
+        for utterance in learnt:
+            adapter.observe(*utterance)
+    one.absorb(other)
+    assert one.mean == pytest.approx(both.mean)
+    assert one.square == pytest.approx(both.square)
+    assert (one.weight, one.utterances) == (3, 3)
+    one.absorb(Adapter(2, 1))
+    assert one.mean == pytest.approx(both.mean)
+
+
+def test_what_is_forgotten_is_overwritten() -> None:
+    voices = Voices(THRESHOLDS, lambda: Adapter(2))
+    for person in (0, 0, 1):
+        voices.hear(said(person, 0))
+    history = voices.kept[0].history
+    assert history is not None
+    history.observe(np.ones((3, 2), np.float32))
+    held = [voices.kept[0].direction, voices.waiting[0], history.mean]
+    assert all(numbers.any() for numbers in held)
+    voices.forget()
+    assert not any(numbers.any() for numbers in held)
+    assert (history.utterances, voices.founded) == (0, 1)

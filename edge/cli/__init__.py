@@ -184,6 +184,41 @@ def _add_analyse(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     analyse.set_defaults(module="analyse")
 
 
+def _add_voices(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """``voices`` alone lists them."""
+    voices = commands.add_parser(
+        "voices",
+        parents=[_common(config=None, json=False)],
+        help="who is told apart by voice: list, name, merge, forget, ignore",
+        description="Asks the running daemon, whose voices.mode is publish. VOICE is an id, a name, or last.",
+    )
+    voices.set_defaults(module="voices", do="list")
+    actions = voices.add_subparsers(title="actions", metavar="ACTION")
+    for do, arguments, text in (
+        ("list", (), "everybody, the most heard first (what is done without an action)"),
+        ("name", ("id", "name"), "call a voice by a name"),
+        ("merge", ("id", "into"), "the first is the second, too"),
+        ("forget", ("id",), "forget one voice"),
+        ("ignore", ("id",), "make no events of what it says"),
+        ("hear", ("id",), "no longer ignore it; without a VOICE nobody"),
+    ):
+        action = actions.add_parser(do, parents=[_common()], help=text)
+        action.set_defaults(do=do)
+        for argument in arguments:
+            action.add_argument(
+                argument, metavar="NAME" if argument == "name" else "VOICE", nargs="?" if do == "hear" else None
+            )
+
+
+def _common(**defaults: object) -> argparse.ArgumentParser:
+    """The options of ``voices`` and of its actions; those of an action leave alone what was said before it."""
+    common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")
+    common.add_argument("--json", action="store_true", help="one JSON object, for machines")
+    common.set_defaults(**defaults)
+    return common
+
+
 def _add_upkeep(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     doctor = commands.add_parser("doctor", help="check everything, stage by stage, and say what to do")
     doctor.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")
@@ -192,9 +227,11 @@ def _add_upkeep(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     doctor.add_argument("--json", action="store_true", help="one JSON object, for machines")
     doctor.set_defaults(module="doctor.report")
 
-    forget = commands.add_parser("forget", help="empty what the adapter has learnt of the voices it heard")
+    forget = commands.add_parser("forget", help="empty what was learnt of the voices it heard, and forget who they are")
     forget.add_argument("--config", type=Path, metavar="FILE", help=f"YAML configuration (default: {DEFAULT_PATH})")
     forget.set_defaults(module="forget")
+
+    _add_voices(commands)
 
     app = commands.add_parser("app-config", help="in the Home Assistant app: its options as a configuration file")
     app.add_argument("--options", type=Path, metavar="FILE", default=Path("/data/options.json"), help="%(default)s")

@@ -1,19 +1,21 @@
-"""``affectd forget``: empty the adapter, through the daemon while it runs, else on the disk."""
+"""``affectd forget``: empty the adapter and forget all voices, through the daemon while it runs, else on the disk."""
 
 import argparse
 import os
-import secrets
+from pathlib import Path
 
 import msgspec
 
 from edge.cli import configuration, output
+from edge.cli.request import ask
 from edge.config import Config
 from edge.config.node import default_node
 from edge.daemon.state import lock, state_folder
 from edge.errors import AffectdError, UsageError
-from edge.model.adapter_store import FILE_NAME
-from edge.mqtt.client import Client
-from edge.mqtt.topics import Topics
+from edge.model import adapter_store, voice_store
+
+LEARNT = (adapter_store.FILE_NAME, voice_store.FILE_NAME)
+"""The files of what was learnt of voices."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,31 +34,19 @@ def forget(config: Config) -> str:
     try:
         descriptor = lock(folder)
     except UsageError:  # a daemon holds it
-        _ask(config, Topics(config.mqtt.base, node))
+        ask(config, "forget")
         return f"the daemon {node} has forgotten"
     try:
-        (folder / FILE_NAME).unlink(missing_ok=True)
-    except OSError as error:
-        raise AffectdError(
-            f"{folder / FILE_NAME} cannot be removed ({error.strerror}): run this as its owner"
-        ) from None
+        for name in LEARNT:
+            _remove(folder / name)
     finally:
         if descriptor is not None:
             os.close(descriptor)
-    return f"{node} has forgotten: {folder / FILE_NAME} is gone"
+    return f"{node} has forgotten: {' and '.join(LEARNT)} in {folder} are gone"
 
 
-def _ask(config: Config, topics: Topics) -> None:
-    """Ask the daemon over MQTT, and wait for its answer to this very request."""
-    where = f"{config.mqtt.host}:{config.mqtt.port}"
-    transaction = secrets.token_hex(8)
-    with Client(config.mqtt, "forget") as client:
-        client.subscribe(topics.name("response/forget"))
-        client.publish(topics.name("request/forget"), msgspec.json.encode({"transaction": transaction}))
-        try:
-            while transaction.encode() not in client.receive().payload:
-                pass
-        except AffectdError:
-            raise AffectdError(
-                f"the daemon {topics.node} does not answer at {where}: see its log, or stop it first"
-            ) from None
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise AffectdError(f"{path} cannot be removed ({error.strerror}): run this as its owner") from None

@@ -4,6 +4,7 @@ import datetime
 
 from msgspec import UNSET
 
+from edge.cli.output import printable
 from edge.events.event import Event, EventExplanation
 
 BAR_CELLS = 20  # width of the confidence bar, characters
@@ -41,6 +42,9 @@ def event(event: Event, *, colour: bool) -> str:
         lines.append(
             " " * 10 + _paint(f"{'intensity':<10}{_bar(event.intensity)} {event.intensity:4.0%}", _DIM, colour)
         )
+    if event.voice is not UNSET:
+        named = event.voice.id if event.voice.name is UNSET else f"{event.voice.name} ({event.voice.id})"
+        lines.append(" " * 10 + _paint(f"voice     {printable(named)}, {event.voice.score:.2f} near", _DIM, colour))
     if event.explanation is not None:
         lines.append(" " * 10 + _families(event.explanation, colour))
         if event.explanation.sentence is not UNSET:

@@ -154,10 +154,10 @@ class VoicesSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether people are told apart by their voices; only with a bundle that can."""
 
     mode: Annotated[
-        Literal["off", "adapt"],
+        Literal["off", "adapt", "publish"],
         Meta(
             description="`off`: nobody is; `adapt`: each voice is judged by how it usually sounds (with "
-            "`model.adapt`), in memory alone"
+            "`model.adapt`), in memory alone; `publish`: voices are kept on disk, too, and events say whose they are"
         ),
     ] = "adapt"
 

@@ -5,6 +5,7 @@ import logging
 import secrets
 import signal
 from functools import partial
+from pathlib import Path
 from types import FrameType
 
 from edge import log
@@ -21,9 +22,11 @@ from edge.daemon.supervisor import Supervisor, notify
 from edge.explain.explainer import FAMILIES_ALONE, Explainer
 from edge.journal.journal import Journal
 from edge.journal.retention import Limits
+from edge.model import voice_store
 from edge.model.adapter_store import FILE_NAME, AdapterStore
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
+from edge.model.voice_store import VoiceStore
 from edge.mqtt.commands import Commands, PendingRequest
 from edge.mqtt.connection import Connection
 from edge.mqtt.discovery import every_topic
@@ -80,6 +83,7 @@ class Daemon:
             topics, self._boot, home_assistant.prefix, folder / "settings.json", self._connection, self
         )
         settings = self._commands.settings
+        publishing = config.voices.mode == "publish" and bundle.voice is not None
         self._retained = RetainedState(
             topics,
             Presence(hold_s=config.mqtt.hold_s, stall_s=STALL_S),
@@ -89,6 +93,7 @@ class Daemon:
             self._connection.publish,
             home_assistant.prefix if home_assistant.discovery else None,
             intensity=bundle.intensity is not None,
+            voices=publishing,
         )
         self._capture = Capture(
             lambda: open_source(config.source),
@@ -101,14 +106,15 @@ class Daemon:
         )
         classifier = Classifier(bundle)
         adapters = AdapterStore(folder / FILE_NAME, bundle) if config.model.adapt else None
-        people = bundle.voices(adapt=True) if config.voices.mode == "adapt" and config.model.adapt else None
+        people = self._people(folder)
+        adapter, voices = adapters.adapter if adapters else None, people.voices if people else None
         analysis = AnalysisSettings(FAMILIES_ALONE if config.model.explain == "families" else ())
-        origin = Origin(node, self._boot, bundle.digest)
+        origin = Origin(node, self._boot, bundle.digest, voices=publishing)
         self._reporter = Reporter(origin, self._journal, self._retained, self._connection.journal_grown)
         self._listener = Listener(
             self._inbox,
             self._capture,
-            Pipeline(config.gate, classifier, analysis, adapters.adapter if adapters else None, people),
+            Pipeline(config.gate, classifier, analysis, adapter, voices),
             Explainer(classifier),
             self._reporter,
             adapters=adapters,
@@ -183,6 +189,18 @@ class Daemon:
     def ask(self, request: PendingRequest) -> None:
         """Answer it on the listener's thread, between two blocks."""
         self._inbox.ask(partial(self._listener.answer, request))
+
+    def _people(self, folder: Path) -> VoiceStore | None:
+        """What tells voices apart, kept in ``folder`` where they are published; None where nobody is told apart.
+
+        What was kept there goes where voices are no longer published: it is biometric data.
+        """
+        mode, adapt = self._config.voices.mode, self._config.model.adapt
+        path = folder / voice_store.FILE_NAME
+        if mode != "publish":
+            voice_store.remove(path)
+        voices = self._bundle.voices(adapt=adapt) if mode == "publish" or (mode == "adapt" and adapt) else None
+        return VoiceStore(voices, self._bundle, path if mode == "publish" else None) if voices else None
 
     def _threshold(self, settings: Settings) -> float:
         chosen = [settings.threshold, self._config.model.threshold, self._bundle.threshold]

@@ -11,12 +11,13 @@ from edge.audio import BLOCK_SECONDS
 from edge.daemon.diagnostics import Stopwatch
 from edge.daemon.pipeline import Analysis, Pipeline, PipelineItem
 from edge.daemon.reporting import Reporter
+from edge.daemon.voices import edited
 from edge.errors import AffectdError
-from edge.explain.explainer import Explainer
+from edge.explain.explainer import Explainer, Part
 from edge.explain.recent import RecentUtterances
 from edge.model import memory
 from edge.model.adapter_store import AdapterStore
-from edge.model.voices import Voices
+from edge.model.voice_store import VoiceStore
 from edge.mqtt.commands import PendingRequest
 from edge.sources.capture import Capture
 from edge.sources.inbox import Block, Discontinuity, Inbox
@@ -44,7 +45,7 @@ class Listener:
         reporter: Reporter,
         *,
         adapters: AdapterStore | None,
-        people: Voices | None,
+        people: VoiceStore | None,
         progress: Callable[[], None],
         beat: Callable[[], None],
     ) -> None:
@@ -89,21 +90,28 @@ class Listener:
                 case request:
                     request()
         self._process(self._pipeline.finish(), stream_began, 0.0)
-        if self._adapters is not None:
-            self._adapters.save()
+        for store in (self._adapters, self._people):
+            if store is not None:
+                store.save()
 
     def answer(self, request: PendingRequest) -> None:
-        """Request: ``forget``, or ``explain`` a recent event."""
-        if request.verb == "forget":
-            self.forget()
-            request.answer(None)
-            return
+        """Request: ``forget``, ``explain`` a recent event, or what concerns ``voices``."""
         try:
-            explanation = self._explainer.explain(self._recent.find(request.id), request.parts)
+            request.answer(self._result(request))
         except AffectdError as error:
             request.refuse(str(error))
-        else:
-            request.answer(msgspec.json.encode(explanation))
+
+    def _result(self, request: PendingRequest) -> bytes | None:
+        body = request.body
+        match request.verb:
+            case "forget":
+                self.forget()
+                return None
+            case "voices":
+                return msgspec.json.encode(edited(self._people, body))
+            case _:
+                parts: tuple[Part, ...] = (body.part,) if body.part else ("features", "time")
+                return msgspec.json.encode(self._explainer.explain(self._recent.find(body.id or ""), parts))
 
     def forget(self) -> None:
         """Request: empty the adapter, on disk too, forget all voices and drop the features of recent utterances."""
@@ -112,6 +120,7 @@ class Listener:
         if self._people is not None:
             self._people.forget()
         self._recent.clear()
+        memory.scrub_objects()
         self._scrub()
 
     def interrupt(self) -> None:
@@ -121,7 +130,7 @@ class Listener:
         """
         self._drop()
         if self._people is not None:
-            self._people.forget_waiting()
+            self._people.voices.forget_waiting()
         self._recent.clear()
         self._scrub()
         self._scrub_at = time.monotonic() + SOURCE_S
@@ -165,8 +174,9 @@ class Listener:
             return
         now = time.monotonic()
         self._recent.keep(event.id, item.prediction, now)
-        if self._adapters is not None:
-            self._adapters.save_in_time(now)
+        for store in (self._adapters, self._people):
+            if store is not None:
+                store.save_in_time(now)
 
     def _drop(self) -> None:
         """What was being said when the microphone was closed, or broke, is not judged."""

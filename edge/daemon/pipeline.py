@@ -14,7 +14,7 @@ from edge.features import log_mel
 from edge.model import encoder, voices
 from edge.model.adapter import Adapter
 from edge.model.classifier import Classifier, Prediction
-from edge.model.voices import Voice, Voices
+from edge.model.voices import NOBODYS, Turn, Voices
 from edge.sources.bandwidth import bandwidth_hz
 from edge.vad.gate import Gate, GateItem, SpeechEnded, SpeechStarted, Utterance
 
@@ -36,6 +36,8 @@ class Analysis:
     """The highest frequency at which the utterance holds speech."""
     adapted_on: int = 0
     """Utterances that the history it was judged by had heard before."""
+    turn: Turn = NOBODYS
+    """Whose it is."""
 
     @property
     def start_s(self) -> float:
@@ -61,23 +63,42 @@ class AnalysisSettings:
 
 
 def analyse(
+    utterance: Utterance, classifier: Classifier, settings: AnalysisSettings, adapter: Adapter | None = None
+) -> Analysis:
+    """Predict and explain one utterance. The ``adapter`` learns from it, after the prediction."""
+    return _judged(utterance, encoder.frames(utterance.samples, classifier.bundle), classifier, settings, adapter)
+
+
+def _analyse_among(
+    people: Voices,
     utterance: Utterance,
     classifier: Classifier,
     settings: AnalysisSettings,
-    adapter: Adapter | None = None,
-    people: Voices | None = None,
-) -> Analysis:
-    """Predict and explain one utterance.
+    adapter: Adapter | None,
+) -> Analysis | None:
+    """Predict and explain one utterance of somebody among the ``people``, who learn whose it is.
 
-    The ``adapter`` of the source and the voices of the ``people`` there are all that changes: they learn from the
-    utterance, after the prediction. It is judged by the history of its voice, where that has one, else by the source's.
+    None where that voice is ignored: then nothing is judged, and no history learns.
     """
-    bundle = classifier.bundle
     with encoder.cleaned(utterance.samples) as samples:
-        spectrum = log_mel.log_mel(samples) if bundle.encoder or people else None
-        voice = _whose(utterance, spectrum, classifier, people)
-        frames = encoder.columns(samples, bundle, spectrum)
-    own = voice.history if voice else None
+        spectrum = log_mel.log_mel(samples)
+        turn = _whose(utterance, spectrum, classifier, people)
+        if turn.voice and turn.voice.ignored:
+            return None
+        frames = encoder.columns(samples, classifier.bundle, spectrum)
+    return _judged(utterance, frames, classifier, settings, adapter, turn)
+
+
+def _judged(
+    utterance: Utterance,
+    frames: NDArray[np.float32],
+    classifier: Classifier,
+    settings: AnalysisSettings,
+    adapter: Adapter | None,
+    turn: Turn = NOBODYS,
+) -> Analysis:
+    """Judged by the history of its voice, where that has one, else by the source's; then they learn from it."""
+    own = turn.voice.history if turn.voice else None
     history = own if own and own.utterances else adapter
     adaptation, adapted_on = (history.snapshot(), history.utterances) if history else (None, 0)
     prediction, explanation, unexplained = None, None, ""
@@ -101,20 +122,19 @@ def analyse(
         unexplained,
         bandwidth_hz(utterance.samples),
         adapted_on,
+        turn,
     )
 
 
-def _whose(
-    utterance: Utterance, spectrum: NDArray[np.float32] | None, classifier: Classifier, people: Voices | None
-) -> Voice | None:
-    """Whose voice an utterance with the log-mel ``spectrum`` is; None for nobody's. The people learn from it."""
+def _whose(utterance: Utterance, spectrum: NDArray[np.float32], classifier: Classifier, people: Voices) -> Turn:
+    """Whose voice an utterance with the log-mel ``spectrum`` is. The people learn from it."""
     session = classifier.bundle.voice
-    if people is None or session is None or spectrum is None:
-        return None
+    if session is None:
+        return NOBODYS
     said = voices.heard(session, spectrum)
     turn = people.hear(said, len(utterance.samples) / SAMPLE_RATE, utterance.snr_db)
     said.fill(0)  # freed memory is not cleared
-    return turn.voice
+    return turn
 
 
 PipelineItem = SpeechStarted | SpeechEnded | Analysis
@@ -151,7 +171,14 @@ class Pipeline:
     def _analysed(self, items: Iterable[GateItem]) -> Iterator[PipelineItem]:
         for item in items:
             if isinstance(item, Utterance):
-                yield analyse(item, self._classifier, self.settings, self._adapter, self._people)
+                found = self._analyse(item)
                 item.samples.fill(0)  # freed memory is not cleared
+                if found is not None:
+                    yield found
             else:
                 yield item
+
+    def _analyse(self, utterance: Utterance) -> Analysis | None:
+        if self._people is None:
+            return analyse(utterance, self._classifier, self.settings, self._adapter)
+        return _analyse_among(self._people, utterance, self._classifier, self.settings, self._adapter)

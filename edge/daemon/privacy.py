@@ -64,8 +64,8 @@ def held() -> tuple[Held, ...]:
         Held(
             f"with a bundle that tells voices apart, what is known of at most {MOST} voices: for each one direction "
             "among a few hundred numbers, and how it usually sounds. It is biometric data",
-            "memory",
-            "until a restart, *Forget*, or `sudo affectd forget`; `voices.mode: off` turns it off",
+            "memory; with `voices.mode: publish` also `/var/lib/affectd`, with the names that you gave",
+            "until *Forget*, or `sudo affectd forget`, and a restart unless published; `voices.mode: off` turns it off",
         ),
         Held(
             f"the same direction of each of the last {WAITING} utterances that were of none of these voices, since two "

@@ -4,15 +4,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from edge import log
 from edge.daemon.clock import clock_state
 from edge.daemon.pipeline import Analysis, PipelineItem
-from edge.events.event import Event, EventExplanation, stamp
+from edge.events.event import Event, EventExplanation, EventVoice, stamp
 from edge.explain.explainer import Explanation
 from edge.explain.sentence import sentence
 from edge.journal.journal import Journal
+from edge.model.voices import Turn
 from edge.mqtt.retained import RetainedState
 from edge.vad.gate import SpeechEnded, SpeechStarted
 
@@ -27,6 +28,8 @@ class Origin:
     boot: str
     model: str
     """The bundle's digest."""
+    voices: bool = False
+    """Whether events say whose voice it is."""
 
 
 def event_of(analysis: Analysis, origin: Origin, stream_began: float) -> Event:
@@ -50,9 +53,16 @@ def event_of(analysis: Analysis, origin: Origin, stream_began: float) -> Event:
         bandwidth_hz=round(analysis.bandwidth_hz),
         explanation=None if analysis.explanation is None else _shortened(analysis.explanation),
         adapted_on=analysis.adapted_on,
+        voice=_voice_of(analysis.turn) if origin.voices else UNSET,
         model=origin.model,
         clock=clock_state(),
     )
+
+
+def _voice_of(turn: Turn) -> EventVoice | UnsetType:
+    if turn.voice is None:
+        return UNSET
+    return EventVoice(id=turn.voice.id, score=round(turn.score, 4), name=turn.voice.name or UNSET)
 
 
 def _shortened(explanation: Explanation) -> EventExplanation:

@@ -23,6 +23,15 @@ class EventExplanation(msgspec.Struct, frozen=True, kw_only=True):
     """The same for people, in one sentence."""
 
 
+class EventVoice(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose voice it is: an id that names nobody. ``score``: how near the utterance is to it, a cosine."""
+
+    id: str
+    score: float
+    name: str | UnsetType = UNSET
+    """What the owner calls it."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One utterance. Times are UTC RFC 3339, confidence and probabilities 0-1, ``snr_db`` dB over the noise.
 
@@ -48,6 +57,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The highest frequency at which the utterance holds speech, Hz; 0 where none was measured."""
     explanation: EventExplanation | None = None
     adapted_on: int = 0
+    voice: EventVoice | UnsetType = UNSET
+    """Absent where it is nobody's, and where voices are not published."""
     model: str
     clock: str
     replayed: bool = False

@@ -8,6 +8,7 @@ utterance's weight. It holds no audio, no label and no identity.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -138,29 +139,37 @@ class Adapter:
 
     def save(self, path: Path, bundle: str) -> None:
         """Writes the history as JSON with the ``bundle``'s hash, whole or not at all. Raises OSError."""
-        state = {
-            "format": FORMAT,
-            "bundle": bundle,
-            "utterances": self.utterances,
-            "weight": self.weight,
-            "mean": [round(float(value), 6) for value in self.mean],
-            "square": [round(float(value), 6) for value in self.square],
-        }
-        files.replace(path, json.dumps(state).encode(), 0o600)
+        files.replace(path, json.dumps({"format": FORMAT, "bundle": bundle, **self.state()}).encode(), 0o600)
 
     def load(self, path: Path, bundle: str) -> bool:
         """Takes up a saved history; ``False``, and a fresh start, where it is absent, damaged or another bundle's."""
         self.forget()
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
-            mean = np.asarray(state["mean"], np.float32)
-            square = np.asarray(state["square"], np.float32)
-            weight, utterances = float(state["weight"]), int(state["utterances"])
             fits = state["format"] == FORMAT and state["bundle"] == bundle
         except (OSError, ValueError, TypeError, KeyError):
             return False
+        return fits and self.restore(state)
+
+    def state(self) -> dict[str, object]:
+        """The history as JSON values."""
+        return {
+            "utterances": self.utterances,
+            "weight": self.weight,
+            "mean": [round(float(value), 6) for value in self.mean],
+            "square": [round(float(value), 6) for value in self.square],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> bool:
+        """Takes up what ``state`` gave; ``False``, and as it was before, where that is of another size or damaged."""
+        try:
+            mean = np.asarray(state["mean"], np.float32)
+            square = np.asarray(state["square"], np.float32)
+            weight, utterances = float(state["weight"]), int(state["utterances"])
+        except (ValueError, TypeError, KeyError):
+            return False
         sound = mean.shape == square.shape == self.mean.shape and np.isfinite([*mean, *square, weight]).all()
-        if not (fits and sound and weight >= 0):
+        if not (sound and weight >= 0):
             return False
         self.mean, self.square, self.utterances = mean, square, utterances
         self.weight = min(weight, self.settings.memory)

@@ -43,7 +43,7 @@ class AdapterStore:
             self.adapter.save(self._path, self._bundle.digest)
             self._saved = self.adapter.utterances
         except OSError as error:
-            if self._repeats.due(str(error), self._saved_at):
+            if self._repeats.due(str(error.strerror), self._saved_at):
                 _logger.warning(log.line("adapter", path=self._path, error=str(error), todo="kept in memory"))
 
     def forget(self) -> None:

@@ -4,6 +4,7 @@ A voice is the mean direction of the utterances that joined it, and the history 
 audio.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -13,6 +14,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from edge.errors import UsageError
 from edge.model.adapter import Adapter
 from edge.model.runtime import Session
 
@@ -30,6 +32,12 @@ FAINTEST = 3.0
 """dB over the noise, less than which an utterance is of nobody."""
 LONGEST = 1500
 """Frames of 10 ms that are listened to, from the middle: more does not help."""
+
+LONGEST_NAME = 40  # characters
+LAST, NOBODY = "last", "nobody"
+RESERVED = (LAST, NOBODY)
+"""What no voice can be called: the one that was heard last, and none."""
+_ID = re.compile("v[0-9]+", re.IGNORECASE)
 
 Cosine = Annotated[float, Meta(ge=-1, le=1)]
 
@@ -66,6 +74,15 @@ class Voice:
     utterances: int = 1
     history: Adapter | None = None
     """How it usually sounds; None where nobody adapts to it."""
+    name: str = ""
+    """What its owner calls it; empty where nobody did."""
+    ignored: bool = False
+    """Whether what it says makes no event."""
+
+    @property
+    def chosen(self) -> bool:
+        """Whether somebody named or ignored it: then it never makes room for another, nor turns into one."""
+        return bool(self.name) or self.ignored
 
     def learn(self, other: Floats, count: int = 1) -> None:
         """Moves the direction towards ``count`` utterances of the direction ``other``."""
@@ -86,6 +103,7 @@ class Voice:
         self.direction.fill(0)
         if self.history:
             self.history.forget()
+        self.name = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,9 @@ class Turn:
         return self.voice.id if self.voice else None
 
 
+NOBODYS = Turn(None, -1.0)
+
+
 @dataclass(eq=False)
 class Voices:
     """The voices at one microphone. ``fresh`` makes the history of a new one."""
@@ -114,6 +135,8 @@ class Voices:
     waiting: list[Floats] = field(default_factory=list)
     """Utterances that were near to nobody: one alone founds no voice."""
     founded: int = 0
+    last: Voice | None = None
+    """Who was heard last, of those who are not ignored."""
 
     def nearest(self, said: Floats, seconds: float = np.inf, snr_db: float = np.inf) -> Turn:
         """Whose utterance of the voice ``said`` [width], of unit length, is; learns nothing.
@@ -122,7 +145,7 @@ class Voices:
         """
         near = sorted(((float(one.direction @ said), place) for place, one in enumerate(self.kept)), reverse=True)
         if not near:
-            return Turn(None, -1.0)
+            return NOBODYS
         best, place = near[0]
         sure = best >= self.thresholds.join and is_clear(seconds, snr_db) and not self._between(near)
         return Turn(self.kept[place] if sure else None, best)
@@ -132,15 +155,56 @@ class Voices:
         turn = self.nearest(said, seconds, snr_db)
         if turn.voice is not None:
             turn.voice.learn(said)
-            return self._merged(turn)
-        return self._found(said, turn) if is_clear(seconds, snr_db) and turn.score < self.thresholds.join else turn
+            turn = self._merged(turn)
+        elif is_clear(seconds, snr_db) and turn.score < self.thresholds.join:
+            turn = self._found(said, turn)
+        if turn.voice is not None and not turn.voice.ignored:
+            self.last = turn.voice
+        return turn
 
     def forget(self) -> None:
         """Forgets everybody; no id is given twice."""
         for voice in self.kept:
             voice.wipe()
         self.kept.clear()
+        self.last = None
         self.forget_waiting()
+
+    def find(self, reference: str) -> Voice:
+        """The voice of this id or name, whatever the case; UsageError where there is none."""
+        wanted = reference.casefold()
+        found = next((one for one in self.kept if wanted and wanted in (one.id, one.name.casefold())), None)
+        if found is None:
+            known = ", ".join(f"{one.id} ({one.name})" if one.name else one.id for one in self.kept)
+            raise UsageError(f"no voice is called {reference!r}: known are {known or 'none yet'}")
+        return found
+
+    def name(self, voice: Voice, name: str) -> None:
+        """Gives a voice a name, or takes it with an empty one; UsageError where it is taken or no name."""
+        tidy = " ".join(name.split()) if name.isprintable() else name
+        if not tidy.isprintable() or len(tidy) > LONGEST_NAME or _ID.fullmatch(tidy) or tidy.casefold() in RESERVED:
+            raise UsageError(
+                f"{name[: 2 * LONGEST_NAME]!r} cannot be a name: give 1 to {LONGEST_NAME} printable characters, "
+                f"not {', '.join(RESERVED)} nor what looks like v2"
+            )
+        taken = next((one for one in self.kept if tidy and one.name.casefold() == tidy.casefold()), voice)
+        if taken is not voice:
+            raise UsageError(f"{taken.id} is called {taken.name!r}: merge the two, or choose another name")
+        voice.name = tidy
+
+    def join(self, goes: Voice, stays: Voice) -> None:
+        """Makes one of two voices."""
+        self.kept.remove(goes)
+        if self.last is goes:
+            self.last = stays
+        stays.absorb(goes)
+
+    def remove(self, voice: Voice) -> None:
+        """Forgets one voice."""
+        self.kept.remove(voice)
+        if self.last is voice:
+            self.last = None
+        voice.wipe()
 
     def forget_waiting(self) -> None:
         """Forgets the utterances that were near to nobody."""
@@ -164,9 +228,10 @@ class Voices:
             del self.waiting[:-WAITING]
             return turn
         if len(self.kept) >= MOST:
-            gone = min(self.kept, key=lambda one: one.utterances)
-            self.kept.remove(gone)
-            gone.wipe()
+            strangers = [one for one in self.kept if not one.chosen]
+            if not strangers:
+                return turn
+            self.remove(min(strangers, key=lambda one: one.utterances))
         self.founded += 1
         direction = self.waiting.pop(int(np.argmax(near)))
         direction += said
@@ -182,11 +247,10 @@ class Voices:
         if moved is None or not others:
             return turn
         twin = max(others, key=lambda one: float(one.direction @ moved.direction))
-        if float(twin.direction @ moved.direction) < self.thresholds.merge:
+        if float(twin.direction @ moved.direction) < self.thresholds.merge or (twin.chosen and moved.chosen):
             return turn
-        stays, goes = sorted((moved, twin), key=lambda one: -one.utterances)
-        self.kept.remove(goes)
-        stays.absorb(goes)
+        stays, goes = sorted((moved, twin), key=lambda one: (not one.chosen, -one.utterances))
+        self.join(goes, stays)
         return Turn(stays, turn.score, goes.id)
 
 

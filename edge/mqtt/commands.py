@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -31,12 +31,26 @@ _WITHDRAWN_S = 2.0  # between taking a former announcement back and announcing t
 _logger = logging.getLogger("affectd")
 
 
+VoiceAction = Literal["list", "name", "merge", "forget", "ignore", "hear"]
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "name": ("id", "name"), "merge": ("id", "into"), "forget": ("id",), "ignore": ("id",),
+}  # fmt: skip
+
+
 class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """The JSON of a request. ``transaction`` comes back with the answer; ``id`` and ``part`` belong to ``explain``."""
+    """The JSON of a request. ``transaction`` comes back with the answer; ``part`` belongs to ``explain``.
+
+    ``id`` is an event's with ``explain``, and with ``voices`` that of a voice, its name, or ``last``.
+    """
 
     transaction: Annotated[str, Meta(max_length=64)] | None = None
     id: Annotated[str, Meta(max_length=80)] | None = None
     part: Part | None = None
+    do: VoiceAction | None = None
+    """``voices`` alone: ``list``, if nothing is said."""
+    name: Annotated[str, Meta(max_length=400)] | None = None
+    into: Annotated[str, Meta(max_length=80)] | None = None
+    """The voice that ``merge`` leaves."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +160,9 @@ def _request(verb: str, payload: bytes) -> Command:
         return Refusal(f"the request is not the JSON object that it has to be: {error}", verb)
     if verb == "explain" and body.id is None:
         return Refusal("explain needs the `id` of an event", verb)
+    missing = [field for field in _NEEDS.get(body.do or "", ()) if getattr(body, field) is None]
+    if verb == "voices" and missing:
+        return Refusal(f"{body.do} needs `{missing[0]}`: of a voice, `id` is its id, its name, or last", verb)
     return Request(verb, body)
 
 
@@ -158,9 +175,7 @@ class PendingRequest:
     """A request that is answered on the thread that listens: call ``answer`` or ``refuse``, once."""
 
     verb: str
-    id: str
-    """The event that ``explain`` is about."""
-    parts: tuple[Part, ...]
+    body: Body
     answer: Callable[[bytes | None], None]
     """Takes the result, as JSON, where there is one."""
     refuse: Callable[[str], None]
@@ -236,13 +251,11 @@ class Commands:
     def _answer(self, request: Request, message: Incoming) -> None:
         verb, body = request.verb, request.body
         _logger.info(log.line("request", verb=verb, transaction=body.transaction))
-        if verb in ("forget", "explain"):
-            parts: tuple[Part, ...] = (body.part,) if body.part else ("features", "time")
+        if verb in ("forget", "explain", "voices"):
             self._device.ask(
                 PendingRequest(
                     verb,
-                    body.id or "",
-                    parts,
+                    body,
                     answer=lambda result: self._respond(verb, body.transaction, message, result=result),
                     refuse=lambda error: self._respond(verb, body.transaction, message, error=error),
                 )

@@ -10,20 +10,26 @@ import msgspec
 
 from edge import __version__
 from edge.events.event import NO_EMOTION, UNCERTAIN
+from edge.model.voices import LAST, LONGEST_NAME, NOBODY
 from edge.mqtt.topics import Message, Topics
 
 Entity = dict[str, object]
 
+VOICES = ("voice", "voice_name", "voice_ignore", "voices_hear")
+"""The entities of a node that says whose voice it is."""
 
-def discovery(topics: Topics, labels: Sequence[str], prefix: str, *, intensity: bool) -> Message:
+
+def discovery(topics: Topics, labels: Sequence[str], prefix: str, *, intensity: bool, voices: bool) -> Message:
     """The message that makes a device of the node, with every entity, in Home Assistant.
 
-    ``intensity``: the bundle says how strongly. Without it the sensor is named by its platform alone, which takes back
-    what a bundle before this one announced, and is nothing to a Home Assistant that never heard of it.
+    ``intensity``: the bundle says how strongly. ``voices``: events say whose voice it is. Without, the entities are
+    named by their platforms alone, which takes back what was announced before, and is nothing to a Home Assistant that
+    never heard of them.
     """
     node = topics.node
     entities = _entities(topics, labels)
-    withdrawn = {} if intensity else {"intensity": {"platform": entities.pop("intensity")["platform"]}}
+    absent = [*(() if intensity else ("intensity",)), *(() if voices else VOICES)]
+    withdrawn = {key: {"platform": entities.pop(key)["platform"]} for key in absent}
     payload = {
         "device": {
             "identifiers": [f"affectd-{node}"],
@@ -218,14 +224,42 @@ def _entities(topics: Topics, labels: Sequence[str]) -> dict[str, Entity]:
         ),
         "started": rare | sensor("Started", "started", device_class="timestamp"),
         "adapted_on": measured | sensor("Adapted on", "adapted_on", state_class="measurement"),
-        "restart": node_up | _button("Restart", name("request/restart"), device_class="restart"),
+        "voice": hearing
+        | {
+            "platform": "sensor",
+            "name": "Voice",
+            "state_topic": name("event"),
+            "value_template": "{{ (value_json.voice.name or value_json.voice.id) if 'voice' in value_json "
+            f"else '{NOBODY}' }}}}",
+            "json_attributes_topic": name("event"),
+            "json_attributes_template": "{{ (value_json.voice or {}) | tojson }}",
+            "icon": "mdi:account-voice",
+        },
+        "voice_name": node_up
+        | {
+            "platform": "text",
+            "name": "Name of the last voice",
+            "command_topic": name("request/voices"),
+            "command_template": '{{ {"do": "name", "id": "%s", "name": value} | tojson }}' % LAST,  # noqa: UP031
+            "min": 1,
+            "max": LONGEST_NAME,
+            "entity_category": "config",
+            "icon": "mdi:account-edit",
+        },
+        "voice_ignore": node_up
+        | _button("Ignore the last voice", name("request/voices"), do="ignore", id=LAST)
+        | {"icon": "mdi:account-off"},
+        "voices_hear": node_up
+        | _button("Hear all voices", name("request/voices"), do="hear")
+        | {"icon": "mdi:account-multiple"},
+        "restart": node_up | _button("Restart", name("request/restart")) | {"device_class": "restart"},
         "forget": node_up | _button("Forget", name("request/forget")),
     }
 
 
-def _button(title: str, topic: str, **more: object) -> Entity:
-    press = '{"transaction":"home-assistant"}'
+def _button(title: str, topic: str, **asked: str) -> Entity:
+    press = msgspec.json.encode({"transaction": "home-assistant", **asked}).decode()
     return {
         "platform": "button", "name": title, "command_topic": topic, "payload_press": press,
-        "entity_category": "config", **more,
+        "entity_category": "config",
     }  # fmt: skip

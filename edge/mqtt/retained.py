@@ -85,7 +85,8 @@ class RetainedState:
 
     The first of them are what every connection begins with, in the order in which subscribers need it: discovery,
     unless ``discovery_prefix`` is None, ``info``, the settings, then the presence. Whoever publishes keeps the latest
-    of each topic for the next connection. ``intensity``: the bundle says how strongly, so it is announced.
+    of each topic for the next connection. ``intensity``: the bundle says how strongly, so it is announced; ``voices``:
+    events say whose voice it is.
     """
 
     def __init__(
@@ -99,13 +100,14 @@ class RetainedState:
         discovery_prefix: str | None,
         *,
         intensity: bool,
+        voices: bool,
     ) -> None:
         self._topics = topics
         self._presence = presence
         self._publish = publish
         self._lock = threading.Lock()
         if discovery_prefix is not None:
-            publish(discovery(topics, info.labels, discovery_prefix, intensity=intensity))
+            publish(discovery(topics, info.labels, discovery_prefix, intensity=intensity, voices=voices))
         publish(topics.info(info))
         self.settings(settings, threshold)
         self._change(lambda _now: presence.values())

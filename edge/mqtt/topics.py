@@ -9,7 +9,7 @@ from edge.events.delivery import LATE_S, Delivery
 from edge.events.event import SCHEMA, Event
 
 EVENT_EXPIRY_S = 60  # MQTT 5: the broker forgets an undelivered event after this
-VERBS = ("ping", "restart", "explain", "forget")
+VERBS = ("ping", "restart", "explain", "forget", "voices")
 
 _PUBLISHED = (
     "status", "microphone", "state", "speech", "event", "journal", "info", "diagnostics", "listening", "threshold",

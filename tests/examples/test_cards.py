@@ -25,7 +25,9 @@ Loader.add_constructor("!input", lambda loader, node: f"!input {loader.construct
 
 
 def test_the_dashboard_shows_entities_that_a_node_announces() -> None:
-    announced = json.loads(discovery(Topics("affectd", "kitchen"), LABELS, "homeassistant", intensity=True).payload)
+    announced = json.loads(
+        discovery(Topics("affectd", "kitchen"), LABELS, "homeassistant", intensity=True, voices=True).payload
+    )
     entities = {component["default_entity_id"] for component in announced["components"].values()}
     text = (SOURCES / "dashboard.yaml").read_text()
     shown = set(re.findall(r"\b(?:sensor|binary_sensor|switch|event)\.kitchen_\w+", text))

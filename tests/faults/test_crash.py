@@ -236,6 +236,8 @@ def test_f17_a_broker_that_is_down_does_not(tmp_path: Path, proxy: Proxy, daemon
 HOSTILE = [
     b"", b"on", b"OFF ", b"\xff\xfe\x00", b"1e309", b"-1", b"NaN", b"0.5,", b'{"a":' * 500, b"[]", b"null",
     b"x" * (1 << 20), b'{"transaction":"' + b"x" * 100 + b'"}', b'{"transaction":7}', b'{"id":"../../etc/passwd"}',
+    b'{"do":"name","id":"last","name":"\\u0000\\u001b[2J"}', b'{"do":"drop"}', b'{"do":"merge","id":"v1"}',
+    b'{"do":"forget","id":""}', b'{"do":["name"],"id":{}}', b'{"do":"name","id":"v1","name":"' + b"x" * 401 + b'"}',
 ]  # fmt: skip
 
 
@@ -245,7 +247,10 @@ def test_f21_hostile_messages_change_nothing(broker: Broker, recorder: Recorder,
     recorder.wait(lambda: recorder.on("status"))
     daemon.say()
     memory = psutil.Process(daemon.process.pid).memory_info().rss
-    for topic in ("listening/set", "threshold/set", "request/explain", "request/nonsense", "request/", "request/a/b"):
+    for topic in (
+        "listening/set", "threshold/set", "request/explain", "request/voices", "request/nonsense", "request/",
+        "request/a/b",
+    ):  # fmt: skip
         for payload in HOSTILE:
             recorder.publish(f"affectd/{NODE}/{topic}", payload)
     recorder.publish("homeassistant/status", b"\xff" * 1000)
@@ -253,7 +258,9 @@ def test_f21_hostile_messages_change_nothing(broker: Broker, recorder: Recorder,
     recorder.wait(lambda: [m for m in recorder.on("response/ping") if m.json["transaction"] == "still there"])
     assert {message.payload for message in recorder.on("listening")} == {b"ON"}
     assert len({message.payload for message in recorder.on("threshold")}) == 1
-    assert all(message.json["ok"] is False for message in recorder.on("response/explain"))
+    assert all(
+        message.json["ok"] is False for verb in ("explain", "voices") for message in recorder.on(f"response/{verb}")
+    )
     assert psutil.Process(daemon.process.pid).memory_info().rss - memory < 30e6
     assert len(daemon.logged("refused")) <= 30
     daemon.say()

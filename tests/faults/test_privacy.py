@@ -1,6 +1,8 @@
 """F33: what the daemon's memory holds of what was said."""
 
+import json
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,13 +11,14 @@ import pytest
 
 from edge.config import GateSettings
 from edge.model import encoder
-from edge.model.bundle import Bundle
+from edge.model.bundle import DEFAULT, Bundle
 from edge.sources.conversion import into_blocks
 from edge.sources.highpass import high_passed
 from edge.vad.gate import Gate, Utterance
 from tests.conftest import until
 from tests.faults.parts import Broker, Daemon, Recorder, room, speech
 from tests.faults.test_broker import QUICK_AND_FULL
+from tests.speakers import conversation, telling_apart
 
 Daemons = Callable[..., Daemon]
 
@@ -120,3 +123,36 @@ def test_f33_forget_forgets_the_features_of_recent_utterances(
     recorder.publish("affectd/kitchen/request/explain", f'{{"id":"{recorder.on("event")[0].json["id"]}"}}')
     recorder.wait(lambda: recorder.on("response/explain"))
     assert "last 60 s" in recorder.on("response/explain")[0].json["error"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_f33_forget_leaves_nothing_of_voices_in_memory_or_on_disk(
+    tmp_path: Path, broker: Broker, recorder: Recorder, daemons: Daemons, restarted: bool
+) -> None:
+    bundle = telling_apart(tmp_path / "voices", DEFAULT.with_name("light"))
+    settings = {"model": {"bundle": str(bundle.path)}, "voices": {"mode": "publish"}}
+    talk = conversation(0, 1, 0, 1, 0).tobytes()
+    daemon = daemons(broker.port, **settings)
+    daemon.hear(talk)
+    daemon.wait(lambda: len(daemon.accepted) == 5)
+    if restarted:
+        daemon.process.terminate()
+        daemon.process.wait(20)
+        daemon = daemons(broker.port, **settings)
+        daemon.hear(talk)
+        daemon.wait(lambda: len(daemon.accepted) == 5)
+    recorder.publish("affectd/kitchen/request/voices", '{"do":"name","id":"last","name":"Wilhelmina"}')
+    recorder.wait(lambda: recorder.on("response/voices"))
+    (file,) = tmp_path.rglob("voices.json")
+    directions = [b64decode(one["direction"]) for one in json.loads(file.read_text())["voices"]]
+    wanted = {
+        "directions": [whole[start : start + 48] for whole in directions for start in range(0, 1024, 256)],
+        "directions as they are written": [b64encode(whole)[64:128] for whole in directions],
+    }
+    assert "directions" in remembered(daemon, wanted)
+    assert "Wilhelmina" in file.read_text()
+    recorder.publish("affectd/kitchen/request/forget", "{}")
+    recorder.wait(lambda: recorder.on("response/forget"))
+    time.sleep(1)
+    assert remembered(daemon, wanted) == set()
+    assert not list(tmp_path.rglob("*voices.json*"))

@@ -105,7 +105,7 @@ class Room:
         until(lambda: self.house.states().get(EMOTION) == "none", 120)
 
     def announce(self, *, intensity: bool) -> None:
-        self._send(discovery(TOPICS, LABELS, "homeassistant", intensity=intensity))
+        self._send(discovery(TOPICS, LABELS, "homeassistant", intensity=intensity, voices=False))
 
     def says(self, emotion: str, confidence: float = 0.87, intensity: float | UnsetType = 0.55) -> None:
         """One utterance, as the daemon publishes it."""

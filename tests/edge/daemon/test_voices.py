@@ -1,11 +1,17 @@
 """Two people at one microphone, each with a history of their own."""
 
+import json
+import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 import soundfile
+from msgspec import UNSET
 
 from edge.audio import SAMPLE_RATE
 from edge.config import GateSettings
@@ -20,7 +26,7 @@ from edge.model.classifier import Classifier
 from edge.model.voices import Voices
 from edge.sources.conversion import into_blocks
 from edge.sources.highpass import high_passed
-from tests.conftest import Subscriber, affectd
+from tests.conftest import ROOT, Subscriber, affectd
 from tests.speakers import conversation, telling_apart
 
 
@@ -103,3 +109,120 @@ def test_the_daemon_adapts_to_each_voice_in_memory_alone(
     assert not [event for event in events if b'"voice"' in event]
     (folder,) = (state / "nodes").iterdir()
     assert not [path for path in folder.iterdir() if "voice" in path.name]
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return telling_apart(tmp_path_factory.mktemp("published") / "light", DEFAULT.with_name("light"))
+
+
+def daemon_config(bundle: Bundle, tmp_path: Path, broker: int, mode: str = "publish", *, paced: bool = False) -> Path:
+    """A daemon that hears the two talk, whose events say who it was."""
+    sound, config = tmp_path / "talk.wav", tmp_path / "affectd.yaml"
+    soundfile.write(sound, conversation(0, 1, 0, 1, 0, 1), SAMPLE_RATE)
+    config.write_text(
+        f"node: test\nsource: {{kind: file, path: {sound}, paced: {str(paced).lower()}}}\n"
+        f"mqtt: {{host: 127.0.0.1, port: {broker}}}\nmodel: {{bundle: {bundle.path}}}\nvoices: {{mode: {mode}}}\n"
+    )
+    return config
+
+
+def names(subscriber: Subscriber, config: Path) -> list[str | None]:
+    """Whose the events of one run are: a name, else an id."""
+    done = affectd("run", "--config", config)
+    assert done.returncode == 0, done.stderr
+    events = [
+        msgspec.json.decode(message.payload, type=Event)
+        for message in subscriber.drain()
+        if message.topic.endswith("/event")
+    ]
+    return [None if one.voice is UNSET else one.voice.name or one.voice.id for one in events]
+
+
+def test_events_say_whose_voice_it_is_and_a_restart_knows_them_again(
+    light: Bundle, tmp_path: Path, state: Path, broker: int, subscriber: Subscriber
+) -> None:
+    config = daemon_config(light, tmp_path, broker)
+    assert names(subscriber, config) == [None, None, "v1", "v2", "v1", "v2"]
+    assert names(subscriber, config) == ["v1", "v2"] * 3
+    (file,) = state.rglob("voices.json")
+    kept = msgspec.json.decode(file.read_bytes())
+    kept["voices"][0]["name"], kept["voices"][1]["ignored"] = "Änna 🦊", True
+    file.write_bytes(msgspec.json.encode(kept))
+    assert names(subscriber, config) == ["Änna 🦊"] * 3
+    assert affectd("forget", "--config", config).returncode == 0
+    assert not list(state.rglob("voices.json"))
+    assert names(subscriber, config)[:2] == [None, None]
+
+
+def test_what_was_kept_of_voices_goes_once_they_are_not_published(
+    light: Bundle, tmp_path: Path, state: Path, broker: int, subscriber: Subscriber
+) -> None:
+    names(subscriber, daemon_config(light, tmp_path, broker))
+    assert list(state.rglob("voices.json"))
+    assert names(subscriber, daemon_config(light, tmp_path, broker, "adapt")) == [None] * 6
+    assert not list(state.rglob("voices.json"))
+
+
+def test_an_owner_names_ignores_and_forgets_voices(
+    light: Bundle, tmp_path: Path, state: Path, broker: int, subscriber: Subscriber
+) -> None:
+    config = daemon_config(light, tmp_path, broker)
+    names(subscriber, config)
+    config = daemon_config(light, tmp_path, broker, paced=True)
+
+    def asked(*arguments: str) -> dict[str, Any]:
+        done = affectd("voices", "--config", config, "--json", *arguments)
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def refused(*arguments: str) -> str:
+        done = affectd("voices", *arguments, "--config", config)
+        assert done.returncode == 2
+        return done.stderr
+
+    command = [sys.executable, "-m", "edge", "run", "--config", str(config)]
+    with subprocess.Popen(command, cwd=ROOT) as daemon:
+        try:
+            first = msgspec.json.decode(subscriber.next("event").payload, type=Event).voice
+            assert first is not UNSET
+            assert (first.id, first.name) == ("v1", UNSET)
+            assert asked("name", "last", "Anna")["last"] == "v1"
+            asked("ignore", "v2")
+            assert {one["id"]: (one["name"], one["ignored"]) for one in asked()["voices"]} == {
+                "v1": ("Anna", False), "v2": ("", True),
+            }  # fmt: skip
+            assert "v1 is called 'Anna'" in refused("name", "v2", "ANNA")
+            assert "no voice is called 'v9'" in refused("forget", "v9")
+            assert "itself" in refused("merge", "anna", "v1")
+            listed = affectd("voices", "--config", config).stdout
+            assert re.search(r"^v1 +Anna +\d+ utterances  heard last$", listed, re.MULTILINE), listed
+            assert re.search(r"^v2 +\d+ utterances  ignored$", listed, re.MULTILINE), listed
+            said = [msgspec.json.decode(subscriber.next("event").payload, type=Event).voice for _ in range(2)]
+            assert [voice.name for voice in said if voice is not UNSET] == ["Anna", "Anna"]
+            (file,) = state.rglob("voices.json")
+            assert b'"Anna"' in file.read_bytes()
+            asked("forget", "Anna")
+            assert b'"Anna"' not in file.read_bytes()
+            assert not asked("hear")["voices"][0]["ignored"]
+        finally:
+            daemon.terminate()
+    assert daemon.returncode == 0
+
+
+def test_voices_that_are_not_published_are_nobodys_to_name(
+    light: Bundle, tmp_path: Path, state: Path, broker: int, subscriber: Subscriber
+) -> None:
+    config = daemon_config(light, tmp_path, broker, "adapt", paced=True)
+    with subprocess.Popen([sys.executable, "-m", "edge", "run", "--config", str(config)], cwd=ROOT) as daemon:
+        try:
+            subscriber.next("event")
+            done = affectd("voices", "--config", config)
+            assert done.returncode == 2
+            assert "voices.mode: publish" in done.stderr
+        finally:
+            daemon.terminate()
+    done = affectd("voices", "--config", config)
+    assert done.returncode == 1
+    assert "does not answer" in done.stderr

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edge.errors import UsageError
 from edge.model.adapter import Adapter
 from edge.model.voices import FAINTEST, MOST, WAITING, Voice, Voices, VoiceThresholds
 
@@ -155,3 +156,87 @@ def test_what_is_forgotten_is_overwritten() -> None:
     voices.forget()
     assert not any(numbers.any() for numbers in held)
     assert (history.utterances, voices.founded) == (0, 1)
+
+
+def crowd(count: int) -> Voices:
+    """So many people, each of whom has said two things."""
+    voices = Voices(THRESHOLDS)
+    for person in range(count):
+        for take in range(2):
+            voices.hear(said(person, take))
+    return voices
+
+
+def test_whom_somebody_named_or_ignored_makes_no_room_for_others() -> None:
+    voices = crowd(MOST)
+    voices.name(voices.kept[0], "Anna")
+    voices.kept[1].ignored = True
+    for take in range(2):
+        voices.hear(said(MOST, take))
+    assert [one.id for one in voices.kept] == ["v1", "v2", *(f"v{number}" for number in range(4, MOST + 2))]
+
+
+def test_where_all_are_named_nobody_is_founded() -> None:
+    voices = crowd(MOST)
+    for voice in voices.kept:
+        voices.name(voice, f"{voice.id} of us")
+    assert [voices.hear(said(MOST, take)).id for take in range(3)] == [None] * 3
+    assert len(voices.kept) == MOST
+
+
+def test_a_name_stays_when_voices_turn_out_one_and_two_names_stay_two() -> None:
+    voices = Voices(VoiceThresholds(join=0.8, found=0.8, merge=0.85))
+    for person, takes in ((0, 6), (1, 2)):
+        for take in range(takes):
+            voices.hear(said(person, take, 0.05))
+    frequent, rare = voices.kept
+    rare.direction[:] = frequent.direction
+    voices.name(rare, "Anna")
+    heard = frequent.utterances + rare.utterances + 1
+    turn = voices.hear(said(0, 9, 0.05))
+    assert (turn.id, turn.merged) == ("v2", "v1")
+    assert [(one.id, one.name, one.utterances) for one in voices.kept] == [("v2", "Anna", heard)]
+    for take in range(2):
+        voices.hear(said(1, 20 + take, 0.05))
+    voices.kept[1].direction[:] = voices.kept[0].direction
+    voices.name(voices.kept[1], "Ben")
+    assert voices.hear(said(0, 10, 0.05)).merged is None
+    assert [one.name for one in voices.kept] == ["Anna", "Ben"]
+
+
+@pytest.mark.parametrize("name", ["v2", "V17", "last", "Nobody", "a" * 41, "a\nb", "\x1b[31m", "a\u202eb", "\0"])
+def test_what_is_no_name_is_refused(name: str) -> None:
+    voices = crowd(1)
+    with pytest.raises(UsageError, match="cannot be a name"):
+        voices.name(voices.kept[0], name)
+    assert not voices.kept[0].name
+
+
+def test_a_name_is_of_one_voice_and_finds_it_whatever_the_case() -> None:
+    voices = crowd(2)
+    voices.name(voices.kept[0], "  Anna   Lind ")
+    assert voices.find("anna lind") is voices.kept[0]
+    assert voices.find("V2") is voices.kept[1]
+    with pytest.raises(UsageError, match="v1 is called 'Anna Lind'"):
+        voices.name(voices.kept[1], "ANNA LIND")
+    voices.name(voices.kept[0], "Anna Lind")
+    voices.name(voices.kept[0], "")
+    with pytest.raises(UsageError, match="known are v1, v2"):
+        voices.find("Anna Lind")
+    with pytest.raises(UsageError, match="no voice is called ''"):
+        voices.find("")
+
+
+def test_who_was_heard_last_is_known_until_forgotten() -> None:
+    voices = crowd(2)
+    assert voices.last is voices.kept[1]
+    voices.hear(said(0, 7))
+    assert voices.last is voices.kept[0]
+    voices.kept[1].ignored = True
+    voices.hear(said(1, 7))
+    assert voices.last is voices.kept[0]
+    voices.join(voices.kept[0], voices.kept[1])
+    assert voices.last is not None
+    assert voices.last.id == "v2"
+    voices.remove(voices.kept[0])
+    assert voices.last is None

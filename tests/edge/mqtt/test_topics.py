@@ -9,7 +9,7 @@ import pytest
 from edge.daemon.diagnostics import Diagnostics
 from edge.events.event import Event
 from edge.journal.journal import Journal
-from edge.mqtt.commands import parse
+from edge.mqtt.commands import Body, parse
 from edge.mqtt.discovery import discovery, every_topic
 from edge.mqtt.topics import Incoming, Info, Message, Response, Topics
 from tests.edge.events import draft, event
@@ -60,7 +60,7 @@ def messages(tmp_path: Path) -> dict[str, Message]:
         "response-refused": TOPICS.response(
             Response(verb="explain", transaction=None, ok=False, error="explain needs the `id` of an event"), request
         ),
-        "discovery": discovery(TOPICS, LABELS, "homeassistant", intensity=True),
+        "discovery": discovery(TOPICS, LABELS, "homeassistant", intensity=True, voices=True),
     }
 
 
@@ -108,10 +108,17 @@ def test_an_answer_goes_where_the_question_wants_it() -> None:
         ("threshold/set", "٠".encode(), "Refusal(reason=\"'٠' is no number from 0.00 to 1.00\", verb=None)"),
         ("request/explain", b"{}", "Refusal(reason='explain needs the `id` of an event', verb='explain')"),
         ("request/reboot", b"", "Refusal(reason=\"there is no request 'reboot': allowed are ping, restart, explain, "
-         "forget\", verb=None)"),
-        ("request/ping", b"", "Request(verb='ping', body=Body(transaction=None, id=None, part=None))"),
-        ("request/ping", b'{"transaction":"7"}',
-         "Request(verb='ping', body=Body(transaction='7', id=None, part=None))"),
+         "forget, voices\", verb=None)"),
+        ("request/ping", b"", f"Request(verb='ping', body={Body()!r})"),
+        ("request/ping", b'{"transaction":"7"}', f"Request(verb='ping', body={Body(transaction='7')!r})"),
+        ("request/voices", b"", f"Request(verb='voices', body={Body()!r})"),
+        ("request/voices", b'{"do":"hear"}', f"Request(verb='voices', body={Body(do='hear')!r})"),
+        ("request/voices", b'{"do":"name","id":"last","name":"Anna"}',
+         f"Request(verb='voices', body={Body(do='name', id='last', name='Anna')!r})"),
+        ("request/voices", b'{"do":"name","id":"v2"}',
+         "Refusal(reason='name needs `name`: of a voice, `id` is its id, its name, or last', verb='voices')"),
+        ("request/voices", b'{"do":"merge","into":"v2"}',
+         "Refusal(reason='merge needs `id`: of a voice, `id` is its id, its name, or last', verb='voices')"),
     ],
 )  # fmt: skip
 def test_commands_are_understood_or_refused(topic: str, payload: bytes, expected: str) -> None:
@@ -153,20 +160,27 @@ def test_what_was_announced_elsewhere_is_ours_only_where_it_says_so() -> None:
     topic = "homeassistant/device/kitchen/config"
     for payload in (b"", b"{}", b"\xff", b"[" * 100_000, b'{"origin":{"name":"kettle"}}'):
         assert parse(Incoming(topic, payload, retained=True), TOPICS, "homeassistant") is None
-    ours = discovery(TOPICS, LABELS, "homeassistant", intensity=True).payload
+    ours = discovery(TOPICS, LABELS, "homeassistant", intensity=True, voices=True).payload
     assert repr(parse(Incoming(topic, ours, retained=True), TOPICS, "homeassistant")) == "FormerDiscovery()"
 
 
-def test_an_intensity_that_the_bundle_does_not_say_is_taken_back() -> None:
+@pytest.mark.parametrize(
+    ("absent", "removed"),
+    [
+        ("intensity", {"intensity": "sensor"}),
+        ("voices", {"voice": "sensor", "voice_name": "text", "voice_ignore": "button", "voices_hear": "button"}),
+    ],
+)
+def test_what_the_node_does_not_say_is_taken_back(absent: str, removed: dict[str, str]) -> None:
     """A component that has nothing but its platform is removed."""
-    found = {says: _components(intensity=says) for says in (True, False)}
-    assert found[False]["intensity"] == {"platform": "sensor"}
-    assert found[True] | {"intensity": found[False]["intensity"]} == found[False]
+    everything = _components(intensity=True, voices=True)
+    without = _components(**{"intensity": True, "voices": True, absent: False})
+    assert everything | {key: {"platform": platform} for key, platform in removed.items()} == without
 
 
-def _components(*, intensity: bool) -> dict[str, dict[str, object]]:
+def _components(*, intensity: bool, voices: bool) -> dict[str, dict[str, object]]:
     announced: dict[str, dict[str, dict[str, object]]] = json.loads(
-        discovery(TOPICS, LABELS, "homeassistant", intensity=intensity).payload
+        discovery(TOPICS, LABELS, "homeassistant", intensity=intensity, voices=voices).payload
     )
     return announced["components"]
 

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edge import files
+from edge.audio import SAMPLE_RATE
 from edge.cli import output, tracks
 from edge.cli.blocks import foreseen
 from edge.cli.level import Level
@@ -69,9 +71,23 @@ def format_of(options: argparse.Namespace) -> str:
 
 
 def along(chunks: Iterable[NDArray[np.int16]], gate: GateSettings, tracker: Tracker) -> Iterator[Point]:
-    """The points of one recording, of which ``chunks`` are int16 [n] each, mono 16 kHz."""
+    """The points of one recording, of which ``chunks`` are int16 [n] each, mono 16 kHz.
+
+    Where the bundle tells voices apart, they say who speaks: once all was heard, so that the first words have a voice.
+    """
+    people = tracker.classifier.bundle.voices(adapt=False)
+    if people is None:
+        for utterance in utterances(chunks, gate):
+            yield from tracker.points(utterance)
+        return
+    heard = []
     for utterance in utterances(chunks, gate):
-        yield from tracker.points(utterance)
+        said = (tracker.voice(utterance), len(utterance.samples) / SAMPLE_RATE, utterance.snr_db)
+        people.hear(*said)
+        heard.append((list(tracker.points(utterance)), said))
+    for points, said in heard:
+        who = people.nearest(*said).id or ""
+        yield from (msgspec.structs.replace(point, voice=who) for point in points)
 
 
 def utterances(chunks: Iterable[NDArray[np.int16]], settings: GateSettings) -> Iterator[Utterance]:

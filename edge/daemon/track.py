@@ -6,10 +6,12 @@ from itertools import pairwise
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
-from edge.features import FRAME_RATE
-from edge.model import encoder
+from edge.errors import UsageError
+from edge.features import FRAME_RATE, log_mel
+from edge.model import encoder, voices
 from edge.model.adapter import Adapter
 from edge.model.classifier import Classifier
 from edge.vad.gate import Utterance
@@ -28,8 +30,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float
     intensity: float | None
     """0 to 1; None where the bundle does not say."""
-    voice: str
-    """Who speaks; empty where voices are not told apart."""
+    voice: str = ""
+    """Who speaks; empty where voices are not told apart, and where it is nobody's."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,15 @@ class Tracker:
     threshold: float | None = None
     adapter: Adapter | None = None
 
-    def points(self, utterance: Utterance, voice: str = "") -> Iterator[Point]:
+    def voice(self, utterance: Utterance) -> NDArray[np.float32]:
+        """The voice [width] of an utterance, by a bundle that tells voices apart."""
+        session = self.classifier.bundle.voice
+        if session is None:
+            raise UsageError(f"the bundle {self.classifier.bundle.name} tells no voices apart")
+        with encoder.cleaned(utterance.samples) as samples:
+            return voices.heard(session, log_mel.log_mel(samples))
+
+    def points(self, utterance: Utterance) -> Iterator[Point]:
         """The points of one utterance, in order; the adapter learns from it after the last one."""
         frames = encoder.frames(utterance.samples, self.classifier.bundle)
         adaptation = self.adapter.snapshot() if self.adapter else None
@@ -54,7 +64,6 @@ class Tracker:
                 emotion=found.emotion,
                 confidence=round(found.confidence, 4),
                 intensity=None if found.intensity is None else round(found.intensity, 4),
-                voice=voice,
             )
         if self.adapter is not None:
             whole = self.classifier.predict(frames, adaptation)

@@ -1,5 +1,7 @@
 """Two people at one microphone, each with a history of their own."""
 
+import csv
+import itertools
 import json
 import re
 import subprocess
@@ -226,3 +228,14 @@ def test_voices_that_are_not_published_are_nobodys_to_name(
     done = affectd("voices", "--config", config)
     assert done.returncode == 1
     assert "does not answer" in done.stderr
+
+
+def test_a_track_says_who_speaks_from_the_first_words_on(light: Bundle, tmp_path: Path) -> None:
+    sound = tmp_path / "talk.wav"
+    soundfile.write(sound, conversation(0, 1, 0, 1), SAMPLE_RATE)
+    done = affectd("analyse", "--track", sound, "--bundle", light.path, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    turns = [voice for voice, _ in itertools.groupby(row["voice"] for row in csv.DictReader(done.stdout.splitlines()))]
+    assert turns == ["v1", "v2", "v1", "v2"]
+    segments = affectd("analyse", "--track", sound, "--bundle", light.path, "--format", "rttm").stdout.splitlines()
+    assert {line.split()[7].partition("-")[0] for line in segments} == {"v1", "v2"}

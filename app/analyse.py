@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import bundles, findings, hearing, microphone, palette, result
+from app import along, bundles, findings, hearing, microphone, palette, result
 from app.plots import lanes
 from app.recording import Recording
 from edge.cli.analyse import result_of
@@ -31,6 +31,7 @@ def page() -> None:
     found = _heard(recording, classifier, whole=whole)
     if found:
         _overview(recording, found, classifier)
+        along.show(recording, classifier)
 
 
 def _recording(source: str) -> Recording | None:

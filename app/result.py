@@ -37,10 +37,10 @@ def show(recording: Recording, found: Analysis, classifier: Classifier, place: s
         _heading("How probable", f"uncertain below {100 * prediction.threshold:.0f} %, the dashed line")
         st.altair_chart(bars.probabilities(prediction.probabilities, prediction.threshold, labels, palette.current()))
         against = _question(prediction.label, labels)
-        samples = _kept(
+        samples = kept(
             "clip", (recording.digest, found.start, found.end), lambda: recording.samples(found.start, found.end)
         )
-        analysis = _kept(
+        analysis = kept(
             "explained",
             (recording.digest, classifier.bundle.digest, found.start, found.end, against),
             lambda: hearing.explained(samples, found, classifier, against),
@@ -65,7 +65,7 @@ def _question(label: str, labels: tuple[str, ...]) -> str | None:
     return None if chosen == _ALL else chosen
 
 
-def _kept(name: str, key: object, make: Callable[[], Made]) -> Made:
+def kept(name: str, key: object, make: Callable[[], Made]) -> Made:
     """The result of ``make``, cached in the session for the latest ``key``: every click runs the page again."""
     kept = st.session_state.get(name)
     if kept is None or kept[0] != key:

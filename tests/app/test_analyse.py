@@ -1,5 +1,6 @@
 """The page that analyses one recording, in a real browser, against the command."""
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -144,3 +145,17 @@ def test_samples_of_an_utterance_are_those_that_the_gate_heard(clip: Path) -> No
     whole = high_passed(read_audio(clip))
     assert (recording.samples(1024, 20_000) == whole[1024:20_000]).all()
     assert (recording.samples(0, len(whole)) == whole).all()
+
+
+def test_a_recording_is_followed_every_half_second(app: str, page: Page) -> None:
+    upload(page, app, DEMO)
+    page.get_by_text("Along the recording").click()
+    picture = page.locator("[data-testid=stImage] img")
+    expect(picture).to_be_visible(timeout=60_000)
+    shown = list(csv.DictReader(io.StringIO(downloaded(page, "Table").decode())))
+    printed = list(csv.DictReader(io.StringIO(affectd("analyse", "--track", DEMO, "--format", "csv").stdout)))
+    assert [(row["start_s"], row["emotion"]) for row in shown] == [(row["start_s"], row["emotion"]) for row in printed]
+    assert len(shown) > 20
+    assert downloaded(page, "Subtitles").startswith(b"WEBVTT")
+    assert downloaded(page, "Segments").startswith(b"SPEAKER demo 1 ")
+    assert Image.open(io.BytesIO(downloaded(page, "Lanes"))).width > 1000

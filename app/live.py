@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import streamlit as st
+from msgspec import UNSET
 
 from app import nodes, palette, verdict
 from app.feed import Feed, View
@@ -104,7 +105,15 @@ def _present(node: Node) -> None:
     current = node.state if node.online else NO_EMOTION
     fresh = last if last and last.emotion == current else None
     detail = "the current emotion" if node.online else "the node is offline"
-    verdict.show(current if node.online else "–", fresh.confidence if fresh else None, node.labels, detail)
+    if fresh and fresh.voice is not UNSET:
+        detail += f", of {fresh.voice.name or fresh.voice.id}"
+    verdict.show(
+        current if node.online else "–",
+        fresh.confidence if fresh else None,
+        node.labels,
+        detail,
+        intensity=None if fresh is None or fresh.intensity is UNSET else fresh.intensity,
+    )
 
 
 def _hour(node: Node, now: datetime.datetime) -> None:

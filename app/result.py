@@ -31,7 +31,9 @@ def show(recording: Recording, found: Analysis, classifier: Classifier, place: s
     prediction = found.prediction
     noise = "" if np.isnan(found.snr_db) else f", {found.snr_db:.0f} dB over the noise"
     detail = f"{place}: {found.start_s:.2f} to {found.end_s:.2f} s{noise}"
-    verdict.show(prediction.emotion, prediction.confidence, labels, detail, best=prediction.label)
+    verdict.show(
+        prediction.emotion, prediction.confidence, labels, detail, prediction.label, intensity=prediction.intensity
+    )
     time, reasons = st.columns([1.35, 1], gap="large")
     with reasons:
         _heading("How probable", f"uncertain below {100 * prediction.threshold:.0f} %, the dashed line")

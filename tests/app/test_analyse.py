@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,7 @@ def test_samples_of_an_utterance_are_those_that_the_gate_heard(clip: Path) -> No
 def test_a_recording_is_followed_every_half_second(app: str, page: Page) -> None:
     upload(page, app, DEMO)
     page.get_by_text("Along the recording").click()
+    expect(page.get_by_role("meter", name="Intensity")).to_have_attribute("aria-valuenow", re.compile(r"^\d+$"))
     picture = page.locator("[data-testid=stImage] img")
     expect(picture).to_be_visible(timeout=60_000)
     shown = list(csv.DictReader(io.StringIO(downloaded(page, "Table").decode())))

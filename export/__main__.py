@@ -28,7 +28,7 @@ from edge.model.manifest import (
     encoder_canary_input,
 )
 from edge.model.runtime import open_session
-from export import card, graphs, parity, waveform
+from export import card, graphs, parity, voices, waveform
 from export import intensity as strength
 from train.checkpoint import Checkpoint, read_checkpoint
 from train.intensity import read_fitted
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     origin.add_argument(
         "--bundle",
         metavar="DIR",
-        help="a bundle to add --intensity to, or to write the --waveform of: a folder, default (if not named) or light",
+        help="a bundle to add to, or to write the --waveform of: a folder, default (if not named) or light",
     )
     parser.add_argument(
         "--waveform",
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="write the graphs from sound to verdict, for browsers and phones, in place of a bundle",
     )
     parser.add_argument("--intensity", type=Path, metavar="FILE", help="what `python -m train intensity` wrote")
+    parser.add_argument("--voices", type=Path, metavar="FILE", help="what `python -m train voices` wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder, replaced whole")
     parser.add_argument("--name", help="the bundle's name; by default that of its training run")
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
@@ -70,9 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             written = Bundle.load(_folder(options.bundle))
         if options.intensity:
             written = strength.added(written, read_fitted(options.intensity), options.out)
-        elif options.bundle:
+        if options.voices:
+            written = voices.added(written, options.voices, options.out)
+        if options.bundle and not (options.intensity or options.voices):
             raise UsageError(
-                "--bundle needs --waveform, or --intensity FILE, which is to be added to it; or give --checkpoint"
+                "--bundle needs --waveform, or --intensity FILE or --voices FILE, which is to be added to it; or give "
+                "--checkpoint"
             )
     except AffectdError as error:
         if options.debug:
@@ -85,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _waveform(options: argparse.Namespace) -> int:
     """Write the graphs from sound; the exit code."""
-    if options.checkpoint or options.intensity or options.name:
+    if options.checkpoint or options.intensity or options.voices or options.name:
         raise UsageError("--waveform takes a bundle as it is: give --bundle DIR and --out DIR alone")
     bundle = Bundle.load(_folder(options.bundle or "default"))
     worst = waveform.write(bundle, options.out)

@@ -1,4 +1,4 @@
-"""``python -m train``: manifest, fit, judge, evaluate, intensity, evaluate-intensity and evaluate-voices."""
+"""``python -m train``: manifest, fit, judge, evaluate, and the same for intensity and voices."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from edge.errors import AffectdError, UsageError
 from edge.model.bundle import Bundle
 from train import evaluate as evaluation
 from train import intensity as strength
-from train import protocols, report, voices
+from train import protocols, report, voice_fit, voices
 from train.conditions import CONDITIONS, condition
 from train.layouts import LAYOUTS
 from train.listen import ADAPTATIONS, HISTORIES
@@ -91,6 +91,27 @@ def evaluate_intensity(arguments: argparse.Namespace) -> None:
     scores = {"bundle": bundle.name, **scores, "condition": arguments.condition}
     text = "".join(f"{name:14} {value}\n" for name, value in scores.items())
     sys.stdout.write(json.dumps(scores) + "\n" if arguments.json else text)
+
+
+def tell_apart(arguments: argparse.Namespace) -> None:
+    """Fits the network that tells voices apart and scores it: ``python -m export --voices`` puts it into a bundle."""
+    settings = decode_settings(arguments.config, voice_fit.VoiceFitSettings, "configs/voices.yaml")
+    torch.set_num_threads(arguments.threads)
+    root, *more = arguments.root or data_folders()
+    studio = voice_fit.Studio(root, arguments.cache, arguments.sounds, arguments.jobs)
+    split = voice_fit.read_clips(settings, (root, *more), arguments.sounds)
+    heard = voice_fit.lessons(settings, split.train, studio, arguments.weights)
+    network = voice_fit.fit(settings, heard, arguments.weights)
+    folder = arguments.out or Path("runs/voices")
+    voice_fit.save(network, folder / voice_fit.FITTED)
+    thresholds = voice_fit.choose(network, split.calibration, studio)
+    scores = voice_fit.report(network, thresholds, split.test, studio)
+    people = sorted({clip.who for clip in split.train})
+    fitted = voice_fit.FittedVoices(thresholds=thresholds, scores=scores, people=people)
+    spectra = studio.spectra(split.calibration[:: max(1, len(split.calibration) // voice_fit.EXAMPLES)])
+    voice_fit.save(network, folder / voice_fit.FITTED, [voice_fit.middle(one) for one in spectra], fitted)
+    report.write({"thresholds": msgspec.to_builtins(thresholds), "scores": scores}, folder / "report.json")
+    say(json.dumps(scores, indent=1) + f"\n{folder / voice_fit.FITTED}\n")
 
 
 def evaluate_voices(arguments: argparse.Namespace) -> None:
@@ -191,20 +212,8 @@ def parser() -> argparse.ArgumentParser:
     evaluating.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
     evaluating.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     strengthening, rating = _add_intensity(commands)
-    telling = commands.add_parser("evaluate-voices", help="score how a bundle tells voices apart")
-    telling.set_defaults(call=evaluate_voices)
-    telling.add_argument("--bundle", type=Path, required=True, help="a bundle folder, with voice.onnx")
-    telling.add_argument(
-        "--manifest",
-        type=Path,
-        required=True,
-        help="CSV with path, speaker; emotion, sex and corpus (one microphone each) if known",
-    )
-    telling.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
-    telling.add_argument("--condition", default="near", metavar="|".join(CONDITIONS), help="as for evaluate")
-    telling.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
-    telling.add_argument("--json", action="store_true", help="print one JSON object")
-    for computing in (fitting, judging, evaluating, strengthening, rating, telling):
+    parting, telling = _add_voices(commands)
+    for computing in (fitting, judging, evaluating, strengthening, rating, parting, telling):
         computing.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
         computing.add_argument(
             "--sounds",
@@ -243,6 +252,33 @@ def _add_intensity(
     rating.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
     rating.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     return strengthening, rating
+
+
+def _add_voices(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The commands that fit and score what tells voices apart."""
+    parting = commands.add_parser("voices", help="fit the network that tells voices apart")
+    parting.set_defaults(call=tell_apart)
+    parting.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/voices.yaml")
+    parting.add_argument("--weights", type=Path, required=True, help="CAM++'s campplus_cn_en_common.pt (Apache-2.0)")
+    parting.add_argument("--root", type=Path, action="append", help="a data folder; may be given several times")
+    parting.add_argument("--out", type=Path, help="where the run is left (default: runs/voices)")
+    parting.add_argument("--threads", type=int, default=1, help="threads that train")
+    telling = commands.add_parser("evaluate-voices", help="score how a bundle tells voices apart")
+    telling.set_defaults(call=evaluate_voices)
+    telling.add_argument("--bundle", type=Path, required=True, help="a bundle folder, with voice.onnx")
+    telling.add_argument(
+        "--manifest",
+        type=Path,
+        required=True,
+        help="CSV with path, speaker; emotion, sex and corpus (one microphone each) if known",
+    )
+    telling.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
+    telling.add_argument("--condition", default="near", metavar="|".join(CONDITIONS), help="as for evaluate")
+    telling.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
+    telling.add_argument("--json", action="store_true", help="print one JSON object")
+    return parting, telling
 
 
 def main() -> int:

@@ -1,0 +1,341 @@
+"""Fits the network that tells voices apart: by what the whole of CAM++ says of clean recordings, and by who speaks."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from pickle import UnpicklingError
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from edge.errors import UsageError
+from edge.model.voices import Voices, VoiceThresholds
+from train.augmentation import change_of
+from train.conditions import condition
+from train.corpora import Clip, read_folders
+from train.households import clustered
+from train.pairs import equal_error, nearness
+from train.recordings import log_mel, streams_of
+from train.settings import SplitSettings
+from train.splits import Split, by_speaker
+from train.voice_network import VoiceNetwork, VoiceSettings, load_published
+from train.voice_teacher import teacher
+
+Floats = NDArray[np.float32]
+Halves = NDArray[np.floating]
+
+SOUNDS = {"levels": "baved", "speakers": "emotts"}
+"""Kinds of recordings in the folder of sounds that say who speaks, and the corpus that each is."""
+FITTED = "voices.pt"
+SECONDS = 3.0  # of a recording that it is judged by, from its middle
+FRAMES_A_SECOND = 100
+CONDITIONS = ("near", "far")
+"""What thresholds are chosen in."""
+EXAMPLES = 48  # recordings that the export tries the network on
+
+
+class VoiceFitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the network is fitted."""
+
+    split: SplitSettings
+    copies: dict[str, float]
+    """How often each augmented copy (train.augmentation) is heard. ``speed`` sounds like somebody else: the teacher
+    hears it too, and it is of nobody who is known.
+    """
+    most: dict[str, int] = {}
+    """Recordings taken of each speaker of a corpus, at most."""
+    usual: float = 0.5
+    """How far the teacher's word is moved to the mean over the speaker's: emotion is not to be heard."""
+    alike: float = 2.0
+    """Weight of the distance between the cosines of a batch and the teacher's, against that to the teacher's words."""
+    contrast: float = 0.3
+    """Weight of telling a batch's speakers apart (Khosla et al., *Supervised Contrastive Learning*, 2020)."""
+    warmth: float = 0.1
+    """Temperature of that."""
+    naming: float = 0.05
+    """Weight of naming the speaker (Wang et al., *Additive Margin Softmax for Face Verification*, 2018)."""
+    margin: float = 0.2
+    scale: float = 30.0
+    steps: int = 3000
+    people: int = 16
+    """Speakers in a batch: up to three quarters of one corpus, so that no microphone tells them apart."""
+    takes: int = 4
+    """Recordings of each."""
+    frames: tuple[int, int] = (120, 250)
+    """Shortest and longest crop, of 10 ms; a shorter recording is repeated."""
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    averaging: float = 0.995
+    """Decay of the averaged weights, which are what is kept."""
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Where recordings lie, and where what is computed of them is kept."""
+
+    root: Path
+    cache: Path
+    sounds: Path
+    jobs: int = 1
+
+    def spectra(self, clips: Sequence[Clip], copy: str = "plain") -> list[Halves]:
+        """Log-mels [time, 80] of an augmented copy."""
+        change = None if copy == "plain" else change_of(copy, self.cache, self.sounds)
+        return streams_of(clips, self.root, self.cache, self.jobs, change, "", [log_mel()])[0]
+
+    def heard(self, clips: Sequence[Clip], where: str) -> list[Halves]:
+        """Log-mels [time, 80] in a condition of evaluation."""
+        change = condition(where, self.cache, self.sounds)
+        return streams_of(clips, self.root, self.cache, self.jobs, change, "", [log_mel()])[0]
+
+    def words(self, clips: Sequence[Clip], weights: Path, copy: str = "plain") -> Floats:
+        """What the teacher says [clips, 192]."""
+        change = None if copy == "plain" else change_of(copy, self.cache, self.sounds)
+        said = streams_of(clips, self.root, self.cache, self.jobs, change, "", [teacher(weights)])[0]
+        return np.concatenate(said).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """Log-mels of each copy, what is to be said of them [clips, 192], and the number of each clip's speaker."""
+
+    spectra: Mapping[str, list[Halves]]
+    wanted: Mapping[str, Floats]
+    speakers: NDArray[np.int64]
+    corpora: Mapping[str, list[int]]
+    """The speakers of each corpus."""
+    usual: Floats
+    """What the teacher says of each speaker in the mean."""
+
+
+class FittedVoices(msgspec.Struct, frozen=True):
+    """What the export needs beside the weights; ``report.json`` holds the same for people."""
+
+    thresholds: VoiceThresholds
+    scores: dict[str, dict[str, float]]
+    people: list[str]
+    """Speakers who trained it."""
+
+
+def read_clips(settings: VoiceFitSettings, folders: Sequence[Path], sounds: Path) -> Split:
+    """What trains, calibrates and evaluates, no speaker on two sides; of each speaker ``most`` clips."""
+    spoken: dict[str, list[Clip]] = defaultdict(list)
+    for clip in (*read_folders(folders), *read_sounds(sounds)):
+        spoken[clip.who].append(clip)
+    kept: list[Clip] = []
+    for who, clips in sorted(spoken.items()):
+        count = settings.most.get(clips[0].corpus, len(clips))
+        drawn = np.random.default_rng(sum(who.encode())).permutation(len(clips))[:count]
+        kept += [clips[place] for place in sorted(drawn)]
+    return by_speaker(kept, settings.split.test, settings.split.calibration)
+
+
+def read_sounds(sounds: Path) -> list[Clip]:
+    """The recordings among the sounds that say who speaks, with absolute paths; none where there are none."""
+    table = sounds / "manifest.csv"
+    if not table.is_file():
+        return []
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["kind"] in SOUNDS and row["speaker"]]
+    there = sounds.resolve()
+    return [Clip(str(there / row["path"]), SOUNDS[row["kind"]], row["speaker"], "neutral", row["sex"]) for row in rows]
+
+
+def lessons(settings: VoiceFitSettings, clips: Sequence[Clip], studio: Studio, weights: Path) -> Lessons:
+    """All that the network learns from. UsageError where there are not two speakers."""
+    names = sorted({clip.who for clip in clips})
+    if len(names) < 2:
+        raise UsageError(f"{len(names)} speakers are left to train on; voices need two or more.")
+    speakers = np.array([names.index(clip.who) for clip in clips])
+    own = studio.words(clips, weights)
+    usual = _unit(np.stack([own[speakers == number].mean(axis=0) for number in range(len(names))]))
+    moved = settings.usual * (usual[speakers] - own)
+    wanted = {copy: _unit(own + moved) for copy in settings.copies}
+    if "speed" in settings.copies:
+        wanted["speed"] = _unit(studio.words(clips, weights, "speed") + moved)
+    corpora: dict[str, list[int]] = defaultdict(list)
+    for number, name in enumerate(names):
+        corpora[name.partition("/")[0]].append(number)
+    spectra = {copy: studio.spectra(clips, copy) for copy in settings.copies}
+    return Lessons(spectra, wanted, speakers, corpora, usual)
+
+
+def fit(settings: VoiceFitSettings, heard: Lessons, weights: Path) -> VoiceNetwork:
+    """The averaged network after the last step."""
+    torch.manual_seed(settings.seed)
+    generator = np.random.default_rng(settings.seed)
+    network = load_published(weights, VoiceSettings())
+    known = nn.Parameter(torch.from_numpy(heard.usual.copy()))
+    optimiser = torch.optim.AdamW(
+        [*network.parameters(), known], lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.steps, pct_start=0.1)
+    averaged = torch.optim.swa_utils.AveragedModel(
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.averaging),  # type: ignore[no-untyped-call]
+        use_buffers=True,
+    )
+    network.train()
+    with tqdm(batches(settings, heard, generator), total=settings.steps, unit="step") as bar:
+        for crops, wanted, speakers in bar:
+            with torch.autocast("cpu", torch.bfloat16):
+                said = network(crops)
+            loss = _loss(settings, said.float(), wanted, speakers, known)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            schedule.step()
+            averaged.update_parameters(network)
+            bar.set_postfix(loss=f"{loss.detach():.3f}", refresh=False)
+    done: VoiceNetwork = averaged.module.eval()  # type: ignore[assignment]
+    return done
+
+
+def _loss(settings: VoiceFitSettings, said: Tensor, wanted: Tensor, speakers: Tensor, known: Tensor) -> Tensor:
+    """Of voices [batch, 192]; ``speakers`` are their numbers, below 0 and each another for nobody who is known."""
+    away = (1 - (said * wanted).sum(dim=1)).mean()
+    alike = functional.mse_loss(said @ said.T, wanted @ wanted.T)
+    itself = torch.eye(len(said), dtype=torch.bool)
+    near = (said @ said.T / settings.warmth).masked_fill(itself, -torch.inf)
+    same = (speakers[:, None] == speakers) & ~itself
+    log = (near - near.logsumexp(dim=1, keepdim=True)).masked_fill(itself, 0)
+    count = same.sum(dim=1)
+    contrast = -((log * same).sum(dim=1) / count.clamp(min=1))[count > 0].mean()
+    named = speakers >= 0
+    scores = said[named] @ functional.normalize(known, dim=1).T
+    scores = scores - settings.margin * functional.one_hot(speakers[named], len(known))
+    naming = functional.cross_entropy(settings.scale * scores, speakers[named])
+    return away + settings.alike * alike + settings.contrast * contrast + settings.naming * naming
+
+
+def batches(
+    settings: VoiceFitSettings, heard: Lessons, generator: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Crops [batch, 80, frames], what is to be said of them [batch, 192], and whose they are [batch]."""
+    corpora = list(heard.corpora)
+    sizes = np.sqrt([min(25, len(heard.corpora[name])) for name in corpora])
+    copies, shares = list(settings.copies), np.array(list(settings.copies.values()))
+    clips = [np.flatnonzero(heard.speakers == number) for number in range(len(heard.usual))]
+    for _ in range(settings.steps):
+        at_home = heard.corpora[corpora[generator.choice(len(corpora), p=sizes / sizes.sum())]]
+        home = generator.choice(at_home, min(len(at_home), 3 * settings.people // 4), replace=False)
+        others = np.setdiff1d(np.arange(len(clips)), home)
+        away = generator.choice(others, min(len(others), settings.people - len(home)), replace=False)
+        count = int(generator.integers(settings.frames[0], settings.frames[1] + 1))
+        crops, wanted, speakers = [], [], []
+        for speaker in (*home, *away):
+            own = clips[speaker]
+            for clip in generator.choice(own, settings.takes, replace=len(own) < settings.takes):
+                copy = copies[generator.choice(len(copies), p=shares / shares.sum())]
+                crops.append(_crop(heard.spectra[copy][clip], count, generator))
+                wanted.append(heard.wanted[copy][clip])
+                speakers.append(-len(crops) if copy == "speed" else int(speaker))
+        yield torch.from_numpy(np.stack(crops)), torch.from_numpy(np.stack(wanted)), torch.tensor(speakers)
+
+
+def _crop(spectrum: Halves, count: int, generator: np.random.Generator) -> Floats:
+    """``count`` frames of a log-mel [time, 80] from some place in it, as [80, count], a few bands silenced."""
+    if len(spectrum) < count:
+        spectrum = np.tile(spectrum, (-(-count // len(spectrum)), 1))
+    start = int(generator.integers(len(spectrum) - count + 1))
+    crop = np.array(spectrum[start : start + count].T, np.float32, order="C")
+    low, width = int(generator.integers(80)), int(generator.integers(9))
+    crop[low : low + width] = crop.mean()
+    return crop
+
+
+@torch.inference_mode()
+def voices_of(network: VoiceNetwork, spectra: Sequence[Halves]) -> Floats:
+    """Voices [clips, 192] of the middle three seconds of each log-mel [time, 80]."""
+    return np.stack([network(torch.from_numpy(middle(spectrum)[None]))[0].numpy() for spectrum in spectra])
+
+
+def middle(spectrum: Halves) -> Floats:
+    """The middle three seconds of a log-mel [time, 80], as [80, frames]."""
+    count = int(SECONDS * FRAMES_A_SECOND)
+    start = max(0, (len(spectrum) - count) // 2)
+    return np.ascontiguousarray(spectrum[start : start + count].T, np.float32)
+
+
+def choose(network: VoiceNetwork, clips: Sequence[Clip], studio: Studio) -> VoiceThresholds:
+    """The thresholds that serve simulated households of these speakers best, near and far alike.
+
+    Purity counts twice as much as coverage: a stranger in a history costs more than an utterance that is nobody's.
+    """
+    spectra = {where: studio.heard(clips, where) for where in CONDITIONS}
+    heard = {where: voices_of(network, found) for where, found in spectra.items()}
+    seconds = {where: [len(spectrum) / FRAMES_A_SECOND for spectrum in found] for where, found in spectra.items()}
+    _, different = nearness(clips, heard["near"])
+    ends = np.quantile(different, (0.6, 0.7, 0.8, 0.86, 0.9, 0.94, 0.97, 0.985))
+    best, chosen = -1.0, VoiceThresholds(0.5, 0.5, 0.8)
+    grid = list(product(ends, (0.0, 0.08), (0.08, 0.16, 0.24), (0.0, 0.04)))
+    for join, found, merge, between in tqdm(grid, desc="thresholds", leave=False):
+        tried = VoiceThresholds(
+            join=round(float(join), 3),
+            found=round(min(1.0, float(join + found)), 3),
+            merge=round(min(1.0, float(join + merge)), 3),
+            between=between,
+        )
+        scores = [clustered(clips, heard[where], seconds[where], partial(Voices, tried)) for where in CONDITIONS]
+        score = float(np.mean([2 * pure + covered for pure, covered in scores]))
+        if score > best:
+            best, chosen = score, tried
+    return chosen
+
+
+def report(
+    network: VoiceNetwork, thresholds: VoiceThresholds, clips: Sequence[Clip], studio: Studio
+) -> dict[str, dict[str, float]]:
+    """Equal error rate, purity and coverage on these clips, in each condition."""
+    found = {}
+    for where in CONDITIONS:
+        spectra = studio.heard(clips, where)
+        heard = voices_of(network, spectra)
+        seconds = [len(spectrum) / FRAMES_A_SECOND for spectrum in spectra]
+        pure, covered = clustered(clips, heard, seconds, partial(Voices, thresholds))
+        easy, hard = (equal_error(*nearness(clips, heard, hard=only)) for only in (False, True))
+        scores = {"eer": easy, "eer_hard": hard, "purity": pure, "coverage": covered}
+        found[where] = {name: round(value, 4) for name, value in scores.items()}
+    return found
+
+
+def save(
+    network: VoiceNetwork, path: Path, examples: Sequence[Floats] = (), fitted: FittedVoices | None = None
+) -> None:
+    """Writes a network's weights, and what the export needs beside them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "settings": msgspec.to_builtins(network.settings),
+        "weights": network.state_dict(),
+        "examples": [torch.from_numpy(example) for example in examples],
+        "fitted": msgspec.to_builtins(fitted),
+    }
+    torch.save(content, path)
+
+
+def load(path: Path) -> tuple[VoiceNetwork, list[Floats], FittedVoices | None]:
+    """What ``save`` wrote; UsageError where it is none."""
+    try:
+        kept = torch.load(path, weights_only=True)
+        network = VoiceNetwork(msgspec.convert(kept["settings"], VoiceSettings))
+        network.load_state_dict(kept["weights"])
+        fitted = msgspec.convert(kept["fitted"], FittedVoices | None)
+        examples = [example.numpy() for example in kept["examples"]]
+    except (OSError, EOFError, RuntimeError, KeyError, TypeError, AttributeError, ValueError, UnpicklingError) as error:
+        raise UsageError(f"{path}: is no network for voices ({error}); run `python -m train voices` first.") from error
+    return network.eval(), examples, fitted
+
+
+def _unit(vectors: NDArray[np.floating]) -> Floats:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)

@@ -113,7 +113,7 @@ def test_batches_hold_people_of_mostly_one_corpus_and_other_voices_apart() -> No
 def test_a_few_steps_move_the_network_towards_what_is_wanted(published: Path) -> None:
     heard = lessons()
     settings = VoiceFitSettings(
-        split=SplitSettings(), copies={"plain": 1.0}, steps=30, people=6, takes=2, frames=(80, 90), averaging=0.5,
+        split=SplitSettings(), copies={"plain": 1.0}, steps=20, people=6, takes=2, frames=(32, 40), averaging=0.2,
         usual=0, learning_rate=3e-3,
     )  # fmt: skip
     network = fit(settings, heard, published)
@@ -122,7 +122,7 @@ def test_a_few_steps_move_the_network_towards_what_is_wanted(published: Path) ->
     with torch.inference_mode():
         before = load_published(published, VoiceSettings()).eval()(crops)
         after = network(crops)
-    assert (after * wanted).sum(dim=1).mean() > (before * wanted).sum(dim=1).mean() + 0.2
+    assert (after * wanted).sum(dim=1).mean() > (before * wanted).sum(dim=1).mean() + 0.1
 
 
 def test_the_graph_in_eight_bits_says_the_same_of_any_length(published: Path) -> None:

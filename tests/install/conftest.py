@@ -47,7 +47,7 @@ def _wheel(folder: Path, version: str) -> Path:
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: affectd\nVersion: {version}\nLicense: MIT\n",
         f"{info}/LICENSE": "as MIT has it\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": "[console_scripts]\naffectd = edge.cli:main\n",
+        f"{info}/entry_points.txt": "[console_scripts]\naffectd = edge.__main__:main\n",
     }
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in files.items():

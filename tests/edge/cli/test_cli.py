@@ -12,7 +12,7 @@ import soundfile
 
 from edge.audio import SAMPLE_RATE
 from edge.sources.conversion import read_audio
-from tests.conftest import DEMO, affectd
+from tests.conftest import DEMO, ROOT, affectd
 
 
 @pytest.fixture
@@ -206,3 +206,22 @@ def test_interruption_is_one_whatever_an_import_makes_of_it(tmp_path: Path, how:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_an_interrupt_never_strikes_in_the_middle_of_a_native_library() -> None:
+    """Its exception could be swallowed there, and what is half made crash later."""
+    program = """
+import builtins, signal, sys
+import edge.__main__
+seen, load = [], builtins.__import__
+def spy(name, *more, **named):
+    if name == "msgspec" and name not in sys.modules:
+        seen.append(signal.getsignal(signal.SIGINT))
+    return load(name, *more, **named)
+builtins.__import__ = spy
+sys.argv = ["affectd", "check-config", "/nonexistent"]
+edge.__main__.main()
+assert seen and set(seen) == {signal.SIG_DFL}, seen
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""Fits the network that tells voices apart: by what the whole of CAM++ says of clean recordings, and by who speaks."""
+"""Fits the network that tells voices apart: by what CAM++ knows of clean recordings, frame by frame, and who speaks."""
 
 import csv
 from collections import defaultdict
@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from edge.errors import UsageError
 from edge.model.voices import Voices, VoiceThresholds
+from train import voice_teacher
 from train.augmentation import change_of
 from train.conditions import condition
 from train.corpora import Clip, read_folders
@@ -28,7 +29,6 @@ from train.recordings import log_mel, streams_of
 from train.settings import SplitSettings
 from train.splits import Split, by_speaker
 from train.voice_network import VoiceNetwork, VoiceSettings, load_published
-from train.voice_teacher import teacher
 
 Floats = NDArray[np.float32]
 Halves = NDArray[np.floating]
@@ -48,33 +48,35 @@ class VoiceFitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     split: SplitSettings
     copies: dict[str, float]
-    """How often each augmented copy (train.augmentation) is heard. ``speed`` sounds like somebody else: the teacher
-    hears it too, and it is of nobody who is known.
-    """
+    """How often each augmented copy (train.augmentation) is heard; ``plain`` is the recording itself."""
     most: dict[str, int] = {}
     """Recordings taken of each speaker of a corpus, at most."""
-    usual: float = 0.5
+    usual: float = 0.3
     """How far the teacher's word is moved to the mean over the speaker's: emotion is not to be heard."""
-    alike: float = 2.0
-    """Weight of the distance between the cosines of a batch and the teacher's, against that to the teacher's words."""
-    contrast: float = 0.3
+    frame: float = 1.0
+    """Weight of the distance to what the teacher knows of every frame of the clean recording, before and behind its
+    first block, in standard deviations."""
+    word: float = 2.0
+    """Weight of the distance to its words."""
+    alike: float = 4.0
+    """Weight of the distance between the cosines of a batch and those of its words."""
+    contrast: float = 0.1
     """Weight of telling a batch's speakers apart (Khosla et al., *Supervised Contrastive Learning*, 2020)."""
     warmth: float = 0.1
     """Temperature of that."""
-    naming: float = 0.05
-    """Weight of naming the speaker (Wang et al., *Additive Margin Softmax for Face Verification*, 2018)."""
-    margin: float = 0.2
-    scale: float = 30.0
-    steps: int = 3000
-    people: int = 16
+    steps: int = 1000
+    people: int = 12
     """Speakers in a batch: up to three quarters of one corpus, so that no microphone tells them apart."""
     takes: int = 4
     """Recordings of each."""
-    frames: tuple[int, int] = (120, 250)
-    """Shortest and longest crop, of 10 ms; a shorter recording is repeated."""
-    learning_rate: float = 1e-3
+    frames: tuple[int, int] = (75, 140)
+    """Shortest and longest crop, of 20 ms; a shorter recording is repeated."""
+    learning_rate: float = 2e-3
+    """Of what is not CAM++'s own: all in front of the first block."""
+    published_rate: float = 3e-4
+    """Of the rest."""
     weight_decay: float = 0.02
-    averaging: float = 0.995
+    averaging: float = 0.99
     """Decay of the averaged weights, which are what is kept."""
     seed: int = 1
 
@@ -98,24 +100,26 @@ class Studio:
         change = condition(where, self.cache, self.sounds)
         return streams_of(clips, self.root, self.cache, self.jobs, change, "", [log_mel()])[0]
 
-    def words(self, clips: Sequence[Clip], weights: Path, copy: str = "plain") -> Floats:
-        """What the teacher says [clips, 192]."""
-        change = None if copy == "plain" else change_of(copy, self.cache, self.sounds)
-        said = streams_of(clips, self.root, self.cache, self.jobs, change, "", [teacher(weights)])[0]
-        return np.concatenate(said).astype(np.float32)
+    def taught(self, clips: Sequence[Clip], weights: Path) -> tuple[list[Halves], Floats]:
+        """What the teacher knows of every frame [time', 384] and says of every clip [clips, 192]."""
+        fronts = [voice_teacher.frames(weights), voice_teacher.words(weights)]
+        known, said = streams_of(clips, self.root, self.cache, self.jobs, None, "", fronts)
+        return known, np.concatenate(said).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """Log-mels of each copy, what is to be said of them [clips, 192], and the number of each clip's speaker."""
+    """Log-mels of each copy, what is to be known of every frame of them and said of each, and whose each clip is."""
 
     spectra: Mapping[str, list[Halves]]
-    wanted: Mapping[str, Floats]
+    known: list[Halves]
+    """[time', 384] of each clip."""
+    wanted: Floats
+    """[clips, 192], of unit length."""
     speakers: NDArray[np.int64]
+    """The number of each clip's speaker."""
     corpora: Mapping[str, list[int]]
     """The speakers of each corpus."""
-    usual: Floats
-    """What the teacher says of each speaker in the mean."""
 
 
 class FittedVoices(msgspec.Struct, frozen=True):
@@ -157,17 +161,13 @@ def lessons(settings: VoiceFitSettings, clips: Sequence[Clip], studio: Studio, w
     if len(names) < 2:
         raise UsageError(f"{len(names)} speakers are left to train on; voices need two or more.")
     speakers = np.array([names.index(clip.who) for clip in clips])
-    own = studio.words(clips, weights)
+    known, own = studio.taught(clips, weights)
     usual = _unit(np.stack([own[speakers == number].mean(axis=0) for number in range(len(names))]))
-    moved = settings.usual * (usual[speakers] - own)
-    wanted = {copy: _unit(own + moved) for copy in settings.copies}
-    if "speed" in settings.copies:
-        wanted["speed"] = _unit(studio.words(clips, weights, "speed") + moved)
+    wanted = _unit(own + settings.usual * (usual[speakers] - own))
     corpora: dict[str, list[int]] = defaultdict(list)
     for number, name in enumerate(names):
         corpora[name.partition("/")[0]].append(number)
-    spectra = {copy: studio.spectra(clips, copy) for copy in settings.copies}
-    return Lessons(spectra, wanted, speakers, corpora, usual)
+    return Lessons({copy: studio.spectra(clips, copy) for copy in settings.copies}, known, wanted, speakers, corpora)
 
 
 def fit(settings: VoiceFitSettings, heard: Lessons, weights: Path) -> VoiceNetwork:
@@ -175,24 +175,30 @@ def fit(settings: VoiceFitSettings, heard: Lessons, weights: Path) -> VoiceNetwo
     torch.manual_seed(settings.seed)
     generator = np.random.default_rng(settings.seed)
     network = load_published(weights, VoiceSettings())
-    known = nn.Parameter(torch.from_numpy(heard.usual.copy()))
-    optimiser = torch.optim.AdamW(
-        [*network.parameters(), known], lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.steps, pct_start=0.1)
+    front = [*network.planes.parameters(), *network.front.parameters()]
+    rest = [parameter for part in (network.blocks, network.last, network.dense) for parameter in part.parameters()]
+    rates = [settings.learning_rate, settings.published_rate]
+    groups = [{"params": part, "lr": rate} for part, rate in zip((front, rest), rates, strict=True)]
+    optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, settings.steps, pct_start=0.08)
     averaged = torch.optim.swa_utils.AveragedModel(
         network,
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.averaging),  # type: ignore[no-untyped-call]
         use_buffers=True,
     )
+    spread = torch.from_numpy(np.concatenate(heard.known[::40]).astype(np.float32).std(axis=0) + 0.05)[:, None]
     network.train()
     with tqdm(batches(settings, heard, generator), total=settings.steps, unit="step") as bar:
-        for crops, wanted, speakers in bar:
+        for crops, known, wanted, speakers in bar:
             with torch.autocast("cpu", torch.bfloat16):
-                said = network(crops)
-            loss = _loss(settings, said.float(), wanted, speakers, known)
+                before, behind = network.frames(crops)
+                said = network.voice(behind)
+            away = (torch.cat([before, behind], dim=1).float() - known) / spread
+            width = before.shape[1]
+            distance = away[:, :width].square().mean() + away[:, width:].square().mean()
+            loss = settings.frame * distance + _loss(settings, said.float(), wanted, speakers)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
             schedule.step()
@@ -202,57 +208,55 @@ def fit(settings: VoiceFitSettings, heard: Lessons, weights: Path) -> VoiceNetwo
     return done
 
 
-def _loss(settings: VoiceFitSettings, said: Tensor, wanted: Tensor, speakers: Tensor, known: Tensor) -> Tensor:
-    """Of voices [batch, 192]; ``speakers`` are their numbers, below 0 and each another for nobody who is known."""
+def _loss(settings: VoiceFitSettings, said: Tensor, wanted: Tensor, speakers: Tensor) -> Tensor:
+    """Of voices [batch, 192], against the teacher's and among themselves."""
     away = (1 - (said * wanted).sum(dim=1)).mean()
     alike = functional.mse_loss(said @ said.T, wanted @ wanted.T)
     itself = torch.eye(len(said), dtype=torch.bool)
     near = (said @ said.T / settings.warmth).masked_fill(itself, -torch.inf)
     same = (speakers[:, None] == speakers) & ~itself
     log = (near - near.logsumexp(dim=1, keepdim=True)).masked_fill(itself, 0)
-    count = same.sum(dim=1)
-    contrast = -((log * same).sum(dim=1) / count.clamp(min=1))[count > 0].mean()
-    named = speakers >= 0
-    scores = said[named] @ functional.normalize(known, dim=1).T
-    scores = scores - settings.margin * functional.one_hot(speakers[named], len(known))
-    naming = functional.cross_entropy(settings.scale * scores, speakers[named])
-    return away + settings.alike * alike + settings.contrast * contrast + settings.naming * naming
+    contrast = -((log * same).sum(dim=1) / same.sum(dim=1)).mean()
+    return settings.word * away + settings.alike * alike + settings.contrast * contrast
 
 
 def batches(
     settings: VoiceFitSettings, heard: Lessons, generator: np.random.Generator
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Crops [batch, 80, frames], what is to be said of them [batch, 192], and whose they are [batch]."""
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Crops [batch, 80, frames], what is to be known [batch, 384, ..] and said [batch, 192] of them, and their people."""
     corpora = list(heard.corpora)
     sizes = np.sqrt([min(25, len(heard.corpora[name])) for name in corpora])
     copies, shares = list(settings.copies), np.array(list(settings.copies.values()))
-    clips = [np.flatnonzero(heard.speakers == number) for number in range(len(heard.usual))]
+    people = int(heard.speakers.max()) + 1
+    clips = [np.flatnonzero(heard.speakers == number) for number in range(people)]
     for _ in range(settings.steps):
         at_home = heard.corpora[corpora[generator.choice(len(corpora), p=sizes / sizes.sum())]]
         home = generator.choice(at_home, min(len(at_home), 3 * settings.people // 4), replace=False)
-        others = np.setdiff1d(np.arange(len(clips)), home)
+        others = np.setdiff1d(np.arange(people), home)
         away = generator.choice(others, min(len(others), settings.people - len(home)), replace=False)
         count = int(generator.integers(settings.frames[0], settings.frames[1] + 1))
-        crops, wanted, speakers = [], [], []
+        drawn: list[tuple[Floats, Floats]] = []
+        places: list[int] = []
         for speaker in (*home, *away):
             own = clips[speaker]
             for clip in generator.choice(own, settings.takes, replace=len(own) < settings.takes):
                 copy = copies[generator.choice(len(copies), p=shares / shares.sum())]
-                crops.append(_crop(heard.spectra[copy][clip], count, generator))
-                wanted.append(heard.wanted[copy][clip])
-                speakers.append(-len(crops) if copy == "speed" else int(speaker))
-        yield torch.from_numpy(np.stack(crops)), torch.from_numpy(np.stack(wanted)), torch.tensor(speakers)
+                drawn.append(_crop(heard.spectra[copy][clip], heard.known[clip], count, generator))
+                places.append(int(clip))
+        crops, known = (torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True))
+        yield crops, known, torch.from_numpy(heard.wanted[places]), torch.from_numpy(heard.speakers[places])
 
 
-def _crop(spectrum: Halves, count: int, generator: np.random.Generator) -> Floats:
-    """``count`` frames of a log-mel [time, 80] from some place in it, as [80, count], a few bands silenced."""
-    if len(spectrum) < count:
-        spectrum = np.tile(spectrum, (-(-count // len(spectrum)), 1))
-    start = int(generator.integers(len(spectrum) - count + 1))
-    crop = np.array(spectrum[start : start + count].T, np.float32, order="C")
-    low, width = int(generator.integers(80)), int(generator.integers(9))
-    crop[low : low + width] = crop.mean()
-    return crop
+def _crop(spectrum: Halves, known: Halves, count: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """``count`` frames of 20 ms from some place: log-mel [80, 2 count + 1], and what is known of them [384, count].
+
+    A shorter recording is repeated. The network leaves the first of the log-mel's frames out.
+    """
+    length = min(len(known), (len(spectrum) - 1) // 2)
+    places = (int(generator.integers(max(1, length - count + 1))) + np.arange(count)) % length
+    pairs = np.stack([spectrum[1 + 2 * places], spectrum[2 + 2 * places]], axis=1).reshape(2 * count, -1)
+    crop = np.concatenate([pairs[:1], pairs]).T
+    return np.ascontiguousarray(crop, np.float32), np.ascontiguousarray(known[places].T, np.float32)
 
 
 @torch.inference_mode()

@@ -1,7 +1,7 @@
 """The network that tells voices apart: log-mel in, a direction out that is near for one person's utterances.
 
 CAM++ (Wang et al., *CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware Masking*,
-Interspeech 2023), whole as it was published, or cut short for the device.
+Interspeech 2023), as it was published, or in a form for the device.
 """
 
 from collections.abc import Iterator
@@ -34,21 +34,26 @@ LOWEST = 20.0
 
 @dataclass(frozen=True)
 class VoiceSettings:
-    """What of CAM++ there is."""
+    """What of CAM++ there is, and in which form."""
 
-    layers: tuple[int, ...] = (12, 10)
-    """Of each block, the first so many; where the last one is not whole, what stands behind it is new."""
+    layers: tuple[int, ...] = LAYERS
+    """Of each block, the first so many; where one is not whole, what stands behind it is new."""
     blocks: int = 1
     """Residual blocks of each of the two groups over bands and time; CAM++ has two."""
-    averaged: int = 2
-    """Frames of 10 ms that are taken together."""
-    segment: int | None = None
-    """Frames whose mean a layer is told beside the mean over all; None: an utterance is one segment. CAM++: 100."""
-    kaldi: bool = False
-    """Whether it is given Kaldi's log-mel, as CAM++ was, or what the device computes (``edge.features.log_mel``)."""
+    paired: bool = True
+    """The device's form. It is given the device's log-mel, not Kaldi's; sees two frames of 10 ms side by side where
+    CAM++ sees one after the other; and has every second frame alone behind the first block. The second and third block
+    look at every second frame anyway, so there the half is enough.
+    """
+
+    @property
+    def segment(self) -> int | None:
+        """Frames whose mean a layer is told beside the mean over all; None: an utterance is one segment."""
+        return None if self.paired else 100
 
 
-WHOLE = VoiceSettings(LAYERS, blocks=2, averaged=1, segment=100, kaldi=True)
+WHOLE = VoiceSettings(blocks=2, paired=False)
+"""CAM++ as it was published."""
 
 
 def _normed(channels: int) -> nn.Sequential:
@@ -106,35 +111,51 @@ class VoiceNetwork(nn.Module):
     def __init__(self, settings: VoiceSettings | None = None) -> None:
         super().__init__()
         self.settings = found = settings or VoiceSettings()
-        planes: list[nn.Module] = [_plane(1, PLANES, 3), nn.ReLU()]
+        planes: list[nn.Module] = [_plane(2 if found.paired else 1, PLANES, 3), nn.ReLU()]
         for _ in range(2):
             planes += [Residual(2), *(Residual(1) for _ in range(found.blocks - 1))]
         self.planes = nn.Sequential(*planes, _plane(PLANES, PLANES, 3, 2), nn.ReLU())
-        front = nn.Conv1d(PLANES * BANDS // 8, FRONT, 5, 2, 2, bias=False)
+        front = nn.Conv1d(PLANES * BANDS // 8, FRONT, 5, 1 if found.paired else 2, 2, bias=False)
         self.front = nn.Sequential(front, _normed(FRONT))
-        blocks: list[nn.Module] = []
+        self.blocks = nn.ModuleList()
         channels = FRONT
         for place, count in enumerate(found.layers):
-            for _ in range(count):
-                blocks.append(Layer(channels, DILATIONS[place], found.segment))
-                channels += GROWTH
+            dilation = 1 if found.paired else DILATIONS[place]
+            layers: list[nn.Module] = [Layer(channels + GROWTH * n, dilation, found.segment) for n in range(count)]
+            channels += GROWTH * count
             if count == LAYERS[place]:
-                blocks.append(nn.Sequential(_normed(channels), nn.Conv1d(channels, channels // 2, 1, bias=False)))
+                layers.append(nn.Sequential(_normed(channels), nn.Conv1d(channels, channels // 2, 1, bias=False)))
                 channels //= 2
-        self.blocks = nn.Sequential(*blocks)
+            self.blocks.append(nn.Sequential(*layers))
         self.last = _normed(channels)
         self.dense = nn.Linear(2 * channels, WIDTH, bias=False)
         self.norm = nn.BatchNorm1d(WIDTH, affine=False)
         self.register_buffer("bands", torch.from_numpy(bands_of_kaldi()), persistent=False)
 
     def forward(self, spectrum: Tensor) -> Tensor:
-        found = self.settings
-        if not found.kaldi:  # decimal logarithms, over 4: now natural ones
-            spectrum = (self.bands.T @ spectrum) * (4 * np.log(10))  # type: ignore[operator]
+        return self.voice(self.frames(spectrum)[1])
+
+    def frames(self, spectrum: Tensor) -> tuple[Tensor, Tensor]:
+        """What is known of every 20 ms, in front of the first block [batch, 128, time'] and behind it [.., 256, ..]."""
+        if self.settings.paired:
+            # Kaldi's first window begins with the recording, ours has its middle there: one of ours is left out.
+            spectrum = (self.bands.T @ spectrum[:, :, 1:]) * (4 * np.log(10))  # type: ignore[operator]
         spectrum = spectrum - spectrum.mean(dim=2, keepdim=True)
-        if found.averaged > 1:
-            spectrum = functional.avg_pool1d(spectrum, found.averaged, found.averaged)
-        frames = self.last(self.blocks(self.front(self.planes(spectrum.unsqueeze(1)).flatten(1, 2))))
+        if self.settings.paired:
+            even = spectrum.shape[2] // 2 * 2
+            planes = torch.unflatten(spectrum[:, :, :even], 2, (-1, 2)).permute(0, 3, 1, 2)
+        else:
+            planes = spectrum.unsqueeze(1)
+        front = self.front(self.planes(planes).flatten(1, 2))
+        return front, self.blocks[0](front)
+
+    def voice(self, frames: Tensor) -> Tensor:
+        """Voices [batch, 192] of what stands behind the first block."""
+        if self.settings.paired:
+            frames = frames[:, :, ::2]
+        for block in list(self.blocks)[1:]:
+            frames = block(frames)
+        frames = self.last(frames)
         mean = frames.mean(dim=2, keepdim=True)
         variance = (frames - mean).square().mean(dim=2)
         pooled = torch.cat([mean.squeeze(2), (variance + 1e-8).sqrt()], dim=1)
@@ -165,12 +186,22 @@ def load_published(path: Path, settings: VoiceSettings) -> VoiceNetwork:
         weights = torch.load(path, map_location="cpu", weights_only=True)
         for name, value in network.state_dict().items():
             theirs = published_name(name, settings)
-            if theirs and not name.endswith("num_batches_tracked"):  # of no use
+            if name == "planes.0.0.weight" and settings.paired:
+                value.copy_(_paired(weights[theirs]))
+            elif theirs and not name.endswith("num_batches_tracked"):  # of no use
                 value.copy_(weights[theirs].reshape(value.shape))
-    except (OSError, EOFError, RuntimeError, KeyError, AttributeError, ValueError, UnpicklingError) as error:
+    except (OSError, EOFError, RuntimeError, LookupError, AttributeError, ValueError, UnpicklingError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UsageError(f"{path}: is no file of CAM++'s weights ({reason}); name campplus_cn_en_common.pt.") from error
     return network
+
+
+def _paired(kernel: Tensor) -> Tensor:
+    """A first kernel [planes, 1, bands, 3] for two frames side by side: the same at each first one of two."""
+    found = torch.zeros(kernel.shape[0], 2, *kernel.shape[2:])
+    found[:, 1, :, 0] = kernel[:, 0, :, 0]
+    found[:, :, :, 1] = kernel[:, 0, :, 1:].permute(0, 2, 1)
+    return found
 
 
 def published_name(name: str, settings: VoiceSettings) -> str | None:
@@ -195,21 +226,18 @@ def _modules(settings: VoiceSettings) -> Iterator[tuple[str, str]]:
     yield from _convolution(f"planes.{place}", "head.conv2", "head.bn2")
     yield "front.0", "xvector.tdnn.linear"
     yield "front.1.0", "xvector.tdnn.nonlinear.batchnorm"
-    place = 0
-    for block, count in enumerate(settings.layers, start=1):
-        for number in range(1, count + 1):
-            here, there = f"blocks.{place}", f"xvector.block{block}.tdnnd{number}"
+    for block, count in enumerate(settings.layers):
+        for number in range(count):
+            here, there = f"blocks.{block}.{number}", f"xvector.block{block + 1}.tdnnd{number + 1}"
             yield f"{here}.mix.0.0", f"{there}.nonlinear1.batchnorm"
             yield f"{here}.mix.1", f"{there}.linear1"
             yield f"{here}.mix.2.0", f"{there}.nonlinear2.batchnorm"
             yield f"{here}.time", f"{there}.cam_layer.linear_local"
             yield f"{here}.mask.0", f"{there}.cam_layer.linear1"
             yield f"{here}.mask.2", f"{there}.cam_layer.linear2"
-            place += 1
-        if count == LAYERS[block - 1]:
-            yield f"blocks.{place}.0.0", f"xvector.transit{block}.nonlinear.batchnorm"
-            yield f"blocks.{place}.1", f"xvector.transit{block}.linear"
-            place += 1
+        if count == LAYERS[block]:
+            yield f"blocks.{block}.{count}.0.0", f"xvector.transit{block + 1}.nonlinear.batchnorm"
+            yield f"blocks.{block}.{count}.1", f"xvector.transit{block + 1}.linear"
     if settings.layers == LAYERS:
         yield "last.0", "xvector.out_nonlinear.batchnorm"
         yield "dense", "xvector.dense.linear"

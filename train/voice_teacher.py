@@ -18,7 +18,9 @@ Floats = NDArray[np.float32]
 WINDOW, HOP, POINTS, BANDS = 400, 160, 512, 80  # samples, samples, of the transform, mel bands
 PREEMPHASIS = 0.97
 LONGEST = 5 * SAMPLE_RATE
-"""Samples that the teacher hears of a recording, from its middle."""
+"""Samples that the teacher hears of a recording, from its middle, to say whose it is."""
+FRAMED = 6 * SAMPLE_RATE
+"""Samples of which it says what it knows of every frame, from the beginning."""
 
 
 def kaldi_log_mel(samples: Floats) -> Floats:
@@ -48,18 +50,33 @@ def _bank() -> NDArray[np.float64]:
     return np.asarray(np.maximum(0, np.minimum(rise, fall)), np.float64)
 
 
-def teacher(path: Path) -> Front:
+def words(path: Path) -> Front:
     """What the teacher in a file of CAM++'s weights says of a recording, kept: float32 [1, 192], of unit length."""
+    return Front(f"teacher-{_digest(path)}", partial(_said, path=path))
+
+
+def frames(path: Path) -> Front:
+    """What it knows of every 20 ms of the first seconds, before and behind its first block: float16 [time', 384]."""
+    return Front(f"teacher-frames-{_digest(path)}", partial(_known, path=path))
+
+
+def _digest(path: Path) -> str:
     if not path.is_file():
         raise UsageError(f"{path}: is not there; name CAM++'s campplus_cn_en_common.pt with --weights.")
-    return Front(f"teacher-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}", partial(_said, path=path))
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
+@torch.inference_mode()
 def _said(samples: Floats, path: Path) -> Floats:
     start = max(0, (len(samples) - LONGEST) // 2)
     spectrum = torch.from_numpy(kaldi_log_mel(samples[start : start + LONGEST]))
-    with torch.inference_mode():
-        return np.asarray(_whole(path)(spectrum[None]).numpy(), np.float32)
+    return np.asarray(_whole(path)(spectrum[None]).numpy(), np.float32)
+
+
+@torch.inference_mode()
+def _known(samples: Floats, path: Path) -> NDArray[np.float16]:
+    found = _whole(path).frames(torch.from_numpy(kaldi_log_mel(samples[:FRAMED]))[None])
+    return torch.cat(found, dim=1)[0].T.numpy().astype(np.float16)
 
 
 @lru_cache(maxsize=1)

@@ -223,7 +223,7 @@ def _loss(settings: VoiceFitSettings, said: Tensor, wanted: Tensor, speakers: Te
 def batches(
     settings: VoiceFitSettings, heard: Lessons, generator: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Crops [batch, 80, frames], what is to be known [batch, 384, ..] and said [batch, 192] of them, and their people."""
+    """Crops [batch, 80, frames], what is known [batch, 384, ..] and said [batch, 192] of them, and whose they are."""
     corpora = list(heard.corpora)
     sizes = np.sqrt([min(25, len(heard.corpora[name])) for name in corpora])
     copies, shares = list(settings.copies), np.array(list(settings.copies.values()))

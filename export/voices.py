@@ -25,7 +25,7 @@ LEAST = 0.97
 """Cosine between what the network and its graph in 8 bits say of a recording, in the mean."""
 _HEADING = "## Voices"
 _ABOUT = (
-    "`voice.onnx` tells voices apart: CAM++ (3D-Speaker, Apache-2.0) cut short and trained on. Scored on corpora that "
+    "`voice.onnx` tells voices apart: CAM++ (3D-Speaker, Apache-2.0) in a form for the device. Scored on corpora that "
     "it was not trained on, their emotional recordings, 3 s of each: the equal error rate over all pairs, over those "
     "of different emotions and one sex, and purity and coverage of the voices in simulated households."
 )

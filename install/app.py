@@ -18,7 +18,7 @@ def gather(root: Path, into: Path) -> Path:
     folder = into / SOURCES
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(root / SOURCES, folder, ignore=shutil.ignore_patterns("__pycache__", "artwork.py"))
-    for name in ("LICENSE", "LICENSE-weights"):
+    for name in ("LICENSE", "LICENSE-weights", "LICENSE-Apache-2.0"):
         shutil.copy(root / name, folder / "affectd" / name)
     gathered = wheelhouse.gather(root, "x86_64", PYTHONS, into).folder
     shutil.copy(gathered / "NOTICE", folder / "affectd" / "NOTICE")

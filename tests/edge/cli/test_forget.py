@@ -17,7 +17,7 @@ def config(tmp_path: Path, broker: int) -> Path:
     path = tmp_path / "affectd.yaml"
     path.write_text(
         f"node: test\nstate_directory: {tmp_path}/state\nsource: {{kind: file, path: {DEMO}, paced: false}}\n"
-        f"mqtt: {{host: 127.0.0.1, port: {broker}}}\n"
+        f"mqtt: {{host: 127.0.0.1, port: {broker}}}\nvoices: {{mode: off}}\n"
     )
     return path
 

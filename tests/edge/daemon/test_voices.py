@@ -91,7 +91,7 @@ def test_encoder_and_voice_hear_the_same_spectrum_computed_once(
 
 
 def test_a_bundle_that_tells_nobody_apart_has_no_voices() -> None:
-    assert Bundle.load().voices(adapt=True) is None
+    assert Bundle.load(DEFAULT.with_name("light")).voices(adapt=True) is None
 
 
 @pytest.mark.parametrize(("settings", "expected"), [("", [0, 1, 2, 3, 1, 1]), ("voices: {mode: off}", [*range(6)])])

@@ -19,13 +19,14 @@ pytestmark = [pytest.mark.homeassistant, pytest.mark.timeout(900)]
 ENTITIES = {
     "sensor": {
         "emotion", "confidence", "intensity", "inference_p95", "real_time_factor", "memory", "cpu_temperature",
-        "journal_depth", "dropped_events", "dropped_audio", "started", "adapted_on",
+        "journal_depth", "dropped_events", "dropped_audio", "started", "adapted_on", "voice",
     },
     "event": {"event"},
     "binary_sensor": {"speech", "microphone", "connection"},
     "switch": {"listening"},
     "number": {"threshold"},
-    "button": {"restart", "forget"},
+    "text": {"voice_name"},
+    "button": {"restart", "forget", "voice_ignore", "voices_hear"},
 }  # fmt: skip
 DISABLED = {"journal_depth", "dropped_events", "dropped_audio", "started"}
 HEARING = ("emotion", "confidence", "event", "speech")
@@ -48,6 +49,7 @@ class Setting:
             source={"kind": "command", "command": command, "silence_s": 5},
             mqtt={"hold_s": 5},
             health={"diagnostics_s": 2},
+            voices={"mode": "publish"},
         )
         stack.callback(self.daemon.kill)
         self.house = House(self.broker.port)
@@ -111,6 +113,25 @@ def test_speech_changes_emotion_confidence_and_speech_and_fires_the_event(settin
     fired = setting.house.attributes(names["event"])
     assert fired["event_type"] in setting.house.attributes(names["emotion"])["options"]
     assert set(setting.house.attributes(names["emotion"])["families"]) == set(Bundle.load().features.families)
+    setting.mode.write_text("room")
+    until(lambda: setting.state("speech") == "off" and setting.state("emotion") == "none", 60)
+
+
+def test_a_voice_is_named_and_ignored_from_home_assistant(setting: Setting) -> None:
+    names = setting.names()
+    setting.mode.write_text("speech")
+    until(lambda: setting.state("voice") == "v1", 120)  # two utterances that are alike found it
+    setting.house.call("text/set_value", names["voice_name"], value='Anna "A" Lind')
+    until(lambda: setting.state("voice") == 'Anna "A" Lind', 60)
+    assert setting.house.attributes(names["voice"])["id"] == "v1"
+    setting.house.call("button/press", names["voice_ignore"])
+    setting.recorder.wait(lambda: len(setting.recorder.on("response/voices")) == 2)
+    heard = len(setting.recorder.on("event"))
+    spoke = len(setting.recorder.on("speech"))
+    until(lambda: len(setting.recorder.on("speech")) >= spoke + 4, 60)  # somebody speaks, twice
+    assert len(setting.recorder.on("event")) <= heard + 1  # of what was just being said
+    setting.house.call("button/press", names["voices_hear"])
+    until(lambda: len(setting.recorder.on("event")) > heard + 1, 60)
     setting.mode.write_text("room")
     until(lambda: setting.state("speech") == "off" and setting.state("emotion") == "none", 60)
 

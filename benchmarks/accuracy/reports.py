@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-INTENSITY = "intensity-"  # begins the names of reports on that
+INTENSITY, VOICES = "intensity-", "voices"  # begin the names of reports on that
 REPORTS = Path(__file__).parents[2] / "train" / "reports"
 
 ADAPT = ("none", "source", "speaker")
@@ -19,7 +19,7 @@ Folds = dict[str, list[Scores]]
 
 def reports() -> dict[str, Report]:
     """By name: a recipe, then what follows from it."""
-    return {name: report for name, report in _all() if not name.startswith(INTENSITY)}
+    return {name: report for name, report in _all() if not name.startswith((INTENSITY, VOICES))}
 
 
 def intensities() -> dict[str, Report]:

@@ -10,7 +10,9 @@ def main() -> int:
     Until it is there, Ctrl-C just ends the process: an exception in the middle of a native library's import can crash
     the interpreter.
     """
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:  # in the background of a shell it stays ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from edge.cli import main as command
 
     signal.signal(signal.SIGINT, before)

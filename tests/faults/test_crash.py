@@ -199,7 +199,7 @@ def test_f16_any_worker_that_fails_ends_the_process(
 FROZEN = """
 import sys, threading
 import edge.daemon.pipeline
-edge.daemon.pipeline.analyse = lambda *_: threading.Event().wait()
+edge.daemon.pipeline.Pipeline._analyse = lambda *_: threading.Event().wait()
 from edge.cli import main
 sys.exit(main())
 """

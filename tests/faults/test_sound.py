@@ -246,11 +246,11 @@ def young_files(roots: list[Path], since: float) -> list[Path]:
 SLOW = """
 import sys, time
 import edge.daemon.pipeline
-quick = edge.daemon.pipeline.analyse
+quick = edge.daemon.pipeline.Pipeline._analyse
 def slow(*arguments):
     time.sleep(2)
     return quick(*arguments)
-edge.daemon.pipeline.analyse = slow
+edge.daemon.pipeline.Pipeline._analyse = slow
 from edge.cli import main
 sys.exit(main())
 """

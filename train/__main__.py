@@ -13,7 +13,7 @@ from edge.errors import AffectdError, UsageError
 from edge.model.bundle import Bundle
 from train import evaluate as evaluation
 from train import intensity as strength
-from train import protocols, report, voice_fit, voices
+from train import pairs, protocols, report, voice_fit, voices
 from train.conditions import CONDITIONS, condition
 from train.layouts import LAYOUTS
 from train.listen import ADAPTATIONS, HISTORIES
@@ -109,7 +109,7 @@ def tell_apart(arguments: argparse.Namespace) -> None:
     people = sorted({clip.who for clip in split.train})
     fitted = voice_fit.FittedVoices(thresholds=thresholds, scores=scores, people=people)
     spectra = studio.spectra(split.calibration[:: max(1, len(split.calibration) // voice_fit.EXAMPLES)])
-    voice_fit.save(network, folder / voice_fit.FITTED, [voice_fit.middle(one) for one in spectra], fitted)
+    voice_fit.save(network, folder / voice_fit.FITTED, [pairs.middle(one.T) for one in spectra], fitted)
     report.write({"thresholds": msgspec.to_builtins(thresholds), "scores": scores}, folder / "report.json")
     say(json.dumps(scores, indent=1) + f"\n{folder / voice_fit.FITTED}\n")
 
@@ -192,9 +192,7 @@ def parser() -> argparse.ArgumentParser:
         )
     evaluating = commands.add_parser("evaluate", help="score a bundle on the recordings of a manifest")
     evaluating.set_defaults(call=evaluate)
-    evaluating.add_argument("--bundle", type=Path, required=True, help="a bundle folder")
-    evaluating.add_argument("--manifest", type=Path, required=True, help="CSV with path, corpus, speaker, emotion")
-    evaluating.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
+    _add_scoring(evaluating, "a bundle folder", "CSV with path, corpus, speaker, emotion")
     evaluating.add_argument("--adapt", choices=ADAPTATIONS, default="none", help="whose history the adapter has heard")
     evaluating.add_argument(
         "--history",
@@ -202,15 +200,6 @@ def parser() -> argparse.ArgumentParser:
         default="recorded",
         help="of the clips themselves, or mostly neutral, as in life",
     )
-    evaluating.add_argument(
-        "--condition",
-        default="near",
-        metavar="|".join(CONDITIONS),
-        help="as recorded, metres away in a room, among noise, or through a telephone; rooms and noises are none that "
-        "training copies have",
-    )
-    evaluating.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
-    evaluating.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     strengthening, rating = _add_intensity(commands)
     parting, telling = _add_voices(commands)
     for computing in (fitting, judging, evaluating, strengthening, rating, parting, telling):
@@ -228,6 +217,22 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_scoring(command: argparse.ArgumentParser, bundle: str, manifest: str) -> None:
+    """What every command has that scores a bundle on recordings; the two help texts are its own."""
+    command.add_argument("--bundle", type=Path, required=True, help=bundle)
+    command.add_argument("--manifest", type=Path, required=True, help=manifest)
+    command.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
+    command.add_argument(
+        "--condition",
+        default="near",
+        metavar="|".join(CONDITIONS),
+        help="as recorded, metres away in a room, among noise, or through a telephone; rooms and noises are none that "
+        "training copies have",
+    )
+    command.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
+    command.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
 def _add_intensity(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
 ) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
@@ -242,15 +247,10 @@ def _add_intensity(
         "evaluate-intensity", help="score a bundle's intensity on the recordings of a manifest"
     )
     rating.set_defaults(call=evaluate_intensity)
-    rating.add_argument("--bundle", type=Path, required=True, help="a bundle folder")
-    rating.add_argument("--manifest", type=Path, required=True, help="CSV with path, speaker, intensity")
-    rating.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
+    _add_scoring(rating, "a bundle folder", "CSV with path, speaker, intensity")
     rating.add_argument(
         "--adapt", choices=strength.PROTOCOLS, default="speaker", help="whose history has been heard (default: speaker)"
     )
-    rating.add_argument("--condition", default="near", metavar="|".join(CONDITIONS), help="as for evaluate")
-    rating.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
-    rating.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     return strengthening, rating
 
 
@@ -267,17 +267,11 @@ def _add_voices(
     parting.add_argument("--threads", type=int, default=1, help="threads that train")
     telling = commands.add_parser("evaluate-voices", help="score how a bundle tells voices apart")
     telling.set_defaults(call=evaluate_voices)
-    telling.add_argument("--bundle", type=Path, required=True, help="a bundle folder, with voice.onnx")
-    telling.add_argument(
-        "--manifest",
-        type=Path,
-        required=True,
-        help="CSV with path, speaker; emotion, sex and corpus (one microphone each) if known",
+    _add_scoring(
+        telling,
+        "a bundle folder, with voice.onnx",
+        "CSV with path, speaker; emotion, sex and corpus (one microphone each) if known",
     )
-    telling.add_argument("--root", type=Path, required=True, help="the folder that the paths start from")
-    telling.add_argument("--condition", default="near", metavar="|".join(CONDITIONS), help="as for evaluate")
-    telling.add_argument("--seed", type=int, default=1, help="order in which clips are heard")
-    telling.add_argument("--json", action="store_true", help="print one JSON object")
     return parting, telling
 
 

@@ -59,6 +59,23 @@ def read_folders(folders: Sequence[Path], manifest: str = "manifest.csv") -> lis
     return clips
 
 
+def read_sounds(sounds: Path, corpora: Mapping[str, str]) -> list[Clip]:
+    """Recordings among the folder of sounds that say who speaks, with absolute paths; none where there is no folder.
+
+    ``corpora`` names the kinds that are taken, and the corpus that each is. Their labels count as intensities.
+    """
+    table = sounds / "manifest.csv"
+    if not table.is_file():
+        return []
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["kind"] in corpora and row["speaker"]]
+    there = sounds.resolve()
+    return [
+        Clip(str(there / row["path"]), corpora[row["kind"]], row["speaker"], "", row["sex"], row["label"])
+        for row in rows
+    ]
+
+
 def _clip(path: Path, number: int, row: Mapping[str, str | None]) -> Clip:
     empty = [name for name in REQUIRED if not (row[name] or "").strip()]
     if empty:

@@ -27,7 +27,7 @@ from edge.model.encoder import encoded
 from edge.model.intensity import Intensity
 from train.augmentation import change_of
 from train.conditions import condition
-from train.corpora import Clip, read_folders
+from train.corpora import Clip, read_folders, read_sounds
 from train.recordings import Change, hand_made, log_mel, streams_of
 from train.settings import SplitSettings, sounds_folder
 from train.speech import join
@@ -157,17 +157,6 @@ class Ear:
         return rows
 
 
-def read_levels(sounds: Path) -> list[Clip]:
-    """The recordings of the kind ``levels`` among the sounds, with absolute paths; none where there are none."""
-    table = sounds / "manifest.csv"
-    if not table.is_file():
-        return []
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["kind"] == "levels"]
-    there = sounds.resolve()
-    return [Clip(str(there / row["path"]), "baved", row["speaker"], "", intensity=row["label"]) for row in rows]
-
-
 def read_clips(settings: IntensitySettings, folders: Sequence[Path], sounds: Path) -> Split:
     """What trains, calibrates and evaluates the head, no speaker on two sides."""
     named = [clip for clip in read_folders(folders) if clip.corpus in settings.corpora and clip.intensity]
@@ -176,7 +165,7 @@ def read_clips(settings: IntensitySettings, folders: Sequence[Path], sounds: Pat
         for clip in read_folders(folders)
         if clip.corpus in settings.arousal_corpora and not clip.intensity and clip.emotion in settings.arousal
     ]
-    levels = read_levels(sounds) if "baved" in settings.corpora else []
+    levels = read_sounds(sounds, {"levels": "baved"}) if "baved" in settings.corpora else []
     clips = [replace(clip, emotion=clip.emotion or "any") for clip in (*named, *ordered, *levels)]
     unknown = sorted({clip.intensity for clip in clips if clip.intensity} - settings.levels.keys())
     if unknown:

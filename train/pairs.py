@@ -12,6 +12,14 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 CALM = ("neutral", "calm")
+FRAMES = 300
+"""Of log-mel, 10 ms each, by which a recording is judged, from its middle."""
+
+
+def middle(spectrum: NDArray[np.floating]) -> Floats:
+    """The middle three seconds of a log-mel [80, time]."""
+    start = max(0, (spectrum.shape[1] - FRAMES) // 2)
+    return np.ascontiguousarray(spectrum[:, start : start + FRAMES], np.float32)
 
 
 def equal_error(same: Doubles, different: Doubles) -> float:

@@ -1,6 +1,5 @@
 """Fits the network that tells voices apart: by what CAM++ knows of clean recordings, frame by frame, and who speaks."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +21,14 @@ from edge.model.voices import Voices, VoiceThresholds
 from train import voice_teacher
 from train.augmentation import change_of
 from train.conditions import condition
-from train.corpora import Clip, read_folders
+from train.corpora import Clip, read_folders, read_sounds
+from train.evaluate import FRAMES_A_SECOND
 from train.households import clustered
-from train.pairs import equal_error, nearness
+from train.pairs import equal_error, middle, nearness
 from train.recordings import log_mel, streams_of
 from train.settings import SplitSettings
 from train.splits import Split, by_speaker
-from train.voice_network import VoiceNetwork, VoiceSettings, load_published
+from train.voice_network import VoiceNetwork, load_published
 
 Floats = NDArray[np.float32]
 Halves = NDArray[np.floating]
@@ -36,8 +36,6 @@ Halves = NDArray[np.floating]
 SOUNDS = {"levels": "baved", "speakers": "emotts"}
 """Kinds of recordings in the folder of sounds that say who speaks, and the corpus that each is."""
 FITTED = "voices.pt"
-SECONDS = 3.0  # of a recording that it is judged by, from its middle
-FRAMES_A_SECOND = 100
 CONDITIONS = ("near", "far")
 """What thresholds are chosen in."""
 EXAMPLES = 48  # recordings that the export tries the network on
@@ -134,7 +132,7 @@ class FittedVoices(msgspec.Struct, frozen=True):
 def read_clips(settings: VoiceFitSettings, folders: Sequence[Path], sounds: Path) -> Split:
     """What trains, calibrates and evaluates, no speaker on two sides; of each speaker ``most`` clips."""
     spoken: dict[str, list[Clip]] = defaultdict(list)
-    for clip in (*read_folders(folders), *read_sounds(sounds)):
+    for clip in (*read_folders(folders), *read_sounds(sounds, SOUNDS)):
         spoken[clip.who].append(clip)
     kept: list[Clip] = []
     for who, clips in sorted(spoken.items()):
@@ -142,17 +140,6 @@ def read_clips(settings: VoiceFitSettings, folders: Sequence[Path], sounds: Path
         drawn = np.random.default_rng(sum(who.encode())).permutation(len(clips))[:count]
         kept += [clips[place] for place in sorted(drawn)]
     return by_speaker(kept, settings.split.test, settings.split.calibration)
-
-
-def read_sounds(sounds: Path) -> list[Clip]:
-    """The recordings among the sounds that say who speaks, with absolute paths; none where there are none."""
-    table = sounds / "manifest.csv"
-    if not table.is_file():
-        return []
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["kind"] in SOUNDS and row["speaker"]]
-    there = sounds.resolve()
-    return [Clip(str(there / row["path"]), SOUNDS[row["kind"]], row["speaker"], "neutral", row["sex"]) for row in rows]
 
 
 def lessons(settings: VoiceFitSettings, clips: Sequence[Clip], studio: Studio, weights: Path) -> Lessons:
@@ -174,7 +161,7 @@ def fit(settings: VoiceFitSettings, heard: Lessons, weights: Path) -> VoiceNetwo
     """The averaged network after the last step."""
     torch.manual_seed(settings.seed)
     generator = np.random.default_rng(settings.seed)
-    network = load_published(weights, VoiceSettings())
+    network = load_published(weights, paired=True)
     front = [*network.planes.parameters(), *network.front.parameters()]
     rest = [parameter for part in (network.blocks, network.last, network.dense) for parameter in part.parameters()]
     rates = [settings.learning_rate, settings.published_rate]
@@ -262,14 +249,7 @@ def _crop(spectrum: Halves, known: Halves, count: int, generator: np.random.Gene
 @torch.inference_mode()
 def voices_of(network: VoiceNetwork, spectra: Sequence[Halves]) -> Floats:
     """Voices [clips, 192] of the middle three seconds of each log-mel [time, 80]."""
-    return np.stack([network(torch.from_numpy(middle(spectrum)[None]))[0].numpy() for spectrum in spectra])
-
-
-def middle(spectrum: Halves) -> Floats:
-    """The middle three seconds of a log-mel [time, 80], as [80, frames]."""
-    count = int(SECONDS * FRAMES_A_SECOND)
-    start = max(0, (len(spectrum) - count) // 2)
-    return np.ascontiguousarray(spectrum[start : start + count].T, np.float32)
+    return np.stack([network(torch.from_numpy(middle(spectrum.T)[None]))[0].numpy() for spectrum in spectra])
 
 
 def choose(network: VoiceNetwork, clips: Sequence[Clip], studio: Studio) -> VoiceThresholds:
@@ -320,7 +300,6 @@ def save(
     """Writes a network's weights, and what the export needs beside them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
-        "settings": msgspec.to_builtins(network.settings),
         "weights": network.state_dict(),
         "examples": [torch.from_numpy(example) for example in examples],
         "fitted": msgspec.to_builtins(fitted),
@@ -332,7 +311,7 @@ def load(path: Path) -> tuple[VoiceNetwork, list[Floats], FittedVoices | None]:
     """What ``save`` wrote; UsageError where it is none."""
     try:
         kept = torch.load(path, weights_only=True)
-        network = VoiceNetwork(msgspec.convert(kept["settings"], VoiceSettings))
+        network = VoiceNetwork()
         network.load_state_dict(kept["weights"])
         fitted = msgspec.convert(kept["fitted"], FittedVoices | None)
         examples = [example.numpy() for example in kept["examples"]]

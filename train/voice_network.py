@@ -5,7 +5,6 @@ Interspeech 2023), as it was published, or in a form for the device.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -28,32 +27,12 @@ WIDTH = 192
 LAYERS = (12, 24, 16)
 """Of each block of CAM++."""
 DILATIONS = (1, 2, 2)
+GROUPS = 2
+"""Of residual blocks over bands and time."""
+SEGMENT = 100
+"""Frames whose mean a layer of CAM++ is told beside the mean over all; in the device's form an utterance is one."""
 LOWEST = 20.0
 """Hz at which its bands begin: 80, even on the mel scale up to 8 kHz, as Kaldi computes them."""
-
-
-@dataclass(frozen=True)
-class VoiceSettings:
-    """What of CAM++ there is, and in which form."""
-
-    layers: tuple[int, ...] = LAYERS
-    """Of each block, the first so many; where one is not whole, what stands behind it is new."""
-    blocks: int = 1
-    """Residual blocks of each of the two groups over bands and time; CAM++ has two."""
-    paired: bool = True
-    """The device's form. It is given the device's log-mel, not Kaldi's; sees two frames of 10 ms side by side where
-    CAM++ sees one after the other; and has every second frame alone behind the first block. The second and third block
-    look at every second frame anyway, so there the half is enough.
-    """
-
-    @property
-    def segment(self) -> int | None:
-        """Frames whose mean a layer is told beside the mean over all; None: an utterance is one segment."""
-        return None if self.paired else 100
-
-
-WHOLE = VoiceSettings(blocks=2, paired=False)
-"""CAM++ as it was published."""
 
 
 def _normed(channels: int) -> nn.Sequential:
@@ -106,26 +85,30 @@ class VoiceNetwork(nn.Module):
     """Log-mel float32 [batch, 80, time] -> voices [batch, 192] of unit length.
 
     Each band's mean over time is taken out first, and with it the level and most of the microphone.
+
+    ``paired`` is the device's form. It is given the device's log-mel, where CAM++ is given Kaldi's; sees two frames of
+    10 ms side by side where CAM++ sees one after the other; has one residual block over bands and time where CAM++ has
+    two; and has every second frame alone behind the first block. The second and third block look at every second frame
+    anyway, so there the half is enough.
     """
 
-    def __init__(self, settings: VoiceSettings | None = None) -> None:
+    def __init__(self, *, paired: bool = True) -> None:
         super().__init__()
-        self.settings = found = settings or VoiceSettings()
-        planes: list[nn.Module] = [_plane(2 if found.paired else 1, PLANES, 3), nn.ReLU()]
-        for _ in range(2):
-            planes += [Residual(2), *(Residual(1) for _ in range(found.blocks - 1))]
+        self.paired = paired
+        planes: list[nn.Module] = [_plane(2 if paired else 1, PLANES, 3), nn.ReLU()]
+        for _ in range(GROUPS):
+            planes += [Residual(2)] if paired else [Residual(2), Residual(1)]
         self.planes = nn.Sequential(*planes, _plane(PLANES, PLANES, 3, 2), nn.ReLU())
-        front = nn.Conv1d(PLANES * BANDS // 8, FRONT, 5, 1 if found.paired else 2, 2, bias=False)
+        front = nn.Conv1d(PLANES * BANDS // 8, FRONT, 5, 1 if paired else 2, 2, bias=False)
         self.front = nn.Sequential(front, _normed(FRONT))
         self.blocks = nn.ModuleList()
         channels = FRONT
-        for place, count in enumerate(found.layers):
-            dilation = 1 if found.paired else DILATIONS[place]
-            layers: list[nn.Module] = [Layer(channels + GROWTH * n, dilation, found.segment) for n in range(count)]
+        for count, dilation in zip(LAYERS, (1, 1, 1) if paired else DILATIONS, strict=True):
+            segment = None if paired else SEGMENT
+            layers: list[nn.Module] = [Layer(channels + GROWTH * n, dilation, segment) for n in range(count)]
             channels += GROWTH * count
-            if count == LAYERS[place]:
-                layers.append(nn.Sequential(_normed(channels), nn.Conv1d(channels, channels // 2, 1, bias=False)))
-                channels //= 2
+            layers.append(nn.Sequential(_normed(channels), nn.Conv1d(channels, channels // 2, 1, bias=False)))
+            channels //= 2
             self.blocks.append(nn.Sequential(*layers))
         self.last = _normed(channels)
         self.dense = nn.Linear(2 * channels, WIDTH, bias=False)
@@ -137,11 +120,11 @@ class VoiceNetwork(nn.Module):
 
     def frames(self, spectrum: Tensor) -> tuple[Tensor, Tensor]:
         """What is known of every 20 ms, in front of the first block [batch, 128, time'] and behind it [.., 256, ..]."""
-        if self.settings.paired:
+        if self.paired:
             # Kaldi's first window begins with the recording, ours has its middle there: one of ours is left out.
             spectrum = (self.bands.T @ spectrum[:, :, 1:]) * (4 * np.log(10))  # type: ignore[operator]
         spectrum = spectrum - spectrum.mean(dim=2, keepdim=True)
-        if self.settings.paired:
+        if self.paired:
             even = spectrum.shape[2] // 2 * 2
             planes = torch.unflatten(spectrum[:, :, :even], 2, (-1, 2)).permute(0, 3, 1, 2)
         else:
@@ -151,7 +134,7 @@ class VoiceNetwork(nn.Module):
 
     def voice(self, frames: Tensor) -> Tensor:
         """Voices [batch, 192] of what stands behind the first block."""
-        if self.settings.paired:
+        if self.paired:
             frames = frames[:, :, ::2]
         for block in list(self.blocks)[1:]:
             frames = block(frames)
@@ -175,20 +158,20 @@ def bands_of_kaldi() -> Floats:
     return found
 
 
-def load_published(path: Path, settings: VoiceSettings) -> VoiceNetwork:
-    """The network with what it shares with CAM++ from its published file; UsageError where it is none.
+def load_published(path: Path, *, paired: bool) -> VoiceNetwork:
+    """The network in one form or the other, from CAM++'s published file; UsageError where it is none.
 
     https://modelscope.cn/models/iic/speech_campplus_sv_zh_en_16k-common_advanced, ``campplus_cn_en_common.pt``
     (Apache-2.0).
     """
-    network = VoiceNetwork(settings)
+    network = VoiceNetwork(paired=paired)
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
         for name, value in network.state_dict().items():
-            theirs = published_name(name, settings)
-            if name == "planes.0.0.weight" and settings.paired:
+            theirs = published_name(name, paired=paired)
+            if name == "planes.0.0.weight" and paired:
                 value.copy_(_paired(weights[theirs]))
-            elif theirs and not name.endswith("num_batches_tracked"):  # of no use
+            elif not name.endswith("num_batches_tracked"):  # of no use
                 value.copy_(weights[theirs].reshape(value.shape))
     except (OSError, EOFError, RuntimeError, LookupError, AttributeError, ValueError, UnpicklingError) as error:
         reason = " ".join(str(error).split())[:160]
@@ -204,19 +187,18 @@ def _paired(kernel: Tensor) -> Tensor:
     return found
 
 
-def published_name(name: str, settings: VoiceSettings) -> str | None:
-    """What the published file calls one of the network's tensors; None for one that is new."""
+def published_name(name: str, *, paired: bool) -> str:
+    """What the published file calls one of the network's tensors."""
     module, _, parameter = name.rpartition(".")
-    there = dict(_modules(settings)).get(module)
-    return f"{there}.{parameter}" if there else None
+    return f"{dict(_modules(paired))[module]}.{parameter}"
 
 
-def _modules(settings: VoiceSettings) -> Iterator[tuple[str, str]]:
+def _modules(paired: bool) -> Iterator[tuple[str, str]]:
     """The modules that hold tensors, by their names here and there."""
     yield from _convolution("planes.0", "head.conv1", "head.bn1")
     place = 2
-    for group in (1, 2):
-        for number in range(settings.blocks):
+    for group in range(1, GROUPS + 1):
+        for number in range(1 if paired else 2):
             here, there = f"planes.{place}", f"head.layer{group}.{number}"
             yield from _convolution(f"{here}.first", f"{there}.conv1", f"{there}.bn1")
             yield from _convolution(f"{here}.second", f"{there}.conv2", f"{there}.bn2")
@@ -226,7 +208,7 @@ def _modules(settings: VoiceSettings) -> Iterator[tuple[str, str]]:
     yield from _convolution(f"planes.{place}", "head.conv2", "head.bn2")
     yield "front.0", "xvector.tdnn.linear"
     yield "front.1.0", "xvector.tdnn.nonlinear.batchnorm"
-    for block, count in enumerate(settings.layers):
+    for block, count in enumerate(LAYERS):
         for number in range(count):
             here, there = f"blocks.{block}.{number}", f"xvector.block{block + 1}.tdnnd{number + 1}"
             yield f"{here}.mix.0.0", f"{there}.nonlinear1.batchnorm"
@@ -235,13 +217,11 @@ def _modules(settings: VoiceSettings) -> Iterator[tuple[str, str]]:
             yield f"{here}.time", f"{there}.cam_layer.linear_local"
             yield f"{here}.mask.0", f"{there}.cam_layer.linear1"
             yield f"{here}.mask.2", f"{there}.cam_layer.linear2"
-        if count == LAYERS[block]:
-            yield f"blocks.{block}.{count}.0.0", f"xvector.transit{block + 1}.nonlinear.batchnorm"
-            yield f"blocks.{block}.{count}.1", f"xvector.transit{block + 1}.linear"
-    if settings.layers == LAYERS:
-        yield "last.0", "xvector.out_nonlinear.batchnorm"
-        yield "dense", "xvector.dense.linear"
-        yield "norm", "xvector.dense.nonlinear.batchnorm"
+        yield f"blocks.{block}.{count}.0.0", f"xvector.transit{block + 1}.nonlinear.batchnorm"
+        yield f"blocks.{block}.{count}.1", f"xvector.transit{block + 1}.linear"
+    yield "last.0", "xvector.out_nonlinear.batchnorm"
+    yield "dense", "xvector.dense.linear"
+    yield "norm", "xvector.dense.nonlinear.batchnorm"
 
 
 def _convolution(here: str, convolution: str, norm: str) -> Iterator[tuple[str, str]]:

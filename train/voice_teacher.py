@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge.audio import SAMPLE_RATE
 from edge.errors import UsageError
 from train.recordings import Front
-from train.voice_network import LOWEST, WHOLE, VoiceNetwork, load_published
+from train.voice_network import LOWEST, VoiceNetwork, load_published
 
 Floats = NDArray[np.float32]
 
@@ -82,4 +82,4 @@ def _known(samples: Floats, path: Path) -> NDArray[np.float16]:
 @lru_cache(maxsize=1)
 def _whole(path: Path) -> VoiceNetwork:
     torch.set_num_threads(1)  # each of several processes hears recordings of its own
-    return load_published(path, WHOLE).eval()
+    return load_published(path, paired=False).eval()

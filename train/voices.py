@@ -17,15 +17,13 @@ from edge.model.runtime import Session
 from edge.model.voices import Voices
 from train import listen, metrics
 from train.corpora import Clip
-from train.evaluate import FRAMES_A_SECOND, Evaluation, adaptive_model, frames_of, known, said_of
+from train.evaluate import Evaluation, adaptive_model, frames_of, known, said_of
 from train.households import clustered, households
 from train.listen import Said
-from train.pairs import equal_error, nearness
+from train.pairs import equal_error, middle, nearness
 
 Floats = NDArray[np.float32]
 
-SECONDS = 3.0
-"""Of each recording that a pair is judged by, from its middle."""
 SHORTEST = 0.5  # s
 
 
@@ -59,11 +57,8 @@ def _clip(path: Path, number: int, row: Mapping[str, str | None]) -> Clip:
 
 def middles(session: Session, spectra: Sequence[Floats]) -> Floats:
     """Voices [clips, width] of the middle three seconds of each log-mel [80, time]."""
-    count, found = int(SECONDS * FRAMES_A_SECOND), []
-    for spectrum in tqdm(spectra, desc="pairs", unit="clip", leave=False):
-        start = max(0, (spectrum.shape[1] - count) // 2)
-        found.append(voices.heard(session, spectrum[:, start : start + count]))
-    return np.stack(found)
+    bar = tqdm(spectra, desc="pairs", unit="clip", leave=False)
+    return np.stack([voices.heard(session, middle(spectrum)) for spectrum in bar])
 
 
 def evaluate(evaluation: Evaluation) -> dict[str, object]:

@@ -26,6 +26,7 @@ from edge.model import voice_store
 from edge.model.adapter_store import FILE_NAME, AdapterStore
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
+from edge.model.learnt_file import LearntFile
 from edge.model.voice_store import VoiceStore
 from edge.mqtt.commands import Commands, PendingRequest
 from edge.mqtt.connection import Connection
@@ -83,7 +84,8 @@ class Daemon:
             topics, self._boot, home_assistant.prefix, folder / "settings.json", self._connection, self
         )
         settings = self._commands.settings
-        publishing = config.voices.mode == "publish" and bundle.voice is not None
+        people = self._people(folder)
+        publishing = people is not None and people.published
         self._retained = RetainedState(
             topics,
             Presence(hold_s=config.mqtt.hold_s, stall_s=STALL_S),
@@ -106,7 +108,6 @@ class Daemon:
         )
         classifier = Classifier(bundle)
         adapters = AdapterStore(folder / FILE_NAME, bundle) if config.model.adapt else None
-        people = self._people(folder)
         adapter, voices = adapters.adapter if adapters else None, people.voices if people else None
         analysis = AnalysisSettings(FAMILIES_ALONE if config.model.explain == "families" else ())
         origin = Origin(node, self._boot, bundle.digest, voices=publishing)
@@ -198,7 +199,7 @@ class Daemon:
         mode, adapt = self._config.voices.mode, self._config.model.adapt
         path = folder / voice_store.FILE_NAME
         if mode != "publish":
-            voice_store.remove(path)
+            LearntFile("voices", path).remove()
         voices = self._bundle.voices(adapt=adapt) if mode == "publish" or (mode == "adapt" and adapt) else None
         return VoiceStore(voices, self._bundle, path if mode == "publish" else None) if voices else None
 

@@ -28,7 +28,7 @@ class KnownVoices(msgspec.Struct, frozen=True, kw_only=True):
 
 def edited(store: VoiceStore | None, asked: Body) -> KnownVoices:
     """Does what is asked, on disk at once, and says who is known then. UsageError where that cannot be."""
-    if store is None or store.path is None:
+    if store is None or not store.published:
         raise UsageError(
             "voices are not published here: set `voices.mode: publish`, with a model bundle that tells voices apart"
         )

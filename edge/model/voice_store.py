@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,8 @@ from msgspec import Meta
 
 from edge import files, log
 from edge.model import memory
-from edge.model.adapter_store import SAVE_EVERY_S
 from edge.model.bundle import Bundle
+from edge.model.learnt_file import LearntFile
 from edge.model.manifest import VOICE
 from edge.model.voices import MOST, Voice, Voices
 
@@ -49,49 +50,43 @@ class VoiceStore:
     def __init__(self, voices: Voices, bundle: Bundle, path: Path | None) -> None:
         """``path``: where they outlive the process; None keeps them in memory alone."""
         self.voices = voices
-        self.path = path
         self._bundle = bundle
-        self._saved_at = 0.0
+        self._file = LearntFile("voices", path) if path else None
         self._saved: bytes | None = None  # a hash of it: what it holds is to be forgotten
-        self._repeats = log.Repeats()
         if path is not None:
             self._load(path)
-            memory.scrub()  # what was read was copied: before another thread takes up what is free
             self.save()  # a folder that cannot be written is said at once, not when the first voice is lost
 
+    @property
+    def published(self) -> bool:
+        """Whether they are the owner's to name, and outlive the process."""
+        return self._file is not None
+
     def save_in_time(self, now: float) -> None:
-        """Save, unless that was done less than ``SAVE_EVERY_S`` ago; ``now`` is monotonic."""
-        if now - self._saved_at >= SAVE_EVERY_S:
-            self._saved_at = now
+        """Save, unless that was done shortly before; ``now`` is monotonic."""
+        if self._file is not None and self._file.due(now):
             self.save()
 
     def save(self) -> None:
-        """Write what has changed since the last time; a disk that refuses costs a warning, not the daemon."""
-        if self.path is None:
+        """Write what has changed since the last time."""
+        if self._file is None:
             return
         content = msgspec.json.encode(self._state())
         digest = hashlib.sha256(content).digest()
         if digest == self._saved:
             return
-        self._write(self.path, content, digest)
-        del content
-        memory.scrub()
-
-    def _write(self, path: Path, content: bytes, digest: bytes) -> None:
-        try:
-            files.replace(path, content, 0o600)
+        todo = "kept in memory alone: they are gone with a restart"
+        if self._file.write(partial(files.replace, self._file.path, content, 0o600), todo):
             self._saved = digest
-        except OSError as error:
-            if self._repeats.due(str(error.strerror), self._saved_at):
-                todo = "kept in memory alone: they are gone with a restart"
-                _logger.warning(log.line("voices", path=path, error=str(error), todo=todo))
+        del content
+        memory.scrub()  # before another thread takes up what is free
 
     def forget(self) -> None:
-        """Forget everybody and remove the file; a disk that refuses costs a warning."""
+        """Forget everybody and remove the file."""
         self.voices.forget()
         self._saved = None
-        if self.path is not None:
-            remove(self.path)
+        if self._file is not None:
+            self._file.remove()
 
     def _state(self) -> SavedVoices:
         return SavedVoices(
@@ -143,11 +138,3 @@ class VoiceStore:
         if history and own and saved.history is not None:
             history.restore(saved.history)
         return Voice(saved.id, direction, saved.utterances, history, saved.name, saved.ignored)
-
-
-def remove(path: Path) -> None:
-    """Remove the file; a disk that refuses costs a warning."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        _logger.warning(log.line("voices", path=path, error=str(error), todo="forgotten in memory alone"))

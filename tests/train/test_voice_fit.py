@@ -16,7 +16,7 @@ from export.voices import added, agreement, quantised
 from train.corpora import Clip
 from train.settings import SplitSettings
 from train.voice_fit import FittedVoices, Lessons, VoiceFitSettings, batches, fit, load, read_clips, save
-from train.voice_network import WHOLE, VoiceNetwork, VoiceSettings, bands_of_kaldi, load_published, published_name
+from train.voice_network import VoiceNetwork, bands_of_kaldi, load_published, published_name
 from train.voice_teacher import kaldi_log_mel
 
 SETTINGS = VoiceFitSettings(
@@ -28,14 +28,14 @@ SETTINGS = VoiceFitSettings(
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file like CAM++'s, of random weights."""
     torch.manual_seed(1)
-    whole = VoiceNetwork(WHOLE)
+    whole = VoiceNetwork(paired=False)
     for name, value in whole.state_dict().items():
         if "running_var" in name:
             value.uniform_(0.5, 2)
         elif "running_mean" in name:
             value.normal_(0, 0.1)
     path = tmp_path_factory.mktemp("weights") / "campplus_cn_en_common.pt"
-    torch.save({published_name(name, WHOLE): value for name, value in whole.state_dict().items()}, path)
+    torch.save({published_name(name, paired=False): value for name, value in whole.state_dict().items()}, path)
     return path
 
 
@@ -54,16 +54,16 @@ def lessons(count: int = 12) -> Lessons:
 
 
 def test_the_whole_network_is_that_of_the_file(published: Path) -> None:
-    network = load_published(published, WHOLE)
+    network = load_published(published, paired=False)
     kept = torch.load(published, weights_only=True)
     for name, value in network.state_dict().items():
         if "num_batches" not in name:
-            assert torch.equal(value, kept[published_name(name, WHOLE)])
+            assert torch.equal(value, kept[published_name(name, paired=False)])
 
 
 def test_the_devices_form_sees_at_every_second_frame_what_the_published_one_sees(published: Path) -> None:
     """In the first convolution, and, of the same frames, in all that stands behind the first block."""
-    whole, paired = load_published(published, WHOLE).eval(), load_published(published, VoiceSettings(blocks=2)).eval()
+    whole, paired = load_published(published, paired=False).eval(), load_published(published, paired=True).eval()
     spectrum, frames = torch.randn(1, 1, 80, 60), torch.randn(1, 256, 80)
     pairs = torch.unflatten(spectrum[:, 0], 2, (-1, 2)).permute(0, 3, 1, 2)
     with torch.inference_mode():
@@ -86,7 +86,7 @@ def test_what_is_no_file_of_weights_gets_one_sentence(tmp_path: Path, content: b
     else:
         path.write_bytes(content)
     with pytest.raises(UsageError, match="campplus_cn_en_common") as caught:
-        load_published(path, VoiceSettings())
+        load_published(path, paired=True)
     assert "\n" not in str(caught.value)
 
 
@@ -130,7 +130,7 @@ def test_a_few_steps_move_the_network_towards_what_is_wanted(published: Path) ->
     network = fit(settings, heard, published)
     crops = torch.from_numpy(np.stack([one.T.astype(np.float32) for one in heard.spectra["plain"]]))
     with torch.inference_mode():
-        before = load_published(published, VoiceSettings()).eval()(crops)
+        before = load_published(published, paired=True).eval()(crops)
         after = network(crops)
     wanted = torch.from_numpy(heard.wanted)
     assert (after * wanted).sum(dim=1).mean() > (before * wanted).sum(dim=1).mean() + 0.05
@@ -144,7 +144,7 @@ def test_a_recording_that_is_shorter_than_a_crop_is_repeated(published: Path) ->
 
 
 def test_the_graph_in_eight_bits_says_the_same_of_any_length(published: Path) -> None:
-    network = load_published(published, VoiceSettings()).eval()
+    network = load_published(published, paired=True).eval()
     examples = [np.random.default_rng(n).normal(0.3, 0.3, (80, 200 + 30 * n)).astype(np.float32) for n in range(4)]
     graph = quantised(network, examples)
     assert len(graph) < 9_000_000
@@ -157,7 +157,7 @@ def test_the_graph_in_eight_bits_says_the_same_of_any_length(published: Path) ->
 
 
 def test_a_bundle_takes_the_network_and_its_thresholds(published: Path, tmp_path: Path) -> None:
-    path, network = tmp_path / "voices.pt", load_published(published, VoiceSettings()).eval()
+    path, network = tmp_path / "voices.pt", load_published(published, paired=True).eval()
     base = Bundle.load(DEFAULT.with_name("light"))
     save(network, path)
     with pytest.raises(UsageError, match="did not end"):

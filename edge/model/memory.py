@@ -59,6 +59,7 @@ def scrub() -> None:
         library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
         library.free.restype, library.free.argtypes = None, [ctypes.c_void_p]
         library.mallinfo2.restype = _Usage
+        library.sbrk.restype, library.sbrk.argtypes = ctypes.c_void_p, [ctypes.c_ssize_t]
         library.mallopt(_PERTURB, 0xFF)
         taken = []
         try:
@@ -67,9 +68,12 @@ def scrub() -> None:
                 for piece in taken[-_CACHE:]:
                     ctypes.memset(piece, 0xFF, size)
             for size in _PIECES:
-                owned = library.mallinfo2().arena
-                while library.mallinfo2().fordblks >= size and library.mallinfo2().arena == owned:
+                end = library.sbrk(0)
+                # No more than fits: without ``hold`` large pieces come from elsewhere, and what is free stays free.
+                for _ in range(library.mallinfo2().fordblks // size):
                     taken.append(library.malloc(size))
+                    if library.sbrk(0) != end:
+                        break
         finally:
             library.mallopt(_PERTURB, 0)
             for piece in taken:

@@ -33,7 +33,7 @@ def utterances(
 
 def explained(samples: NDArray[np.int16], found: Analysis, classifier: Classifier, against: str | None) -> Analysis:
     """The utterance ``found``, of these samples, with all of its explanation, ``against`` a label if not None."""
-    return analyse(Utterance(found.start, samples, found.snr_db), classifier, AnalysisSettings(PARTS, against))
+    return analyse(Utterance(found.start, samples, found.snr_db), classifier, AnalysisSettings(PARTS, against, "all"))
 
 
 def _short(chunks: Iterator[NDArray[np.int16]], name: str) -> Iterator[NDArray[np.int16]]:

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import findings, hearing, palette, verdict
+from app import aspects, findings, hearing, palette, verdict
 from app.plots import bars, moments
 from app.recording import Recording, wav
 from edge import features
@@ -57,6 +57,8 @@ def show(recording: Recording, found: Analysis, classifier: Classifier, place: s
             for panel in moments.panels(samples, log_mel, analysis.explanation, palette.current()):
                 st.altair_chart(panel)
         _playback(samples, analysis.explanation)
+        if analysis.explanation and analysis.explanation.aspects:
+            aspects.play(samples, analysis.explanation.aspects)
         _downloads(recording.name, samples, analysis)
 
 
@@ -80,6 +82,11 @@ def kept(name: str, key: object, make: Callable[[], Made]) -> Made:
 def _reasons(explanation: Explanation) -> None:
     shades = palette.current()
     st.write(sentence(explanation))
+    if explanation.aspects:
+        aspects.show(explanation.aspects, explanation.target)
+    elif explanation.unheard:
+        st.info(explanation.unheard, icon=":material/info:")
+    _heading("What the network was given", "the families of features")
     st.altair_chart(bars.contributions(explanation.families, shades))
     st.caption(
         f"The shares of the families sum exactly to the change of the log-odds from {_signed(explanation.base_value)} "

@@ -27,6 +27,8 @@ TABLES = (
     "stability",
     "planted_feature",
     "planted_time",
+    "usual",
+    "aspects",
 )
 
 

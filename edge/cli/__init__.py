@@ -113,9 +113,9 @@ def parser() -> argparse.ArgumentParser:
 
     _add_analyse(commands)
 
-    explain = commands.add_parser("explain", help="a picture of why a file sounds as it does")
+    explain = commands.add_parser("explain", help="why a file sounds as it does: in words, and as a picture")
     explain.add_argument("file", metavar="FILE", type=Path, help="audio of one utterance")
-    explain.add_argument("--png", metavar="OUT", type=Path, required=True, help="the picture to write")
+    explain.add_argument("--png", metavar="OUT", type=Path, help="a picture to write, too")
     explain.add_argument("--start", type=float, default=0.0, metavar="S", help="where the utterance begins, s")
     explain.add_argument("--end", type=float, metavar="S", help="where it ends, s")
     explain.add_argument("--against", metavar="LABEL", help="why the verdict rather than this label")
@@ -168,7 +168,7 @@ def _add_analyse(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     analyse.add_argument("--whole", action="store_true", help="take each file as one utterance, as it is")
     analyse.add_argument(
         "--explain",
-        choices=("families", "features", "time", "all", "none"),
+        choices=("families", "features", "time", "aspects", "all", "none"),
         help="what to explain with (default: families)",
     )
     analyse.add_argument("--against", metavar="LABEL", help="why the verdict rather than this label")

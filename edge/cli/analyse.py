@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -24,6 +25,9 @@ from edge.model.classifier import Classifier
 from edge.sources.conversion import decode
 from edge.sources.highpass import high_passed
 from edge.vad.gate import Utterance
+
+_PART_OF = {"aspects": "families"}
+"""What aspects come with."""
 
 
 class UtteranceResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
         gate=config.gate,
         threshold=config.model.threshold,
         whole=options.whole,
-        parts=PARTS if explain == "all" else tuple(part for part in PARTS if part == explain),
+        parts=PARTS if explain == "all" else tuple(part for part in PARTS if part == _PART_OF.get(explain, explain)),
+        aspects="all" if explain in ("aspects", "all") else None,
         against=options.against,
         adapt=options.adapt,
     )
@@ -94,19 +99,20 @@ def analyse_files(
     whole: bool,
     parts: Collection[Part],
     against: str | None,
+    aspects: Literal["all"] | None = None,
     adapt: bool = False,
 ) -> int:
     """Print a result a line on stdout; a file that cannot be read, or in which nothing is found, is named on
     stderr with the reason, and does not stop the others.
 
     ``parts`` are those of the explanations, none for no explanation; ``against`` is the label they compare with;
-    ``adapt`` takes the files as what one microphone has heard, in order.
+    ``aspects`` adds what people hear in a voice; ``adapt`` takes the files as what one microphone has heard, in order.
     Returns the exit code: 0, or 1 if any file failed.
     """
     classifier = Classifier(Bundle.load(bundle))
     Explainer(classifier).require_label(against)
     adapter = classifier.bundle.adapter() if adapt else None
-    settings = AnalysisSettings(parts, against, threshold)
+    settings = AnalysisSettings(parts, against, aspects, threshold)
     failed = 0
     for path in paths:
         name, level, found = output.file_name(path), Level(), False

@@ -145,8 +145,12 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = True
     explain: Annotated[
-        Literal["families", "none"],
-        Meta(description="`families`: each event has the share of each feature family in it"),
+        Literal["families", "aspects", "none"],
+        Meta(
+            description="`families`: each event has the share of each feature family in it; `aspects`: an event that "
+            "is not `uncertain` also has what people would hear in the voice, such as its pitch, at several times the "
+            "cost"
+        ),
     ] = "families"
 
 

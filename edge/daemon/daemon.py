@@ -19,7 +19,7 @@ from edge.daemon.pipeline import AnalysisSettings, Pipeline
 from edge.daemon.reporting import Origin, Reporter
 from edge.daemon.state import lock, state_folder
 from edge.daemon.supervisor import Supervisor, notify
-from edge.explain.explainer import FAMILIES_ALONE, Explainer
+from edge.explain.explainer import Explainer
 from edge.journal.journal import Journal
 from edge.journal.retention import Limits
 from edge.model import voice_store
@@ -109,7 +109,7 @@ class Daemon:
         classifier = Classifier(bundle)
         adapters = AdapterStore(folder / FILE_NAME, bundle) if config.model.adapt else None
         adapter, voices = adapters.adapter if adapters else None, people.voices if people else None
-        analysis = AnalysisSettings(FAMILIES_ALONE if config.model.explain == "families" else ())
+        analysis = AnalysisSettings.of(config.model)
         origin = Origin(node, self._boot, bundle.digest, voices=publishing)
         self._reporter = Reporter(origin, self._journal, self._retained, self._connection.journal_grown)
         self._listener = Listener(

@@ -13,7 +13,7 @@ from edge.daemon.pipeline import Analysis, Pipeline, PipelineItem
 from edge.daemon.reporting import Reporter
 from edge.daemon.voices import edited
 from edge.errors import AffectdError
-from edge.explain.explainer import Explainer, Part
+from edge.explain.explainer import PARTS, Explainer, Part
 from edge.explain.recent import RecentUtterances
 from edge.model import memory
 from edge.model.adapter_store import AdapterStore
@@ -110,7 +110,7 @@ class Listener:
             case "voices":
                 return msgspec.json.encode(edited(self._people, body))
             case _:
-                parts: tuple[Part, ...] = (body.part,) if body.part else ("features", "time")
+                parts: tuple[Part, ...] = tuple(part for part in PARTS if part == body.part) or ("features", "time")
                 return msgspec.json.encode(self._explainer.explain(self._recent.find(body.id or ""), parts))
 
     def forget(self) -> None:

@@ -2,15 +2,19 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
-from edge.config import GateSettings
+from edge.config import GateSettings, ModelSettings
 from edge.errors import ExplanationError
+from edge.explain import by_aspects
 from edge.explain.explainer import FAMILIES_ALONE, Explainer, Explanation, Part
 from edge.features import log_mel
+from edge.features.spectrum import Samples
 from edge.model import encoder, voices
 from edge.model.adapter import Adapter
 from edge.model.classifier import Classifier, Prediction
@@ -58,15 +62,25 @@ class AnalysisSettings:
     """The parts of the explanation; empty for no explanation."""
     against: str | None = None
     """A label that the prediction is compared with, in place of all others."""
+    aspects: Literal["certain", "all"] | None = None
+    """Whether an explanation has the aspects of the voice, too: of predictions that are certain, or of all."""
     threshold: float | None = None
     """Confidence below which the emotion is uncertain; None for the bundle's."""
+
+    @classmethod
+    def of(cls, model: ModelSettings) -> Self:
+        """What a configuration asks for; its threshold may change while the daemon runs."""
+        parts = () if model.explain == "none" else FAMILIES_ALONE
+        return cls(parts, aspects="certain" if model.explain == "aspects" else None)
 
 
 def analyse(
     utterance: Utterance, classifier: Classifier, settings: AnalysisSettings, adapter: Adapter | None = None
 ) -> Analysis:
     """Predict and explain one utterance. The ``adapter`` learns from it, after the prediction."""
-    return _judged(utterance, encoder.frames(utterance.samples, classifier.bundle), classifier, settings, adapter)
+    with encoder.cleaned(utterance.samples) as samples:
+        spectrum = log_mel.log_mel(samples) if classifier.bundle.encoder else None
+        return _judged(utterance, samples, spectrum, classifier, settings, adapter)
 
 
 def _analyse_among(
@@ -85,19 +99,23 @@ def _analyse_among(
         turn = _whose(utterance, spectrum, classifier, people)
         if turn.voice and turn.voice.ignored:
             return None
-        frames = encoder.columns(samples, classifier.bundle, spectrum)
-    return _judged(utterance, frames, classifier, settings, adapter, turn)
+        return _judged(utterance, samples, spectrum, classifier, settings, adapter, turn)
 
 
 def _judged(
     utterance: Utterance,
-    frames: NDArray[np.float32],
+    samples: Samples,
+    spectrum: NDArray[np.float32] | None,
     classifier: Classifier,
     settings: AnalysisSettings,
     adapter: Adapter | None,
     turn: Turn = NOBODYS,
 ) -> Analysis:
-    """Judged by the history of its voice, where that has one, else by the source's; then they learn from it."""
+    """Judged by the history of its voice, where that has one, else by the source's; then they learn from it.
+
+    ``samples`` are its own without hum, of which ``spectrum`` is the log-mel.
+    """
+    frames = encoder.columns(samples, classifier.bundle, spectrum)
     own = turn.voice.history if turn.voice else None
     history = own if own and own.utterances else adapter
     adaptation, adapted_on = (history.snapshot(), history.utterances) if history else (None, 0)
@@ -109,6 +127,8 @@ def _judged(
             )
         except ExplanationError as error:
             unexplained = str(error)
+    if explanation and prediction and (settings.aspects == "all" or (settings.aspects and not prediction.uncertain)):
+        explanation = with_aspects(explanation, samples, prediction, classifier, settings.against)
     prediction = prediction or classifier.predict(frames, adaptation, settings.threshold)
     for learner in (adapter, own):
         if learner is not None:
@@ -124,6 +144,17 @@ def _judged(
         adapted_on,
         turn,
     )
+
+
+def with_aspects(
+    explanation: Explanation, samples: Samples, prediction: Prediction, classifier: Classifier, against: str | None
+) -> Explanation:
+    """The explanation of a prediction with its aspects, too, or why it has none; ``samples`` are without hum."""
+    try:
+        found = by_aspects.explain(samples, prediction, classifier, against)
+    except ExplanationError as error:
+        return msgspec.structs.replace(explanation, unheard=str(error))
+    return msgspec.structs.replace(explanation, aspects=found)
 
 
 def _whose(utterance: Utterance, spectrum: NDArray[np.float32], classifier: Classifier, people: Voices) -> Turn:

@@ -73,6 +73,9 @@ def _shortened(explanation: Explanation) -> EventExplanation:
         base_value=round(explanation.base_value, 4),
         value=round(explanation.value, 4),
         residual=round(explanation.residual, 6) + 0.0,  # never -0.0
+        aspects={name: round(found.effect, 4) for name, found in explanation.aspects.effects.items()}
+        if explanation.aspects
+        else UNSET,
         sentence=sentence(explanation),
     )
 

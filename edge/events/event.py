@@ -19,6 +19,8 @@ class EventExplanation(msgspec.Struct, frozen=True, kw_only=True):
     base_value: float
     value: float
     residual: float
+    aspects: dict[str, float] | UnsetType = UNSET
+    """What each aspect of the voice adds to the same log-odds, from all of them as usual."""
     sentence: str | UnsetType = UNSET
     """The same for people, in one sentence."""
 

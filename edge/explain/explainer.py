@@ -19,6 +19,7 @@ from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.errors import ExplanationError, UsageError
 from edge.explain import occlusion, perturbation, shapley
+from edge.explain.by_aspects import AspectEffects
 from edge.explain.values import ValueFunction, value_function
 from edge.features import SPEECH
 from edge.features.wording import words
@@ -87,6 +88,10 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """The stretch that speaks most for the target; its effect is the mean over it."""
     attention: list[float] | UnsetType = UNSET
     """The network's attention, one weight for each equal share of the utterance: where it looks, not what it finds."""
+    aspects: AspectEffects | UnsetType = UNSET
+    """What people hear in the voice, and what each of it adds; absent where nobody asked, or ``unheard`` says why."""
+    unheard: str | UnsetType = UNSET
+    """Why there are no aspects, where somebody asked."""
     uncertain: bool | UnsetType = UNSET
     """Present, and true, where the target is the best of an uncertain prediction."""
 

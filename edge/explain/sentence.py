@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import UNSET
 
 from edge.explain import texts
+from edge.explain.by_aspects import AspectEffects
 from edge.explain.explainer import Explanation
 
 SMALLEST = 0.1  # log-odds: what moves a probability by less than 2.5 points is no reason
@@ -14,6 +15,9 @@ MOSTLY = 0.5  # of all that speaks for it: from here on the first reason is the 
 OBJECTION = 0.3  # of all that speaks for it: from here on what speaks against it is said
 REASONS = 2
 
+_BECAUSE = texts.MOSTLY, texts.BECAUSE, texts.ALTHOUGH, texts.ALTHOUGH_SEVERAL
+_SINCE = texts.MOSTLY_SINCE, texts.SINCE, texts.DESPITE, texts.DESPITE
+
 
 def sentence(explanation: Explanation) -> str:
     """The sentence, without more claims than the figures hold.
@@ -22,8 +26,11 @@ def sentence(explanation: Explanation) -> str:
     verdict stays one. What speaks against the verdict is said where it is a good part of what speaks for it.
     """
     parts = [_verdict(explanation)]
-    if explanation.families:
-        parts += _reasons(explanation.families, explanation.residual)
+    heard = _heard(explanation.aspects) if explanation.aspects else []
+    if heard:
+        parts += heard
+    elif explanation.families:
+        parts += _reasons(explanation.families, explanation.residual, texts.FAMILIES, _BECAUSE)
     strongest = next((effect for effect in explanation.features if effect.feature != "rest"), None)
     segment = explanation.segment
     if segment is not UNSET and segment.effect > SMALLEST:
@@ -33,8 +40,32 @@ def sentence(explanation: Explanation) -> str:
     return ", ".join(parts) + "."
 
 
-def _reasons(shares: Mapping[str, float], residual: float) -> list[str]:
-    """The clauses that say what speaks for a verdict and what against it."""
+def _heard(aspects: AspectEffects) -> list[str]:
+    """The clauses about what people hear; none where nothing of that stands out, and the families say more."""
+    shares = {name: found.effect for name, found in aspects.effects.items()}
+    words = {name: found.words for name, found in aspects.effects.items()}
+    clauses = _reasons(shares, aspects.residual, words, _SINCE)
+    if texts.NOTHING in clauses:
+        return []
+    other = aspects.counterfactual
+    if other and len(other.aspects) <= REASONS:
+        names = [texts.ASPECT_NAMES.get(name, name) for name in other.aspects]
+        clauses.append(texts.COUNTERFACTUAL.format(_joined(names), _adjective(other.label)))
+    return clauses
+
+
+def _reasons(
+    shares: Mapping[str, float], residual: float, words: Mapping[str, str], phrases: tuple[str, str, str, str]
+) -> list[str]:
+    """The clauses that say what speaks for a verdict and what against it.
+
+    ``phrases`` are those for a main reason, for reasons, for an objection and for several.
+    """
+    mostly, because, although, although_several = phrases
+
+    def named(names: Sequence[str]) -> str:
+        return _joined([words.get(name, name) for name in names])
+
     threshold = max(SMALLEST, RESIDUALS * abs(residual), SMALLEST_PART * sum(abs(share) for share in shares.values()))
     order = sorted(shares, key=lambda name: -shares[name])
     speaking = [name for name in order if shares[name] >= threshold][:REASONS]
@@ -44,13 +75,12 @@ def _reasons(shares: Mapping[str, float], residual: float) -> list[str]:
     if not speaking:
         clauses.append(texts.NOTHING)
     elif shares[speaking[0]] >= MOSTLY * total:
-        clauses.append(texts.MOSTLY.format(_words(speaking[:1])))
+        clauses.append(mostly.format(named(speaking[:1])))
     else:
-        clauses.append(texts.BECAUSE.format(_words(speaking)))
+        clauses.append(because.format(named(speaking)))
     objections = [name for name in objecting if -shares[name] >= OBJECTION * total]
     if objections:
-        although = texts.ALTHOUGH if len(objections) == 1 else texts.ALTHOUGH_SEVERAL
-        clauses.append(although.format(_words(objections)))
+        clauses.append((although if len(objections) == 1 else although_several).format(named(objections)))
     return clauses
 
 
@@ -68,6 +98,5 @@ def _adjective(label: str) -> str:
     return texts.EMOTIONS.get(label) or texts.OTHER_EMOTION.format(label)
 
 
-def _words(names: Sequence[str]) -> str:
-    words = [texts.FAMILIES.get(name, name) for name in names]
+def _joined(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else texts.AND.format(", ".join(words[:-1]), words[-1])

@@ -26,6 +26,37 @@ FAMILIES = {
 }
 """What a family of features listens to; a family that is not here is called by its name."""
 
+ASPECTS = {
+    "pitch": ("the pitch is low", "the pitch is high"),
+    "pitch_movement": ("the pitch hardly moves", "the pitch moves a lot"),
+    "loudness": ("it is quiet", "it is loud"),
+    "loudness_movement": ("the loudness hardly changes", "the loudness changes a lot"),
+    "tempo": ("it is slow", "it is fast"),
+    "brightness": ("the voice is dull", "the voice is bright"),
+    "clarity": ("the voice is breathy or rough", "the voice is clear"),
+}
+"""What is heard of an aspect that is below what is usual, and above it."""
+
+ASPECT_NAMES = {
+    "pitch": "pitch",
+    "pitch_movement": "movement of the pitch",
+    "loudness": "loudness",
+    "loudness_movement": "changes of loudness",
+    "tempo": "tempo",
+    "brightness": "brightness",
+    "clarity": "clarity of the voice",
+}
+"""What an aspect is called."""
+
+AS_USUAL = "as usual"
+NO_PITCH = "too little of it has a pitch, as when somebody whispers"
+NO_MODULATION = "its level never changes"
+NOT_CLEARER = "breathy or rough, and no change makes such a voice clear"
+MOSTLY_SINCE = "mostly because {}"
+SINCE = "because {}"
+DESPITE = "although {}"
+COUNTERFACTUAL = "with {} as usual it would sound {}"
+
 OTHER_EMOTION = "like “{}”"
 SOUNDS = "Sounds {}"
 RATHER = "Sounds {} rather than {}"

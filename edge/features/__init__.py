@@ -22,7 +22,9 @@ from edge.features.families import (
     FeatureSet,
     FrameStream,
     frames,
+    of_power,
     pooled,
+    power_of,
 )
 from edge.features.spectrum import wipe
 
@@ -48,6 +50,8 @@ __all__ = [
     "FeatureSet",
     "FrameStream",
     "frames",
+    "of_power",
     "pooled",
+    "power_of",
     "wipe",
 ]

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
 from edge.features import filters, log_mel, prosody
-from edge.features.spectrum import HOP_SAMPLES, WINDOW_SAMPLES, Array, Samples, full_scale, power_spectra
+from edge.features.spectrum import (
+    BLOCK_FRAMES,
+    HOP_SAMPLES,
+    WINDOW_SAMPLES,
+    Array,
+    Samples,
+    full_scale,
+    power_spectra,
+)
 
 __all__ = [
     "COUNT",
@@ -31,7 +39,9 @@ __all__ = [
     "FeatureSet",
     "FrameStream",
     "frames",
+    "of_power",
     "pooled",
+    "power_of",
 ]
 
 FRAME_RATE = SAMPLE_RATE / HOP_SAMPLES  # frames a second
@@ -273,15 +283,32 @@ def _checked(samples: Samples) -> Samples:
     return samples
 
 
+def of_power(power: Array, chosen: FeatureSet = FIVE) -> NDArray[np.float32]:
+    """The hand-made features of power spectra float64 [frames, BINS]: float32 [frames, hand-made columns]."""
+    result = np.empty((len(power), len(chosen.names) - chosen.speech), np.float32)
+    for start in range(0, len(power), BLOCK_FRAMES):
+        _fill(result[start : start + BLOCK_FRAMES], power[start : start + BLOCK_FRAMES], chosen)
+    return result
+
+
+def power_of(samples: Samples) -> Array:
+    """The power spectra of a whole clip, float64 [1 + n // HOP_SAMPLES, BINS]: ``frames`` before any family."""
+    count = 1 + len(samples) // HOP_SAMPLES
+    return np.concatenate([power.copy() for power in power_spectra(_checked(samples), -PADDING, count)])
+
+
 def _analyse(samples: Samples, begin: int, count: int, chosen: FeatureSet) -> NDArray[np.float32]:
     """``count`` frames, the first from sample ``begin`` on."""
     result = np.empty((count, len(chosen.names) - chosen.speech), np.float32)
     start = 0
     for power in power_spectra(samples, begin, count):
-        spectrum = Spectrum(power)
-        rows = result[start : start + len(power)]
-        for name in chosen.hand_made:
-            place = chosen.places[name]
-            rows[:, place] = _FAMILIES[name].compute(spectrum)
+        _fill(result[start : start + len(power)], power, chosen)
         start += len(power)
     return result
+
+
+def _fill(rows: NDArray[np.float32], power: Array, chosen: FeatureSet) -> None:
+    """The features of a block of power spectra, into ``rows``."""
+    spectrum = Spectrum(power)
+    for name in chosen.hand_made:
+        rows[:, chosen.places[name]] = _FAMILIES[name].compute(spectrum)

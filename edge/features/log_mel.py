@@ -40,19 +40,39 @@ def log_mel(samples: Samples) -> NDArray[np.float32]:
     Power in 80 Slaney bands up to 8 kHz of windows centred on every 160th sample, reflected at both ends; its decimal
     logarithm, no lower than 8 below the loudest; plus 4, over 4.
     """
+    windows = _windows(samples)
+    blocks = range(0, len(windows), _BLOCK_FRAMES)
+    return _levels(np.concatenate([_power(windows[at : at + _BLOCK_FRAMES]) @ BANK for at in blocks]))
+
+
+def power_of(samples: Samples) -> NDArray[np.float64]:
+    """The power spectra of a clip [frames, 201], before they are gathered into bands."""
+    return _power(_windows(samples))
+
+
+def of_power(power: NDArray[np.float64]) -> NDArray[np.float32]:
+    """``log_mel`` of power spectra [frames, 201]."""
+    return _levels(power @ BANK)
+
+
+def _windows(samples: Samples) -> NDArray[np.float64]:
+    """The stretches [frames, 400] of a clip, reflected at both ends."""
     half = WINDOW_SAMPLES // 2
     count = max(1, len(samples) // HOP_SAMPLES)
     scaled = samples.astype(np.float64) * full_scale(samples)
     padded = np.pad(scaled, half, mode="reflect" if len(samples) > half else "constant")
     padded = np.pad(padded, (0, max(0, (count - 1) * HOP_SAMPLES + WINDOW_SAMPLES - len(padded))))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::HOP_SAMPLES][:count]
-    power = np.concatenate([_bands(windows[at : at + _BLOCK_FRAMES]) for at in range(0, count, _BLOCK_FRAMES)])
-    level = np.log10(np.maximum(power, FLOOR))
+    return np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::HOP_SAMPLES][:count]
+
+
+def _power(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Power spectra [windows, 201] of windows [windows, 400]."""
+    spectrum = np.fft.rfft(windows * WINDOW, axis=1)
+    return np.square(spectrum.real) + np.square(spectrum.imag)
+
+
+def _levels(bands: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Power in bands [frames, 80] as what the encoder takes, float32 [80, frames]."""
+    level = np.log10(np.maximum(bands, FLOOR))
     level = np.maximum(level, level.max() - RANGE)
     return np.ascontiguousarray(((level + 4) / 4).T, dtype=np.float32)
-
-
-def _bands(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Power [windows, 80] of windows [windows, 400]."""
-    spectrum = np.fft.rfft(windows * WINDOW, axis=1)
-    return (np.square(spectrum.real) + np.square(spectrum.imag)) @ BANK

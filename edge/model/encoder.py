@@ -42,7 +42,11 @@ def cleaned(samples: Samples) -> Iterator[Samples]:
 
 def columns(samples: Samples, bundle: Bundle, spectrum: Floats | None) -> Floats:
     """Raw frames of cleaned samples, of which ``spectrum`` is the log-mel [80, time], which an encoder needs."""
-    hand_made = features.frames(samples, bundle.features)
+    return joined(features.frames(samples, bundle.features), bundle, spectrum)
+
+
+def joined(hand_made: Floats, bundle: Bundle, spectrum: Floats | None) -> Floats:
+    """Raw frames: the hand-made columns [time, h], and behind them what the bundle's encoder hears in the log-mel."""
     if bundle.encoder is None or spectrum is None:
         return hand_made
     speech = encoded(bundle.encoder, spectrum)

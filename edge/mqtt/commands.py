@@ -45,7 +45,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
     transaction: Annotated[str, Meta(max_length=64)] | None = None
     id: Annotated[str, Meta(max_length=80)] | None = None
-    part: Part | None = None
+    part: Part | Literal["aspects"] | None = None
     do: VoiceAction | None = None
     """``voices`` alone: ``list``, if nothing is said."""
     name: Annotated[str, Meta(max_length=400)] | None = None
@@ -160,6 +160,12 @@ def _request(verb: str, payload: bytes) -> Command:
         return Refusal(f"the request is not the JSON object that it has to be: {error}", verb)
     if verb == "explain" and body.id is None:
         return Refusal("explain needs the `id` of an event", verb)
+    if verb == "explain" and body.part == "aspects":
+        return Refusal(
+            "aspects are measured on the sound, which is not kept: with `explain: aspects` under `model` in the "
+            "configuration, each event that is certain has them",
+            verb,
+        )
     missing = [field for field in _NEEDS.get(body.do or "", ()) if getattr(body, field) is None]
     if verb == "voices" and missing:
         return Refusal(f"{body.do} needs `{missing[0]}`: of a voice, `id` is its id, its name, or last", verb)

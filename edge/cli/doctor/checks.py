@@ -99,12 +99,11 @@ def _read(path: Path) -> str:
 def speed(config: Config, _unit: str, _say: Say) -> Iterator[Finding]:
     """On noise of a usual utterance's length: what a network costs does not depend on what it hears."""
     from edge.daemon.pipeline import AnalysisSettings, analyse
-    from edge.explain.explainer import FAMILIES_ALONE
     from edge.model.classifier import Classifier
     from edge.vad.gate import Utterance
 
     classifier = Classifier(_load(config))
-    settings = AnalysisSettings(FAMILIES_ALONE if config.model.explain == "families" else ())
+    settings = AnalysisSettings.of(config.model)
     noise = np.random.default_rng(0).normal(0, 1000, 3 * SAMPLE_RATE).astype(np.int16)
     utterance = Utterance(0, noise, 20.0)
     for _ in range(_WARM_UP):

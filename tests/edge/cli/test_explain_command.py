@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from edge import cli
+from edge.explain import texts
 from edge.explain.explainer import Explanation
 from edge.model.bundle import Bundle
 
@@ -31,6 +32,19 @@ def test_picture_is_drawn(clip, bundle, tmp_path, capsys):
     assert cli.main(["explain", clip, "--png", str(tmp_path / "why.png"), "--bundle", bundle]) == 0
     assert (tmp_path / "why.png").read_bytes().startswith(PNG)
     assert "why.png" in capsys.readouterr().out
+
+
+def test_what_people_hear_is_said_without_a_picture(clip, capsys):
+    assert cli.main(["explain", clip]) == 0
+    said = capsys.readouterr().out
+    assert "log-odds of" in said
+    for aspect in texts.ASPECT_NAMES.values():
+        assert f"  {aspect} " in said
+
+
+def test_a_bundle_that_measures_no_aspects_says_so(clip, bundles, capsys):
+    assert cli.main(["explain", clip, "--bundle", str(bundles["frames"].path)]) == 0
+    assert "does not hear both log-mel and prosody" in capsys.readouterr().out
 
 
 def test_part_of_a_file_is_explained(clip, bundle, tmp_path):
@@ -91,6 +105,15 @@ def test_analyse_prints_only_the_part_asked_for(part, empty, clip, bundle, capsy
     assert explanation[part]
     assert not explanation[empty]
     assert not explanation["families"]
+
+
+def test_analyse_prints_the_aspects_beside_the_families(clip, capsys):
+    assert cli.main(["analyse", "--whole", "--explain", "aspects", clip]) == 0
+    finding = json.loads(capsys.readouterr().out)
+    explanation = msgspec.convert(finding["explanation"], Explanation)
+    assert explanation.families
+    assert not explanation.time
+    assert {*explanation.aspects.effects, *explanation.aspects.absent} == set(texts.ASPECTS)
 
 
 def test_analyse_of_silence_says_why_there_is_no_explanation(bundle, tmp_path, capsys):

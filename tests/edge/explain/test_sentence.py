@@ -2,8 +2,11 @@
 
 import msgspec
 import pytest
+from msgspec import UNSET, UnsetType
 
 from edge.explain import texts
+from edge.explain.aspects import ASPECTS
+from edge.explain.by_aspects import AspectEffect, AspectEffects, Counterfactual
 from edge.explain.explainer import Explanation, FeatureEffect, TimeEffect
 from edge.explain.sentence import sentence
 from edge.features import SIX, SPEECH
@@ -50,6 +53,43 @@ def test_uncertain_verdict_stays_uncertain():
 
 def test_comparison_names_both_labels():
     assert said(against="fear").startswith("Sounds angry rather than afraid")
+
+
+def voice(counterfactual: Counterfactual | UnsetType = UNSET, **shares: float) -> AspectEffects:
+    return AspectEffects(
+        base_value=0.0,
+        value=sum(shares.values()),
+        effects={
+            name: AspectEffect(words=texts.ASPECTS[name][1], own=1.0, usual=0.5, unit="", effect=share)
+            for name, share in shares.items()
+        },
+        counterfactual=counterfactual,
+        evaluations=4,
+    )
+
+
+def test_what_people_hear_is_said_in_place_of_families():
+    assert said(aspects=voice(pitch=2.0, loudness=0.5)) == "Sounds angry, mostly because the pitch is high."
+
+
+def test_two_aspects_and_an_objection():
+    told = said(aspects=voice(pitch=1.0, loudness=1.1, brightness=0.4, tempo=-1.2))
+    assert told == "Sounds angry, because it is loud and the pitch is high, although it is fast."
+
+
+def test_aspects_that_say_nothing_leave_the_word_to_families():
+    assert said(aspects=voice(pitch=0.02)) == said()
+    assert said(aspects=voice()) == said()
+
+
+@pytest.mark.parametrize(("names", "is_said"), [(["pitch"], True), (["pitch", "tempo", "loudness"], False)])
+def test_another_verdict_is_said_where_few_aspects_make_it(names, is_said):
+    told = said(aspects=voice(Counterfactual(aspects=names, label="neutral"), pitch=2.0))
+    assert told.endswith("with pitch as usual it would sound neutral.") == is_said
+
+
+def test_every_aspect_has_its_words():
+    assert set(texts.ASPECTS) == set(texts.ASPECT_NAMES) == set(ASPECTS)
 
 
 def test_moment_and_feature_are_said_where_known():

@@ -125,6 +125,13 @@ def test_commands_are_understood_or_refused(topic: str, payload: bytes, expected
     assert repr(parse(Incoming(f"affectd/kitchen/{topic}", payload), TOPICS, "homeassistant")) == expected
 
 
+def test_aspects_cannot_be_asked_for_later_since_the_sound_is_not_kept() -> None:
+    question = Incoming("affectd/kitchen/request/explain", b'{"id": "kitchen-1-000001", "part": "aspects"}')
+    refusal = repr(parse(question, TOPICS, "homeassistant"))
+    assert refusal.startswith("Refusal(")
+    assert "`explain: aspects`" in refusal
+
+
 @pytest.mark.parametrize(
     "topic",
     [

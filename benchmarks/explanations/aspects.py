@@ -9,10 +9,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.explanations.clips import Clip, held_out
+from benchmarks.explanations.randomisation import randomised
 from benchmarks.explanations.stability import CHANGES
 from edge.audio import SAMPLE_RATE
 from edge.explain import aspects, by_aspects, shapley
 from edge.explain.aspects import ASPECTS, Change
+from edge.explain.by_aspects import AspectEffects
 from edge.explain.resynthesis import Voice, together
 from edge.explain.spectra import Spectra
 from edge.explain.values import log_odds
@@ -20,7 +22,7 @@ from edge.model import encoder
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier, Prediction
 
-CLIPS = 60
+CLIPS, NETWORKS = 60, 3
 PLANTED = {
     "pitch + 3 semitones": ("pitch", Change(octaves=3 / 12)),
     "+ 6 dB": ("loudness", Change(gain_db=6)),
@@ -34,7 +36,7 @@ PLANTED = {
 def table(bundle: Bundle) -> str:
     classifier = Classifier(bundle)
     clips = [clip for clip in held_out(bundle, 2 * CLIPS) if len(clip.samples) >= 16000][:CLIPS]
-    return "\n\n".join([planted(classifier, clips), agreement(classifier, clips), stability(classifier, clips)])
+    return "\n\n".join([planted(classifier, clips), agreement(classifier, clips), honesty(classifier, clips)])
 
 
 def planted(classifier: Classifier, clips: list[Clip]) -> str:
@@ -113,20 +115,33 @@ def resounded(bundle: Bundle, voice: Voice, change: Change) -> np.ndarray:
     return encoder.frames(voice.sound(change), bundle)
 
 
-def stability(classifier: Classifier, clips: list[Clip]) -> str:
-    lines = ["| change | aspects, rank correlation |", "|---|--:|"]
-    for name, change in CHANGES.items():
-        ranks = []
-        for clip in clips:
+def honesty(classifier: Classifier, clips: list[Clip]) -> str:
+    """What a listener would not notice changes little; other weights change everything."""
+    others = [Classifier(randomised(classifier.bundle, seed)) for seed in range(NETWORKS)]
+    found: dict[str, list[float]] = {name: [] for name in CHANGES}
+    shuffled: list[float] = []
+    for clip in clips:
+        one = predicted(classifier, clip.samples)
+        own = by_aspects.explain(clip.samples, one, classifier)
+        shuffled += [alike(own, by_aspects.explain(clip.samples, one, other)) for other in others]
+        for name, change in CHANGES.items():
             samples = np.clip(np.round(change(clip.samples)), -32768, 32767).astype(np.int16)
-            one, other = predicted(classifier, clip.samples), predicted(classifier, samples)
-            if one.label != other.label:
-                continue
-            pair = [by_aspects.explain(s, p, classifier).effects for s, p in ((clip.samples, one), (samples, other))]
-            shared = [aspect for aspect in pair[0] if aspect in pair[1]]
-            ranks.append(spearmanr(*([found[aspect].effect for aspect in shared] for found in pair)).statistic)
-        lines.append(f"| {name} | {np.nanmean(ranks):.2f} ({np.nanmedian(ranks):.2f}) |")
-    return "\n".join(lines)
+            other = predicted(classifier, samples)
+            if one.label == other.label:
+                found[name].append(alike(own, by_aspects.explain(samples, other, classifier)))
+    lines = ["| rank correlation of the aspects with those of the same clip | mean (median) |", "|---|--:|"]
+    lines += [f"| {name} | {np.nanmean(ranks):.2f} ({np.nanmedian(ranks):.2f}) |" for name, ranks in found.items()]
+    lines.append(
+        f"| every weight of the network shuffled | {np.nanmean(shuffled):+.2f} ({np.nanmedian(shuffled):+.2f}) |"
+    )
+    return "\n".join([*lines, "", f"{len(clips)} held-out clips, {NETWORKS} shuffled networks."])
+
+
+def alike(one: AspectEffects, other: AspectEffects) -> float:
+    """Rank correlation of the effects that both have."""
+    names = [name for name in one.effects if name in other.effects]
+    pair = ([found.effects[name].effect for name in names] for found in (one, other))
+    return float(spearmanr(*pair).statistic)
 
 
 def predicted(classifier: Classifier, samples: np.ndarray) -> Prediction:

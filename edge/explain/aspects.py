@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from edge import features
 from edge.explain import texts
 from edge.features import FeatureSet
-from edge.features.prosody import NAMES
 from edge.model.adapter import Adaptation
 from edge.model.bundle import Bundle
 
@@ -17,6 +16,7 @@ Array = NDArray[np.float64]
 
 VOICED = 0.35  # of voicing: from here on pitch can be trusted (edge.features.prosody)
 SPEAKING_DB = 25.0  # below the loudest frames: deeper is a pause
+_LEAST_VOICING = 0.05  # of a history of whispers, whose pitch would be far from any voice's
 _SHORTEST_VOICE = 10  # voiced frames, 0.16 s: less has no pitch to speak of
 _SMOOTHING = np.array([0.25, 0.5, 0.25])
 _TEMPO_RANGE = (30.0, 97.0)  # per cent
@@ -58,7 +58,6 @@ _LIMITS = {
 }  # fmt: skip
 """How far a change may go, as a step or a factor: beyond it nothing sounds like a voice."""
 
-
 _REGULARITY = 0.5  # of the periodic power, for a change of voicing, in logarithms: what was seen of speech
 _CHANGED = {
     "pitch": "octaves", "pitch_movement": "melody", "loudness": "gain_db", "loudness_movement": "dynamics",
@@ -87,7 +86,7 @@ class Change:
 
 def measures(frames: NDArray[np.float32], chosen: FeatureSet) -> dict[str, float]:
     """Each aspect of one utterance's raw frames [time, columns], in its unit; NaN where it has none."""
-    weighted, voicing, energy, alpha = _columns(frames, chosen)[:, :4].T.astype(np.float64)
+    weighted, voicing, energy, alpha, _ = frames[:, chosen.places["prosody"]].T.astype(np.float64)
     voiced = voicing >= VOICED
     enough = int(voiced.sum()) >= _SHORTEST_VOICE
     octaves = melody(weighted[voiced] / voicing[voiced]) if enough else np.empty(0)
@@ -105,8 +104,9 @@ def measures(frames: NDArray[np.float32], chosen: FeatureSet) -> dict[str, float
 def usual(bundle: Bundle, adaptation: Adaptation | None) -> dict[str, float]:
     """Each aspect as it usually is: of the history that a prediction was adapted to, else of the training speech."""
     shift = adaptation.shift if adaptation else 0.0
-    mean = (bundle.scaler.mean + bundle.scaler.scale * shift)[None].astype(np.float64)
-    pitch, voicing, energy, alpha = _columns(mean, bundle.features)[0, :4]
+    mean = bundle.scaler.mean + bundle.scaler.scale * shift
+    pitch, voicing, energy, alpha, _ = mean[bundle.features.places["prosody"]].astype(np.float64)
+    voicing = max(voicing, _LEAST_VOICING)
     return {
         "pitch": float(12 * pitch / voicing),
         "loudness": float(energy),
@@ -188,11 +188,3 @@ def _speaking(energy: NDArray[np.floating]) -> NDArray[np.bool_]:
 def _movement(course: NDArray[np.floating]) -> float:
     low, high = np.percentile(course, _MIDDLE)
     return max(float(high - low) / 2, 1e-3)
-
-
-def _columns(frames: NDArray[np.floating], chosen: FeatureSet) -> NDArray[np.floating]:
-    """The family ``prosody`` [time, NAMES]."""
-    place = chosen.places["prosody"]
-    if place.stop - place.start != len(NAMES):
-        raise ValueError("the family prosody has other columns than this version's")
-    return frames[:, place]

@@ -73,8 +73,8 @@ def explain(
     """Why a prediction of this classifier is what it is, by what people hear.
 
     ``samples`` are those of ``encoder.cleaned`` that the prediction's frames were made from; ``normal`` is what counts
-    as usual, where it is not what ``aspects.usual`` says. Raises ExplanationError
-    for an utterance that is silent, too short or too long, and for a bundle without prosody.
+    as usual, where it is not what ``aspects.usual`` says. Raises ExplanationError for an utterance that is too short or
+    too long, and for a bundle without prosody.
     """
     _check(prediction, classifier)
     bundle = classifier.bundle

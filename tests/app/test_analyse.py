@@ -15,6 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from app.recording import Recording
 from edge.audio import SAMPLE_RATE
+from edge.explain import texts
 from edge.sources.conversion import read_audio
 from edge.sources.highpass import high_passed
 from tests.conftest import DEMO, affectd
@@ -69,9 +70,13 @@ def test_uploaded_clip_gets_the_numbers_of_the_command(page: Page, app: str, cli
     expect(confidence).to_contain_text(f"{100 * printed['confidence']:.0f} %")
     expect(page.get_by_text("Single features")).to_be_visible()
     same(json.loads(downloaded(page, "JSON")), printed)
-    expect(page.locator("audio")).to_have_count(2)  # the utterance, and the stretch that speaks most for it
+    # The utterance, the stretch that speaks most for it, and the voice made again, as it was and with an aspect as usual.
+    expect(page.locator("audio")).to_have_count(4)
+    heard = printed["explanation"]["aspects"]["effects"]
+    strongest = max(heard, key=lambda name: abs(heard[name]["effect"]))
+    expect(page.get_by_text(f"With the usual {texts.ASPECT_NAMES[strongest]}")).to_be_visible()
     charts = page.locator("[data-testid=stVegaLiteChart] .marks")
-    expect(charts).to_have_count(7)
+    expect(charts).to_have_count(8)
     for chart in charts.all():
         assert inked(chart) > 0.01
     target = printed["explanation"]["target"]
@@ -95,7 +100,7 @@ def test_long_recording_is_cut_into_utterances_without_a_byte_on_disk(page: Page
     assert len(lines) == len(printed) > 3
     for shown, row in zip(lines, printed, strict=True):
         same(shown, row)
-    table = page.get_by_test_id("stDataFrame")
+    table = page.get_by_test_id("stDataFrame").first
     box = table.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 15, box["y"] + 2.5 * 35)  # the second row, on a canvas

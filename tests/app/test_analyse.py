@@ -70,7 +70,7 @@ def test_uploaded_clip_gets_the_numbers_of_the_command(page: Page, app: str, cli
     expect(confidence).to_contain_text(f"{100 * printed['confidence']:.0f} %")
     expect(page.get_by_text("Single features")).to_be_visible()
     same(json.loads(downloaded(page, "JSON")), printed)
-    # The utterance, the stretch that speaks most for it, and the voice made again, as it was and with an aspect as usual.
+    # The utterance, the stretch that speaks most for it, and the voice made again, also with an aspect as usual.
     expect(page.locator("audio")).to_have_count(4)
     heard = printed["explanation"]["aspects"]["effects"]
     strongest = max(heard, key=lambda name: abs(heard[name]["effect"]))

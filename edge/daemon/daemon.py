@@ -27,6 +27,7 @@ from edge.model.adapter_store import FILE_NAME, AdapterStore
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 from edge.model.learnt_file import LearntFile
+from edge.model.manifest import VOICE
 from edge.model.voice_store import VoiceStore
 from edge.mqtt.commands import Commands, PendingRequest
 from edge.mqtt.connection import Connection
@@ -43,6 +44,16 @@ _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # the last one when a 
 STALL_S = 3.0  # without a block for this long, nobody is known to speak
 
 _logger = logging.getLogger("affectd")
+
+
+def tells_apart(config: Config) -> bool:
+    """Whether somebody wants to know whose voice it is: subscribers, or an adapter of each."""
+    return config.voices.mode == "publish" or (config.voices.mode == "adapt" and config.model.adapt)
+
+
+def unused_graphs(config: Config) -> tuple[str, ...]:
+    """The graphs of a bundle that a daemon with this configuration never runs."""
+    return () if tells_apart(config) else (VOICE,)
 
 
 class Daemon:
@@ -200,7 +211,7 @@ class Daemon:
         path = folder / voice_store.FILE_NAME
         if mode != "publish":
             LearntFile("voices", path).remove()
-        voices = self._bundle.voices(adapt=adapt) if mode == "publish" or (mode == "adapt" and adapt) else None
+        voices = self._bundle.voices(adapt=adapt) if tells_apart(self._config) else None
         return VoiceStore(voices, self._bundle, path if mode == "publish" else None) if voices else None
 
     def _threshold(self, settings: Settings) -> float:

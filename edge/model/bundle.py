@@ -1,7 +1,7 @@
 """The model bundle: the folder that holds all a device needs to name an emotion. Written and read here alone."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -127,8 +127,8 @@ class Bundle:
         return Voices(thresholds, partial(self.adapter, "voice") if adapt else None) if thresholds else None
 
     @classmethod
-    def load(cls, path: Path = DEFAULT) -> Self:
-        """Read, verify and try a bundle.
+    def load(cls, path: Path = DEFAULT, unused: Collection[str] = ()) -> Self:
+        """Read, verify and try a bundle; its optional graphs that are ``unused`` are read, but take no memory.
 
         Raises BundleError, one sentence that names the file and the remedy, where anything is not as it must be.
         """
@@ -139,7 +139,9 @@ class Bundle:
         chosen = feature_set(manifest.feature_specification)
         scaler = _scaler(files[SCALER], path / SCALER, input_names(manifest.profile, chosen))
         graphs = {
-            name: _graph(files[name], path / name) for name in (MODEL, COALITIONS, ENCODER, VOICE) if name in files
+            name: _graph(files[name], path / name)
+            for name in (MODEL, COALITIONS, ENCODER, VOICE)
+            if name in files.keys() - set(unused)
         }
         bundle = cls(
             path=path,

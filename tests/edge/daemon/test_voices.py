@@ -16,7 +16,8 @@ import soundfile
 from msgspec import UNSET
 
 from edge.audio import SAMPLE_RATE
-from edge.config import GateSettings
+from edge.config import Config, GateSettings, ModelSettings, VoicesSettings
+from edge.daemon.daemon import unused_graphs
 from edge.daemon.pipeline import Analysis, AnalysisSettings, Pipeline
 from edge.events.event import Event
 from edge.explain.explainer import Explainer
@@ -239,3 +240,15 @@ def test_a_track_says_who_speaks_from_the_first_words_on(light: Bundle, tmp_path
     assert turns == ["v1", "v2", "v1", "v2"]
     segments = affectd("analyse", "--track", sound, "--bundle", light.path, "--format", "rttm").stdout.splitlines()
     assert {line.split()[7].partition("-")[0] for line in segments} == {"v1", "v2"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "adapt", "unused"),
+    [("off", True, True), ("adapt", False, True), ("adapt", True, False), ("publish", False, False)],
+)
+def test_what_nobody_is_told_apart_by_takes_no_memory(mode: str, adapt: bool, unused: bool) -> None:
+    config = Config(voices=VoicesSettings(mode=mode), model=ModelSettings(adapt=adapt))
+    loaded = Bundle.load(DEFAULT, unused=unused_graphs(config))
+    assert (loaded.voice is None) == unused
+    assert loaded.encoder is not None
+    assert loaded.digest == Bundle.load(DEFAULT).digest

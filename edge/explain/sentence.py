@@ -37,7 +37,8 @@ def sentence(explanation: Explanation) -> str:
         parts.append(texts.WHEN.format(segment.start_s, segment.end_s))
     if strongest and strongest.effect > SMALLEST:
         parts.append(texts.FEATURE.format(strongest.name))
-    return ", ".join(parts) + "."
+    other = _other_verdict(explanation.aspects) if heard and explanation.aspects else ""
+    return ", ".join(parts) + other + "."
 
 
 def _heard(aspects: AspectEffects) -> list[str]:
@@ -45,13 +46,16 @@ def _heard(aspects: AspectEffects) -> list[str]:
     shares = {name: found.effect for name, found in aspects.effects.items()}
     words = {name: found.words for name, found in aspects.effects.items()}
     clauses = _reasons(shares, aspects.residual, words, _SINCE)
-    if texts.NOTHING in clauses:
-        return []
+    return [] if texts.NOTHING in clauses else clauses
+
+
+def _other_verdict(aspects: AspectEffects) -> str:
+    """What it would sound like with a few aspects as usual; empty where a few change nothing."""
     other = aspects.counterfactual
-    if other and len(other.aspects) <= REASONS:
-        names = [texts.ASPECT_NAMES.get(name, name) for name in other.aspects]
-        clauses.append(texts.COUNTERFACTUAL.format(_joined(names), _adjective(other.label)))
-    return clauses
+    if not other or len(other.aspects) > REASONS:
+        return ""
+    names = [texts.ASPECT_NAMES.get(name, name) for name in other.aspects]
+    return texts.COUNTERFACTUAL.format(_joined(names), _adjective(other.label))
 
 
 def _reasons(

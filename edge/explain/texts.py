@@ -55,7 +55,7 @@ NOT_CLEARER = "breathy or rough, and no change makes such a voice clear"
 MOSTLY_SINCE = "mostly because {}"
 SINCE = "because {}"
 DESPITE = "although {}"
-COUNTERFACTUAL = "with {} as usual it would sound {}"
+COUNTERFACTUAL = "; with {} as usual it would sound {}"
 
 OTHER_EMOTION = "like “{}”"
 SOUNDS = "Sounds {}"

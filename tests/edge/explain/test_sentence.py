@@ -85,7 +85,7 @@ def test_aspects_that_say_nothing_leave_the_word_to_families():
 @pytest.mark.parametrize(("names", "is_said"), [(["pitch"], True), (["pitch", "tempo", "loudness"], False)])
 def test_another_verdict_is_said_where_few_aspects_make_it(names, is_said):
     told = said(aspects=voice(Counterfactual(aspects=names, label="neutral"), pitch=2.0))
-    assert told.endswith("with pitch as usual it would sound neutral.") == is_said
+    assert told.endswith("; with pitch as usual it would sound neutral.") == is_said
 
 
 def test_every_aspect_has_its_words():

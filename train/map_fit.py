@@ -51,15 +51,19 @@ class MapFitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Weight of the verdict's cross-entropy on what is kept."""
     drop: float = 1.0
     """Weight of the same, of its absence, on the rest."""
-    sparse: float = 0.3
-    """Weight of the mask's mean."""
-    smooth: float = 0.1
-    """Weight of the mean step between neighbours in the mask, over bands and over time."""
-    steps: int = 1500
+    sparse: tuple[float, float] = (0.15, 0.6)
+    """Weight of the mask's mean, before and after ``turn``."""
+    smooth: tuple[float, float] = (0.1, 0.4)
+    """Likewise of the mean step between neighbours in the mask, over bands and over time."""
+    turn: int = 1100
+    """Step from which the mask is to be small and smooth; until then it finds what there is to keep."""
+    sure: float = 0.01
+    """Weight of the square of the mask's log-odds: one that is quite open or shut everywhere learns nothing more."""
+    steps: int = 2400
     batch: int = 8
     seconds: tuple[float, float] = (1.2, 2.6)
     """Shortest and longest crop; a batch is as long as its shortest recording lets it be."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 0.02
     averaging: float = 0.99
     """Decay of the averaged weights, which are what is kept."""
@@ -144,7 +148,7 @@ def fit(settings: MapFitSettings, chain: Chain, clips: Sequence[Clip], booth: Bo
     done = _resume(parts, last)
     bar = tqdm(batches(settings, clips, booth, done), total=settings.steps, initial=done, unit="step")
     for step, samples in enumerate(bar, start=done + 1):
-        loss, told = losses(settings, chain, network, samples)
+        loss, told = losses(settings, chain, network, samples, late=step > settings.turn)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -181,15 +185,16 @@ def _resume(parts: dict[str, Any], last: Path) -> int:
 
 
 def losses(
-    settings: MapFitSettings, chain: Chain, network: MapNetwork, samples: Tensor
+    settings: MapFitSettings, chain: Chain, network: MapNetwork, samples: Tensor, *, late: bool
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss of sounds [batch, n], and what it is made of: the verdict's probability whole, kept and in the rest,
-    and the mask's mean.
+    the mask's mean, and how much it moves over time.
     """
     with torch.no_grad():
         whole = chain(samples)
         verdict = whole.logits.argmax(dim=1, keepdim=True)
-    mask = network(whole.log_mel, whole.speech, whole.logits)
+    heights = network.heights(whole.log_mel, whole.speech, whole.logits)
+    mask = torch.sigmoid(heights)
     kept = masked(samples, mask)
     logits = chain(torch.cat([kept, rounded(samples - kept)])).logits
     logarithms = functional.log_softmax(logits, dim=1).gather(1, torch.cat([verdict, verdict]))[:, 0]
@@ -199,11 +204,18 @@ def losses(
     loss = (
         settings.keep * -inside.mean()
         + settings.drop * still.mean()
-        + settings.sparse * mask.mean()
-        + settings.smooth * steps
+        + settings.sparse[late] * mask.mean()
+        + settings.smooth[late] * steps
+        + settings.sure * heights.square().mean()
     )
     probability = torch.softmax(whole.logits, dim=1).gather(1, verdict).mean()
-    told = {"whole": probability, "kept": inside.exp().mean(), "rest": outside.exp().mean(), "mask": mask.mean()}
+    told = {
+        "whole": probability,
+        "kept": inside.exp().mean(),
+        "rest": outside.exp().mean(),
+        "mask": mask.mean(),
+        "moves": mask.std(dim=2).mean(),
+    }
     return loss, {name: float(value.detach()) for name, value in told.items()}
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from edge.features.log_mel import BANDS
 from edge.model.encoder import STRIDE
@@ -67,12 +66,19 @@ class MapNetwork(nn.Module):
         self.register_buffer("usual", ready)
         self.first = nn.Linear(settings.speech + STRIDE * BANDS, settings.width)
         self.blocks = nn.ModuleList(Block(settings, dilation) for dilation in settings.dilations)
+        self.norm = nn.LayerNorm(settings.width)
         self.last = nn.Linear(settings.width, STRIDE * BANDS)
+        nn.init.normal_(self.last.weight, std=0.02)  # a mask that is open or shut from the start learns nothing more
+        nn.init.zeros_(self.last.bias)
         self.fine = nn.Sequential(
             nn.Conv2d(2, settings.planes, 3, padding=1), nn.GELU(), nn.Conv2d(settings.planes, 1, 3, padding=1)
         )
 
     def forward(self, spectrum: Tensor, speech: Tensor, logits: Tensor) -> Tensor:
+        return torch.sigmoid(self.heights(spectrum, speech, logits))
+
+    def heights(self, spectrum: Tensor, speech: Tensor, logits: Tensor) -> Tensor:
+        """What becomes the mask: the logarithm of its odds."""
         spectrum = spectrum - spectrum.amax(dim=(1, 2), keepdim=True) + PEAK  # whatever the level
         pairs = torch.cat([spectrum, spectrum[:, :, -1:]], dim=2)[:, :, : STRIDE * speech.shape[1]]
         pairs = pairs.transpose(1, 2).reshape(spectrum.shape[0], -1, STRIDE * BANDS)
@@ -83,7 +89,8 @@ class MapNetwork(nn.Module):
         verdict = torch.cat([probabilities, chosen], dim=1)
         for block in self.blocks:
             frames = block(frames, verdict)
-        coarse = self.last(functional.gelu(frames)).reshape(spectrum.shape[0], -1, BANDS).transpose(1, 2)
+        coarse = self.last(self.norm(frames)).reshape(spectrum.shape[0], -1, BANDS).transpose(1, 2)
         coarse = coarse[:, :, : spectrum.shape[2]]
         fine = self.fine(torch.stack([coarse, spectrum], dim=1))[:, 0]
-        return torch.sigmoid(coarse + fine)
+        heights: Tensor = coarse + fine
+        return heights

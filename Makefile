@@ -109,6 +109,8 @@ train: $(DEV)/ready $(WEIGHTS) $(CAMPPLUS) ## train both shipped bundles on CORP
 		--weights $$(find $(CAMPPLUS) -name campplus_cn_en_common.pt) --out runs/voices
 	$(DEV)/bin/python -m export --bundle runs/default/bundle --voices runs/voices/voices.pt --out runs/default/bundle
 	cp runs/voices/report.json train/reports/voices.json
+	AFFECTD_DATA=$(CORPORA) $(DEV)/bin/python -m train maps --config configs/maps.yaml --bundle runs/default/bundle --out runs/map
+	$(DEV)/bin/python -m export --bundle runs/default/bundle --map runs/map/map.pt --out runs/default/bundle
 
 judge: $(DEV)/ready $(WEIGHTS) ## train and score every fold of every protocol with SEEDS (hours; resumes); writes train/reports
 	AFFECTD_DATA=$(CORPORA) $(JUDGE) corpora --config configs/train-judge.yaml --out runs/judge-corpora

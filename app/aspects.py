@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from app import palette
 from app.plots import bars
-from app.recording import wav
+from edge.cli.sounds import wav
 from edge.errors import AffectdError
 from edge.explain import aspects, resynthesis, texts
 from edge.explain.by_aspects import AspectEffects

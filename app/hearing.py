@@ -10,9 +10,11 @@ from edge.audio import SAMPLE_RATE
 from edge.cli.analyse import analyse_chunks
 from edge.config import GateSettings
 from edge.daemon.pipeline import Analysis, AnalysisSettings, analyse
-from edge.errors import AudioError
+from edge.errors import AudioError, ExplanationError
+from edge.explain import listening
 from edge.explain.explainer import PARTS
-from edge.model.classifier import Classifier
+from edge.explain.listening import Listening
+from edge.model.classifier import Classifier, Prediction
 from edge.vad.gate import Utterance
 
 LONGEST_S = 60  # of a recording taken as one utterance: the gate's largest max_utterance_s
@@ -34,6 +36,14 @@ def utterances(
 def explained(samples: NDArray[np.int16], found: Analysis, classifier: Classifier, against: str | None) -> Analysis:
     """The utterance ``found``, of these samples, with all of its explanation, ``against`` a label if not None."""
     return analyse(Utterance(found.start, samples, found.snr_db), classifier, AnalysisSettings(PARTS, against, "all"))
+
+
+def parted(samples: NDArray[np.int16], prediction: Prediction, classifier: Classifier) -> Listening | str:
+    """What of an utterance its verdict rests on, and the rest; one sentence where that cannot be said."""
+    try:
+        return listening.listen(classifier, samples, prediction)
+    except ExplanationError as error:
+        return str(error)
 
 
 def _short(chunks: Iterator[NDArray[np.int16]], name: str) -> Iterator[NDArray[np.int16]]:

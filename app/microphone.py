@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from app import palette
 from app.plots import moments
-from app.recording import Recording, wav
+from app.recording import Recording
 from edge.audio import BLOCK_SECONDS
+from edge.cli.sounds import wav
 from edge.errors import SourceError
 from edge.features import LOG_MEL, FrameStream
 from edge.sources.microphone import Microphone, MicrophoneSource, list_microphones

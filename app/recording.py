@@ -8,10 +8,9 @@ from functools import cached_property
 from itertools import islice
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from edge.audio import BLOCK_SAMPLES, SAMPLE_RATE
+from edge.audio import BLOCK_SAMPLES
 from edge.errors import AudioError
 from edge.sources.conversion import decode_open, into_blocks
 from edge.sources.highpass import HighPass
@@ -50,10 +49,3 @@ class Recording:
         high_pass = HighPass()
         blocks = (high_pass.push(block) for block in into_blocks(self.chunks()))
         return np.concatenate(list(islice(blocks, start // BLOCK_SAMPLES, -(-end // BLOCK_SAMPLES))))[: end - start]
-
-
-def wav(samples: NDArray[np.int16]) -> bytes:
-    """Samples int16 [n], mono 16 kHz, as a WAV file in memory."""
-    file = io.BytesIO()
-    soundfile.write(file, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    return file.getvalue()

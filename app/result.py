@@ -8,12 +8,13 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import aspects, findings, hearing, palette, verdict
+from app import aspects, findings, hearing, palette, parts, verdict
 from app.plots import bars, moments
-from app.recording import Recording, wav
+from app.recording import Recording
 from edge import features
 from edge.audio import SAMPLE_RATE
 from edge.cli.analyse import result_of
+from edge.cli.sounds import wav
 from edge.daemon.pipeline import Analysis
 from edge.explain import picture
 from edge.explain.explainer import Explanation
@@ -59,6 +60,9 @@ def show(recording: Recording, found: Analysis, classifier: Classifier, place: s
         _playback(samples, analysis.explanation)
         if analysis.explanation and analysis.explanation.aspects:
             aspects.play(samples, analysis.explanation.aspects)
+        if classifier.bundle.map:
+            key = (recording.digest, classifier.bundle.digest, found.start, found.end)
+            parts.show(kept("parts", key, lambda: hearing.parted(samples, prediction, classifier)), prediction.label)
         _downloads(recording.name, samples, analysis)
 
 

@@ -28,7 +28,7 @@ from edge.model.manifest import (
     encoder_canary_input,
 )
 from edge.model.runtime import open_session
-from export import card, graphs, parity, voices, waveform
+from export import card, graphs, maps, parity, voices, waveform
 from export import intensity as strength
 from train.checkpoint import Checkpoint, read_checkpoint
 from train.intensity import read_fitted
@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--intensity", type=Path, metavar="FILE", help="what `python -m train intensity` wrote")
     parser.add_argument("--voices", type=Path, metavar="FILE", help="what `python -m train voices` wrote")
+    parser.add_argument("--map", type=Path, metavar="FILE", help="what `python -m train maps` wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder, replaced whole")
     parser.add_argument("--name", help="the bundle's name; by default that of its training run")
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
@@ -73,10 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             written = strength.added(written, read_fitted(options.intensity), options.out)
         if options.voices:
             written = voices.added(written, options.voices, options.out)
-        if options.bundle and not (options.intensity or options.voices):
+        if options.map:
+            written = maps.added(written, options.map, options.out)
+        if options.bundle and not (options.intensity or options.voices or options.map):
             raise UsageError(
-                "--bundle needs --waveform, or --intensity FILE or --voices FILE, which is to be added to it; or give "
-                "--checkpoint"
+                "--bundle needs --waveform, or --intensity FILE, --voices FILE or --map FILE, which is to be added to "
+                "it; or give --checkpoint"
             )
     except AffectdError as error:
         if options.debug:
@@ -89,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _waveform(options: argparse.Namespace) -> int:
     """Write the graphs from sound; the exit code."""
-    if options.checkpoint or options.intensity or options.voices or options.name:
+    if options.checkpoint or options.intensity or options.voices or options.map or options.name:
         raise UsageError("--waveform takes a bundle as it is: give --bundle DIR and --out DIR alone")
     bundle = Bundle.load(_folder(options.bundle or "default"))
     worst = waveform.write(bundle, options.out)

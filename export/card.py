@@ -131,3 +131,11 @@ def _value(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_value, value)) or "none"
     return "none" if value in (None, {}) else str(value)
+
+
+def with_section(text: str, heading: str, content: str) -> str:
+    """A card with a section at its end, in place of an earlier one of the same ``heading``; all others stay."""
+    before, _, rest = text.partition(f"{heading}\n")
+    _, found, later = rest.partition("\n## ")
+    kept = f"{before.rstrip()}\n\n## {later.strip()}" if found else before.rstrip()
+    return f"{kept}\n\n{heading}\n\n{content}\n"

@@ -6,6 +6,7 @@ import msgspec
 
 from edge.model.bundle import Bundle, write
 from edge.model.manifest import CARD
+from export import card
 from train.intensity import Fitted
 
 _HEADING = "## Intensity"
@@ -20,8 +21,8 @@ def added(bundle: Bundle, fitted: Fitted, out: Path) -> Bundle:
     manifest = bundle.manifest
     files = {name: (bundle.path / name).read_bytes() for name in manifest.files}
     files[CARD] = _card(files[CARD].decode(), fitted).encode()
-    card = {**manifest.card, "intensity": fitted.scores}
-    return write(out, msgspec.structs.replace(manifest, intensity=fitted.intensity, card=card), files)
+    told = {**manifest.card, "intensity": fitted.scores}
+    return write(out, msgspec.structs.replace(manifest, intensity=fitted.intensity, card=told), files)
 
 
 def _card(text: str, fitted: Fitted) -> str:
@@ -31,4 +32,4 @@ def _card(text: str, fitted: Fitted) -> str:
         for name, scores in fitted.scores.items()
     ]
     table = ["| corpus, condition, adaptation | clips | speakers | AUC | Spearman |", "|---|--:|--:|--:|--:|", *rows]
-    return "\n".join([text.split(_HEADING, maxsplit=1)[0].rstrip(), "", _HEADING, "", _ABOUT, "", *table, ""])
+    return card.with_section(text, _HEADING, "\n".join([_ABOUT, "", *table]))

@@ -15,7 +15,7 @@ from edge.features.log_mel import BANDS
 from edge.model.bundle import Bundle, write
 from edge.model.manifest import CARD, VOICE
 from edge.model.runtime import open_session
-from export import graphs
+from export import card, graphs
 from train.voice_fit import FittedVoices, load
 from train.voice_network import VoiceNetwork
 
@@ -45,8 +45,8 @@ def added(bundle: Bundle, fitted: Path, out: Path) -> Bundle:
     files = {name: (bundle.path / name).read_bytes() for name in manifest.files}
     files[VOICE] = graph
     files[CARD] = _card(files[CARD].decode(), found).encode()
-    card = {**manifest.card, "voices": {"scores": found.scores, "speakers": found.people}}
-    return write(out, msgspec.structs.replace(manifest, voices=found.thresholds, card=card), files)
+    told = {**manifest.card, "voices": {"scores": found.scores, "speakers": found.people}}
+    return write(out, msgspec.structs.replace(manifest, voices=found.thresholds, card=told), files)
 
 
 def quantised(network: VoiceNetwork, examples: Sequence[Floats]) -> bytes:
@@ -104,4 +104,4 @@ def _card(text: str, found: FittedVoices) -> str:
         f"| {where} | {' | '.join(f'{scores[kind]:.1%}' for kind in kinds)} |" for where, scores in found.scores.items()
     ]
     table = ["| condition | equal error rate | hard pairs | purity | coverage |", "|---|--:|--:|--:|--:|", *rows]
-    return "\n".join([text.split(_HEADING, maxsplit=1)[0].rstrip(), "", _HEADING, "", _ABOUT, "", *table, ""])
+    return card.with_section(text, _HEADING, "\n".join([_ABOUT, "", *table]))

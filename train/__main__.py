@@ -1,4 +1,4 @@
-"""``python -m train``: manifest, fit, judge, evaluate, and the same for intensity and voices."""
+"""``python -m train``: manifest, fit, judge, evaluate, the same for intensity and voices, and listenable maps."""
 
 import argparse
 import json
@@ -13,7 +13,8 @@ from edge.errors import AffectdError, UsageError
 from edge.model.bundle import Bundle
 from train import evaluate as evaluation
 from train import intensity as strength
-from train import pairs, protocols, report, voice_fit, voices
+from train import map_fit, pairs, protocols, report, voice_fit, voices
+from train.chain import Chain
 from train.conditions import CONDITIONS, condition
 from train.layouts import LAYOUTS
 from train.listen import ADAPTATIONS, HISTORIES
@@ -122,6 +123,24 @@ def evaluate_voices(arguments: argparse.Namespace) -> None:
     sys.stdout.write(json.dumps(scores) + "\n" if arguments.json else text)
 
 
+def map_out(arguments: argparse.Namespace) -> None:
+    """Fits the decoder of listenable maps and scores it: ``python -m export --map`` puts it into a bundle."""
+    settings = decode_settings(arguments.config, map_fit.MapFitSettings, "configs/maps.yaml")
+    torch.set_num_threads(arguments.threads)
+    root, *more = arguments.root or data_folders()
+    booth = map_fit.Booth(root, arguments.cache, arguments.sounds)
+    bundle = Bundle.load(arguments.bundle)
+    split = map_fit.read_clips(bundle, (root, *more))
+    folder = arguments.out or Path("runs") / f"map-{bundle.name}"
+    if not arguments.resume:
+        (folder / map_fit.LAST).unlink(missing_ok=True)
+    network = map_fit.fit(settings, Chain(bundle, half=True), split.train, booth, folder / map_fit.LAST)
+    scores = map_fit.report(settings, Chain(bundle), network, split.test or split.calibration, booth)
+    map_fit.save(network, folder / map_fit.FITTED, map_fit.FittedMap(scores=scores, bundle=bundle.digest))
+    report.write({"bundle": bundle.name, "scores": scores}, folder / "report.json")
+    say(json.dumps(scores, indent=1) + f"\n{folder / map_fit.FITTED}\n")
+
+
 def judge(arguments: argparse.Namespace) -> None:
     """Trains and scores every fold of a protocol."""
     settings = settings_of(arguments)
@@ -202,7 +221,8 @@ def parser() -> argparse.ArgumentParser:
     )
     strengthening, rating = _add_intensity(commands)
     parting, telling = _add_voices(commands)
-    for computing in (fitting, judging, evaluating, strengthening, rating, parting, telling):
+    mapping = _add_maps(commands)
+    for computing in (fitting, judging, evaluating, strengthening, rating, parting, telling, mapping):
         computing.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
         computing.add_argument(
             "--sounds",
@@ -273,6 +293,19 @@ def _add_voices(
         "CSV with path, speaker; emotion, sex and corpus (one microphone each) if known",
     )
     return parting, telling
+
+
+def _add_maps(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+    """The command that fits the decoder of listenable maps."""
+    mapping = commands.add_parser("maps", help="fit what says which part of a sound a verdict rests on, for a bundle")
+    mapping.set_defaults(call=map_out)
+    mapping.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/maps.yaml")
+    mapping.add_argument("--bundle", type=Path, required=True, help="the bundle whose verdicts it explains")
+    mapping.add_argument("--root", type=Path, action="append", help="a data folder; may be given several times")
+    mapping.add_argument("--out", type=Path, help="where the run is left (default: under runs/)")
+    mapping.add_argument("--threads", type=int, default=1, help="threads that train")
+    mapping.add_argument("--resume", action="store_true", help="go on where a killed run was left")
+    return mapping
 
 
 def main() -> int:

@@ -22,6 +22,8 @@ TABLES = (
     "kernel_shap",
     "curves",
     "masks",
+    "maps",
+    "map_checks",
     "over_time",
     "randomisation",
     "stability",

@@ -116,6 +116,9 @@ def parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="why a file sounds as it does: in words, and as a picture")
     explain.add_argument("file", metavar="FILE", type=Path, help="audio of one utterance")
     explain.add_argument("--png", metavar="OUT", type=Path, help="a picture to write, too")
+    explain.add_argument(
+        "--listen", metavar="OUT.wav", type=Path, help="write what the verdict rests on, and all else to OUT-rest.wav"
+    )
     explain.add_argument("--start", type=float, default=0.0, metavar="S", help="where the utterance begins, s")
     explain.add_argument("--end", type=float, metavar="S", help="where it ends, s")
     explain.add_argument("--against", metavar="LABEL", help="why the verdict rather than this label")

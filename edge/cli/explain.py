@@ -1,4 +1,4 @@
-"""``affectd explain``: why a file sounds as it does, in words and as a picture."""
+"""``affectd explain``: why a file sounds as it does, in words, as a picture, and as what the verdict rests on."""
 
 import argparse
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.audio import SAMPLE_RATE
-from edge.cli import output
+from edge.cli import output, sounds
 from edge.daemon.pipeline import with_aspects
 from edge.errors import UsageError
-from edge.explain import picture, texts
+from edge.explain import listening, picture, texts
 from edge.explain.by_aspects import AspectEffects
 from edge.explain.explainer import Explainer, Explanation
 from edge.explain.sentence import sentence
@@ -28,15 +28,20 @@ _NAME_WIDTH = max(map(len, texts.ASPECT_NAMES.values()))
 
 def run(options: argparse.Namespace) -> int:
     """Say it, and draw the picture. Raises AffectdError where it cannot be heard or explained, or nothing written."""
+    if options.listen:
+        sounds.require_apart(options.listen, options.file)
     classifier = Classifier(Bundle.load(bundle_folder(options.bundle)[0]))
     explainer = Explainer(classifier)
     explainer.require_label(options.against)
     samples = _stretch(high_passed(read_audio(options.file)), options)
     prediction, explanation = _explained(samples, explainer, options.against)
+    heard = listening.listen(classifier, samples, prediction) if options.listen else None
     name = output.file_name(options.file)
     if options.png:
         picture.save(picture.draw(samples, prediction, explanation, Path(name).name), options.png)
         output.line(f"{output.file_name(options.png)} shows why {name} sounds like {prediction.label}")
+    if heard:
+        sounds.write(heard, prediction.label, options.listen)
     output.line(sentence(explanation))
     if explanation.aspects:
         for line in _aspects(explanation.aspects, explanation.target):

@@ -27,7 +27,7 @@ from edge.model.adapter_store import FILE_NAME, AdapterStore
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
 from edge.model.learnt_file import LearntFile
-from edge.model.manifest import VOICE
+from edge.model.manifest import MAP, VOICE
 from edge.model.voice_store import VoiceStore
 from edge.mqtt.commands import Commands, PendingRequest
 from edge.mqtt.connection import Connection
@@ -53,7 +53,7 @@ def tells_apart(config: Config) -> bool:
 
 def unused_graphs(config: Config) -> tuple[str, ...]:
     """The graphs of a bundle that a daemon with this configuration never runs."""
-    return () if tells_apart(config) else (VOICE,)
+    return (MAP,) if tells_apart(config) else (MAP, VOICE)
 
 
 class Daemon:

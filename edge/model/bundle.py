@@ -21,6 +21,7 @@ from edge.model.manifest import (
     ENCODER,
     LABELS,
     MANIFEST,
+    MAP,
     MODEL,
     SCALER,
     VOICE,
@@ -86,6 +87,8 @@ class Bundle:
     """Log-mel to the columns of the family ``speech``; only for a bundle that has it."""
     voice: Session | None
     """Log-mel to a direction that is near for one person's utterances; only for a bundle that tells voices apart."""
+    map: Session | None
+    """Log-mel, the encoder's columns and a verdict to which share of the sound it rests on; where there is a map."""
     features: FeatureSet
     """The columns of the raw frames that it wants."""
     embedding: int
@@ -140,7 +143,7 @@ class Bundle:
         scaler = _scaler(files[SCALER], path / SCALER, input_names(manifest.profile, chosen))
         graphs = {
             name: _graph(files[name], path / name)
-            for name in (MODEL, COALITIONS, ENCODER, VOICE)
+            for name in (MODEL, COALITIONS, ENCODER, VOICE, MAP)
             if name in files.keys() - set(unused)
         }
         bundle = cls(
@@ -153,6 +156,7 @@ class Bundle:
             coalitions=graphs.get(COALITIONS),
             encoder=graphs.get(ENCODER),
             voice=graphs.get(VOICE),
+            map=graphs.get(MAP),
             features=chosen,
             embedding=_embedding(graphs[MODEL]),
             intensity=manifest.intensity.head() if manifest.intensity else None,
@@ -267,6 +271,11 @@ def _check_ports(bundle: Bundle) -> None:
             f"{bundle.path} has {width} columns of the family {SPEECH} and {'no' if width else 'an'} {ENCODER}: "
             "the two do not fit, export the bundle again"
         )
+    if bundle.map:
+        if bundle.encoder is None:
+            raise BundleError(f"{bundle.path} has a {MAP} and no {ENCODER}, on which it rests: export the bundle again")
+        seen: Ports = {"log_mel": (0, log_mel.BANDS, 0), "speech": (0, 0, width), "logits": (0, classes)}
+        _check_session(bundle.map, bundle.path / MAP, seen, {"mask": (0, log_mel.BANDS, 0)})
 
 
 def _check_intensity(bundle: Bundle) -> None:
@@ -318,6 +327,8 @@ def _check_canary(bundle: Bundle) -> None:
             )
     if bundle.encoder:
         _check_encoder_canary(bundle, bundle.encoder)
+    if bundle.encoder and bundle.map:
+        _check_map_canary(bundle, bundle.encoder, bundle.map)
     if bundle.voice:
         voice = attempt(bundle.voice, "voice", {"spectrum": encoder_canary_input()}, str(bundle.path / VOICE))
         if not abs(float(np.linalg.norm(voice)) - 1) < _CANARY_TOLERANCE:
@@ -337,3 +348,13 @@ def _check_encoder_canary(bundle: Bundle, encoder: Session) -> None:
             f"{path} computes other columns here than where it was exported: "
             "install another release of onnxruntime, or export the bundle again"
         )
+
+
+def _check_map_canary(bundle: Bundle, encoder: Session, graph: Session) -> None:
+    spectrum = encoder_canary_input()
+    speech = attempt(encoder, "speech", {"log_mel": spectrum}, str(bundle.path / ENCODER))
+    logits = np.array([bundle.manifest.canary], np.float32)
+    feed = {"log_mel": spectrum, "speech": speech, "logits": logits}
+    mask = attempt(graph, "mask", feed, str(bundle.path / MAP))
+    if mask.shape != spectrum.shape or not (mask.min() >= 0 and mask.max() <= 1):
+        raise BundleError(f"{bundle.path / MAP} gives masks that are not between 0 and 1: export the bundle again")

@@ -26,8 +26,10 @@ ENCODER = "encoder.onnx"
 """What hears the family ``speech``: not to be taken for scikit-learn's label encoder, ``encoder.json``."""
 VOICE = "voice.onnx"
 """What tells voices apart; absent in a bundle that does without."""
+MAP = "map.onnx"
+"""What says which part of a sound a verdict rests on; absent in a bundle that does without."""
 _REQUIRED = {MODEL, SCALER, LABELS, CARD}
-_ALLOWED = {*_REQUIRED, COALITIONS, ENCODER, VOICE}
+_ALLOWED = {*_REQUIRED, COALITIONS, ENCODER, VOICE, MAP}
 
 _CANARY_FRAMES = 48
 

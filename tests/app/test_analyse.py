@@ -70,8 +70,10 @@ def test_uploaded_clip_gets_the_numbers_of_the_command(page: Page, app: str, cli
     expect(confidence).to_contain_text(f"{100 * printed['confidence']:.0f} %")
     expect(page.get_by_text("Single features")).to_be_visible()
     same(json.loads(downloaded(page, "JSON")), printed)
-    # The utterance, the stretch that speaks most for it, and the voice made again, also with an aspect as usual.
-    expect(page.locator("audio")).to_have_count(4)
+    expect(page.get_by_text(f"What {printed['explanation']['target']} rests on: alone it sounds like")).to_be_visible()
+    # The utterance, the stretch that speaks most for it, the voice made again, also with an aspect as usual, and what
+    # the verdict rests on, and the rest.
+    expect(page.locator("audio")).to_have_count(6)
     heard = printed["explanation"]["aspects"]["effects"]
     strongest = max(heard, key=lambda name: abs(heard[name]["effect"]))
     expect(page.get_by_text(f"With the usual {texts.ASPECT_NAMES[strongest]}")).to_be_visible()

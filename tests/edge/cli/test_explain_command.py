@@ -13,6 +13,10 @@ from edge import cli
 from edge.explain import texts
 from edge.explain.explainer import Explanation
 from edge.model.bundle import Bundle
+from edge.sources.conversion import read_audio
+from edge.sources.highpass import high_passed
+from tests.maps import with_map
+from tests.places import DEMO
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -122,3 +126,62 @@ def test_analyse_of_silence_says_why_there_is_no_explanation(bundle, tmp_path, c
     finding = json.loads(capsys.readouterr().out)
     assert finding["explanation"] is None
     assert "silence" in finding["unexplained"]
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory) -> str:
+    return str(with_map(tmp_path_factory.mktemp("map") / "bundle").path)
+
+
+ANGRY = [str(DEMO), "--start", "27.2", "--end", "31.2"]
+
+
+def test_what_the_verdict_rests_on_is_written_and_so_is_the_rest(mapped, tmp_path, capsys):
+    out = tmp_path / "out.wav"
+    assert cli.main(["explain", *ANGRY, "--listen", str(out), "--bundle", mapped]) == 0
+    said = capsys.readouterr().out
+    assert f"{out} is what anger rests on; alone it sounds like anger" in said
+    assert f"{tmp_path / 'out-rest.wav'} is the rest, which sounds like " in said
+    assert "Sounds angry" in said
+    kept, rest = (soundfile.read(path, dtype="int16") for path in (out, tmp_path / "out-rest.wav"))
+    assert kept[1] == rest[1] == 16_000
+    heard = high_passed(read_audio(DEMO))[round(27.2 * 16_000) : round(31.2 * 16_000)]
+    assert np.array_equal(kept[0] + rest[0], heard)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_picture_and_sound_come_together(mapped, tmp_path):
+    command = ["explain", *ANGRY, "--listen", str(tmp_path / "out.wav"), "--png", str(tmp_path / "why.png")]
+    assert cli.main([*command, "--bundle", mapped]) == 0
+    assert {path.name for path in tmp_path.iterdir()} >= {"out.wav", "out-rest.wav", "why.png"}
+
+
+@pytest.mark.parametrize("name", ["clip.wav", "sub/../clip.wav"])
+def test_a_sound_is_not_written_over_the_one_that_is_explained(name, clip, mapped, tmp_path, capsys):
+    (tmp_path / "sub").mkdir()
+    before = Path(clip).read_bytes()
+    assert cli.main(["explain", clip, "--listen", str(tmp_path / name), "--bundle", mapped]) == 2
+    assert "is the file to explain" in capsys.readouterr().err
+    assert Path(clip).read_bytes() == before
+
+
+def test_sound_where_nothing_can_be_written(mapped, tmp_path, capsys):
+    assert cli.main(["explain", *ANGRY, "--listen", str(tmp_path / "no" / "out.wav"), "--bundle", mapped]) == 1
+    error = capsys.readouterr().err
+    assert "cannot be written" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("samples", [np.zeros(32_000), 0.1 * np.sin(np.arange(48_000) * 0.2)])
+def test_what_cannot_be_listened_to_gets_a_sentence_and_writes_nothing(samples, mapped, tmp_path, capsys):
+    soundfile.write(tmp_path / "clip.wav", samples, 16_000)
+    command = ["explain", str(tmp_path / "clip.wav"), "--listen", str(tmp_path / "out.wav")]
+    assert cli.main([*command, "--png", str(tmp_path / "why.png"), "--bundle", mapped]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.wav"}
+
+
+def test_a_bundle_without_a_map_writes_no_sound(tmp_path, capsys):
+    assert cli.main(["explain", *ANGRY, "--listen", str(tmp_path / "out.wav"), "--bundle", "light"]) == 1
+    assert "has no map" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.wav"))

@@ -250,5 +250,6 @@ def test_what_nobody_is_told_apart_by_takes_no_memory(mode: str, adapt: bool, un
     config = Config(voices=VoicesSettings(mode=mode), model=ModelSettings(adapt=adapt))
     loaded = Bundle.load(DEFAULT, unused=unused_graphs(config))
     assert (loaded.voice is None) == unused
+    assert loaded.map is None
     assert loaded.encoder is not None
     assert loaded.digest == Bundle.load(DEFAULT).digest

@@ -38,6 +38,7 @@ Floats = NDArray[np.float32]
 FITTED, LAST = "map.pt", "last.pt"
 CONDITIONS = ("near", "far")
 """What a map is scored in."""
+LEAST = -7.0  # logarithm of a probability, under which a verdict is gone
 QUIET_DB = 35  # below the loudest 10 ms: what is before and after, no gate would let through
 MARGIN = 5  # columns of 10 ms that are left of it
 
@@ -51,9 +52,11 @@ class MapFitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Weight of the verdict's cross-entropy on what is kept."""
     drop: float = 1.0
     """Weight of the same, of its absence, on the rest."""
-    sparse: tuple[float, float] = (0.15, 0.6)
+    gone: tuple[float, float] = (0.0, 0.3)
+    """Weight of the logarithm of its probability on the rest, down to ``LEAST``, before and after ``turn``."""
+    sparse: tuple[float, float] = (0.15, 0.4)
     """Weight of the mask's mean, before and after ``turn``."""
-    smooth: tuple[float, float] = (0.1, 0.4)
+    smooth: tuple[float, float] = (0.1, 0.3)
     """Likewise of the mean step between neighbours in the mask, over bands and over time."""
     turn: int = 1100
     """Step from which the mask is to be small and smooth; until then it finds what there is to keep."""
@@ -204,6 +207,7 @@ def losses(
     loss = (
         settings.keep * -inside.mean()
         + settings.drop * still.mean()
+        + settings.gone[late] * outside.clamp(min=LEAST).mean()
         + settings.sparse[late] * mask.mean()
         + settings.smooth[late] * steps
         + settings.sure * heights.square().mean()

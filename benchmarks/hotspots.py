@@ -63,7 +63,7 @@ def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
         f"  of it the network over {len(masks)} coalitions": lambda: perturbation.of_families(
             classifier.bundle, inputs, masks
         ),
-        "the event as JSON": lambda: msgspec.json.encode(event_of(analysis, Origin("n", "b", "m"), 0.0, 1)),
+        "the event as JSON": lambda: msgspec.json.encode(event_of(analysis, Origin("n", "b", "m"), 0.0).numbered(1)),
     }
 
 

@@ -28,7 +28,7 @@ def main() -> None:
 
     def event() -> bytes:
         analysis = analyse(utterance, classifier, AnalysisSettings())
-        return msgspec.json.encode(event_of(analysis, Origin("n", "b", "m"), 0.0, 1))
+        return msgspec.json.encode(event_of(analysis, Origin("n", "b", "m"), 0.0).numbered(1))
 
     cpu, wall = measure.interleaved({OURS: event, THEIRS: lambda: recipe.analyse(samples)}, options.runs)
     ratio = measure.ratios(cpu, OURS)

@@ -259,10 +259,8 @@ def _add_intensity(
     """The commands that fit and score the intensity."""
     strengthening = commands.add_parser("intensity", help="fit how strongly an emotion is expressed, for a bundle")
     strengthening.set_defaults(call=intensity)
-    strengthening.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/intensity.yaml")
+    _add_fitting(strengthening, "configs/intensity.yaml")
     strengthening.add_argument("--bundle", type=Path, required=True, help="the bundle whose network it listens through")
-    strengthening.add_argument("--root", type=Path, action="append", help="a data folder; may be given several times")
-    strengthening.add_argument("--out", type=Path, help="where the run is left (default: under runs/)")
     rating = commands.add_parser(
         "evaluate-intensity", help="score a bundle's intensity on the recordings of a manifest"
     )
@@ -274,16 +272,21 @@ def _add_intensity(
     return strengthening, rating
 
 
+def _add_fitting(command: argparse.ArgumentParser, config: str) -> None:
+    """The options of every command that fits a part of a bundle."""
+    command.add_argument("--config", type=Path, required=True, help=f"a YAML file such as {config}")
+    command.add_argument("--root", type=Path, action="append", help="a data folder; may be given several times")
+    command.add_argument("--out", type=Path, help="where the run is left (default: under runs/)")
+
+
 def _add_voices(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
 ) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     """The commands that fit and score what tells voices apart."""
     parting = commands.add_parser("voices", help="fit the network that tells voices apart")
     parting.set_defaults(call=tell_apart)
-    parting.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/voices.yaml")
+    _add_fitting(parting, "configs/voices.yaml")
     parting.add_argument("--weights", type=Path, required=True, help="CAM++'s campplus_cn_en_common.pt (Apache-2.0)")
-    parting.add_argument("--root", type=Path, action="append", help="a data folder; may be given several times")
-    parting.add_argument("--out", type=Path, help="where the run is left (default: runs/voices)")
     parting.add_argument("--threads", type=int, default=1, help="threads that train")
     telling = commands.add_parser("evaluate-voices", help="score how a bundle tells voices apart")
     telling.set_defaults(call=evaluate_voices)
@@ -299,10 +302,8 @@ def _add_maps(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     """The command that fits the decoder of listenable maps."""
     mapping = commands.add_parser("maps", help="fit what says which part of a sound a verdict rests on, for a bundle")
     mapping.set_defaults(call=map_out)
-    mapping.add_argument("--config", type=Path, required=True, help="a YAML file such as configs/maps.yaml")
+    _add_fitting(mapping, "configs/maps.yaml")
     mapping.add_argument("--bundle", type=Path, required=True, help="the bundle whose verdicts it explains")
-    mapping.add_argument("--root", type=Path, action="append", help="a data folder; may be given several times")
-    mapping.add_argument("--out", type=Path, help="where the run is left (default: under runs/)")
     mapping.add_argument("--threads", type=int, default=1, help="threads that train")
     mapping.add_argument("--resume", action="store_true", help="go on where a killed run was left")
     return mapping

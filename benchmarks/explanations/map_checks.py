@@ -3,12 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-import onnx
-from onnx import numpy_helper
 from scipy.stats import spearmanr
 
 from benchmarks.explanations.clips import held_out
-from benchmarks.explanations.randomisation import randomised
+from benchmarks.explanations.randomisation import randomised, shuffled
 from benchmarks.explanations.stability import CHANGES
 from benchmarks.explanations.timing import milliseconds
 from edge.explain import listening
@@ -25,14 +23,12 @@ CLIPS, NETWORKS = 40, 3
 
 def deafened(bundle: Bundle, seed: int) -> Bundle:
     """The bundle with the numbers within each of its encoder's weight tensors shuffled."""
-    rng = np.random.default_rng(seed)
-    model = onnx.load(bundle.path / ENCODER)
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.size > 1 and values.dtype in (np.float32, np.int8) and not tensor.name.endswith("zero_point"):
-            shuffled = rng.permutation(values.reshape(-1)).reshape(values.shape)
-            tensor.CopyFrom(numpy_helper.from_array(shuffled, tensor.name))
-    return replace(bundle, encoder=open_session(model.SerializeToString(), "a randomised encoder"))
+    graph = shuffled(
+        bundle.path / ENCODER,
+        seed,
+        lambda name, values: values.dtype in (np.float32, np.int8) and not name.endswith("zero_point"),
+    )
+    return replace(bundle, encoder=open_session(graph, "a randomised encoder"))
 
 
 def mask_of(bundle: Bundle, samples: np.ndarray, asked: str | None = None) -> tuple[np.ndarray, str]:

@@ -1,6 +1,8 @@
 """Parameter randomisation (Adebayo et al., 2018): an explanation of the network must change with its weights."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,9 +14,9 @@ from benchmarks.explanations.subject import Subject
 from edge.explain import occlusion, perturbation, shapley
 from edge.explain.explainer import Explainer
 from edge.explain.values import log_odds
-from edge.model.bundle import STATISTICS_INPUT, Bundle
+from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier
-from edge.model.manifest import MODEL
+from edge.model.manifest import MODEL, STATISTICS_INPUT
 from edge.model.runtime import open_session
 
 CLIPS, NETWORKS = 60, 5
@@ -22,14 +24,22 @@ CLIPS, NETWORKS = 60, 5
 
 def randomised(bundle: Bundle, seed: int) -> Bundle:
     """The bundle with the numbers within each of its weight tensors shuffled: same distribution, nothing learnt."""
+    graph = shuffled(
+        bundle.path / MODEL, seed, lambda name, values: values.dtype == np.float32 and name != STATISTICS_INPUT
+    )
+    return replace(bundle, model=open_session(graph, "a randomised network"), coalitions=None)
+
+
+def shuffled(path: Path, seed: int, weights: Callable[[str, np.ndarray], bool]) -> bytes:
+    """A graph with the numbers within each tensor that ``weights`` names shuffled."""
     rng = np.random.default_rng(seed)
-    model = onnx.load(bundle.path / MODEL)
+    model = onnx.load(path)
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size > 1 and tensor.name != STATISTICS_INPUT:
-            shuffled = rng.permutation(values.reshape(-1)).reshape(values.shape)
-            tensor.CopyFrom(numpy_helper.from_array(shuffled, tensor.name))
-    return replace(bundle, model=open_session(model.SerializeToString(), "a randomised network"), coalitions=None)
+        if values.size > 1 and weights(tensor.name, values):
+            moved = rng.permutation(values.reshape(-1)).reshape(values.shape)
+            tensor.CopyFrom(numpy_helper.from_array(moved, tensor.name))
+    return bytes(model.SerializeToString())
 
 
 def explanations(bundle: Bundle, subject: Subject) -> dict[str, np.ndarray]:

@@ -4,7 +4,9 @@ import codecs
 import io
 import os
 import sys
+from pathlib import Path
 
+from edge import files
 from edge.errors import AffectdError
 
 _STAND_INS = str.maketrans(
@@ -94,3 +96,13 @@ def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
         raise error
     text = error.object[error.start : error.end].translate(_STAND_INS)
     return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+def save(path: Path, kind: str, content: bytes) -> None:
+    """Write a ``kind`` of thing that somebody asked for, whole or not at all; AffectdError where it cannot be."""
+    try:
+        files.replace(path, content, 0o644)
+    except OSError as error:
+        raise AffectdError(
+            f"{file_name(path)} cannot be written ({error.strerror}): choose another place for the {kind}"
+        ) from None

@@ -7,10 +7,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from edge import files
 from edge.audio import SAMPLE_RATE
 from edge.cli import output
-from edge.errors import AffectdError, UsageError
+from edge.errors import UsageError
 from edge.explain.listening import Listening
 from edge.model.classifier import Prediction
 
@@ -31,12 +30,7 @@ def write(found: Listening, label: str, path: Path) -> None:
     """Write both parts, each whole or not at all, and say what each is; AffectdError where they cannot be written."""
     parts = {rest_of(path): found.rest, path: found.kept}
     for out, content in {out: wav(samples) for out, samples in parts.items()}.items():
-        try:
-            files.replace(out, content, 0o644)
-        except OSError as error:
-            raise AffectdError(
-                f"{output.file_name(out)} cannot be written ({error.strerror}): choose another place for the sound"
-            ) from None
+        output.save(out, "sound", content)
     output.line(f"{output.file_name(path)} is what {label} rests on; alone it sounds {_verdict(found.alone)}")
     output.line(f"{output.file_name(rest_of(path))} is the rest, which sounds {_verdict(found.without)}")
 

@@ -10,14 +10,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import files
 from edge.audio import SAMPLE_RATE
 from edge.cli import output, tracks
 from edge.cli.blocks import foreseen
 from edge.cli.level import Level
 from edge.config import Config, GateSettings, load
 from edge.daemon.track import Point, Tracker
-from edge.errors import AffectdError, AudioError, UsageError
+from edge.errors import AudioError, UsageError
 from edge.events.event import UNCERTAIN
 from edge.explain import lane_chart
 from edge.model.bundle import Bundle
@@ -48,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         if kind in tracks.WRITERS:
             _deliver(tracks.WRITERS[kind](name, points), options.output)
         else:
-            _save(options.output, kind, picture_of(name, points, classifier.bundle, level.seconds, kind))
+            output.save(options.output, kind, picture_of(name, points, classifier.bundle, level.seconds, kind))
     return 1 if failed else 0
 
 
@@ -116,16 +115,7 @@ def _spoken(items: Iterable[GateItem]) -> Iterator[Utterance]:
 
 def _deliver(text: str, target: Path | None) -> None:
     if target:
-        _save(target, "text", text.encode())
+        output.save(target, "text", text.encode())
         return
     for line in text.splitlines():
         output.line(line)
-
-
-def _save(target: Path, kind: str, content: bytes) -> None:
-    try:
-        files.replace(target, content, 0o644)
-    except OSError as error:
-        raise AffectdError(
-            f"{target} cannot be written ({error.strerror}): choose another place for the {kind}"
-        ) from None

@@ -124,15 +124,14 @@ def _coalitions(samples: Samples, prediction: Prediction, classifier: Classifier
         heard = {name: prepare(spectra.frames(changed)) for name, changed in changes.items()}
     finally:
         spectra.wipe()
-    rate = next((changed.rate for changed in changes.values() if changed.rate != 1), 1.0)
-    moves = [np.zeros_like(here) if changes[name].rate != 1 else inputs - here for name, inputs in heard.items()]
+    timed = {name for name, changed in changes.items() if changed.rate != 1}  # at most one
+    moves = [np.zeros_like(here) if name in timed else inputs - here for name, inputs in heard.items()]
     gone = 1 - masks
-    other_tempo = gone @ np.array([changed.rate != 1 for changed in changes.values()], np.float32) > 0
+    other_tempo = gone @ np.array([name in timed for name in changes], np.float32) > 0
     logits = np.empty((len(masks), len(classifier.bundle.labels)), np.float32)
     logits[~other_tempo] = _run(classifier, prediction, here, np.array(moves), gone[~other_tempo])
-    if other_tempo.any():
-        slower = next(inputs for name, inputs in heard.items() if changes[name].rate != 1)
-        places = stretched(len(here), rate)
+    for name in timed:
+        slower, places = heard[name], stretched(len(here), changes[name].rate)
         length = min(len(places), len(slower))  # rounding may leave a frame over
         moved = np.array(moves)[:, places[:length]]
         logits[other_tempo] = _run(classifier, prediction, slower[:length], moved, gone[other_tempo])

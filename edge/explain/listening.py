@@ -18,6 +18,7 @@ from edge.features.log_mel import BANK, HOP_SAMPLES, WINDOW, WINDOW_SAMPLES
 from edge.model import encoder
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier, Prediction
+from edge.model.runtime import Session
 from edge.vad.silero import Silero, Weights
 
 Floats = NDArray[np.float32]
@@ -82,12 +83,18 @@ def listen(classifier: Classifier, samples: Sound, prediction: Prediction) -> Li
 
 def mask(bundle: Bundle, spectrum: Floats, logits: Floats) -> Floats:
     """The bundle's map for a log-mel [80, time] and the ``logits`` [classes] of its verdict: [80, time], 0 to 1."""
+    decoder, listener = _graphs(bundle)
+    speech = encoder.encoded(listener, spectrum)
+    feed = {"log_mel": spectrum[None], "speech": speech[None], "logits": logits[None]}
+    found: Floats = decoder.run(["mask"], feed)[0][0]
+    return found
+
+
+def _graphs(bundle: Bundle) -> tuple[Session, Session]:
+    """The map's decoder, and the encoder that it rests on; ExplanationError for a bundle without."""
     if bundle.map is None or bundle.encoder is None:
         raise ExplanationError(f"The bundle {bundle.name} has no map to listen to: choose one with map.onnx")
-    speech = encoder.encoded(bundle.encoder, spectrum)
-    feed = {"log_mel": spectrum[None], "speech": speech[None], "logits": logits[None]}
-    found: Floats = bundle.map.run(["mask"], feed)[0][0]
-    return found
+    return bundle.map, bundle.encoder
 
 
 def parted(samples: Sound, shares: Floats) -> tuple[Sound, Sound]:
@@ -115,8 +122,7 @@ def parted(samples: Sound, shares: Floats) -> tuple[Sound, Sound]:
 
 def _require(bundle: Bundle, samples: Sound) -> None:
     """ExplanationError where there is nothing to listen to."""
-    if bundle.map is None:
-        raise ExplanationError(f"The bundle {bundle.name} has no map to listen to: choose one with map.onnx")
+    _graphs(bundle)
     seconds = len(samples) / SAMPLE_RATE
     if seconds < SHORTEST_SECONDS:
         raise ExplanationError(

@@ -9,8 +9,9 @@ from edge import features
 from edge.events.event import UNCERTAIN
 from edge.model import intensity
 from edge.model.adapter import Adaptation
-from edge.model.bundle import STATISTICS_INPUT, Bundle
+from edge.model.bundle import Bundle
 from edge.model.calibration import measures
+from edge.model.manifest import STATISTICS_INPUT
 
 Floats = NDArray[np.float32]
 

@@ -28,6 +28,8 @@ VOICE = "voice.onnx"
 """What tells voices apart; absent in a bundle that does without."""
 MAP = "map.onnx"
 """What says which part of a sound a verdict rests on; absent in a bundle that does without."""
+STATISTICS_INPUT = "usual"
+"""The graphs' optional input: shift and scale [2, embedding] that are taken out of the embedding (``Adaptation``)."""
 _REQUIRED = {MODEL, SCALER, LABELS, CARD}
 _ALLOWED = {*_REQUIRED, COALITIONS, ENCODER, VOICE, MAP}
 

@@ -4,9 +4,9 @@ import numpy as np
 import onnx
 
 from edge.errors import BundleError
-from edge.model.bundle import STATISTICS_INPUT, Bundle
+from edge.model.bundle import Bundle
 from edge.model.intensity import NEEDED
-from edge.model.manifest import COALITIONS, ENCODER, MODEL
+from edge.model.manifest import COALITIONS, ENCODER, MODEL, STATISTICS_INPUT
 from export.graphs import OPSET
 from export.waveform import families, sound, spectra, speech, verdict
 from export.waveform.graph import Graph, Value, port

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from edge.errors import BundleError
 from edge.features import FRAME_RATE, FeatureSet
 from edge.model import calibration, intensity
 from edge.model.calibration import HIGH, MEASURES, MIDDLE, Calibration
@@ -34,7 +35,10 @@ def inverse_temperature(frames: Value, embedding: Value, chosen: FeatureSet, fou
         "history": graph.constant(np.zeros(1)),
     }
     if set(measured) != set(MEASURES):
-        raise NotImplementedError(f"the graph computes {sorted(measured)}, the device {sorted(MEASURES)}")
+        raise BundleError(
+            f"The graph computes {sorted(measured)} where the device measures {sorted(MEASURES)}: "
+            "add what is missing to export/waveform/verdict.py"
+        )
     standard = graph.concat([measured[name] for name in found.measures]) - graph.constant(np.array(found.mean))
     standard = (standard / graph.constant(np.array(found.scale))).at_least(-found.limit).at_most(found.limit)
     odds = (standard * graph.constant(np.array(found.coefficients))).sum(0, keep=True) + found.bias

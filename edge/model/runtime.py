@@ -1,6 +1,8 @@
 """ONNX Runtime as a small device wants it: one thread, asleep when idle, no memory of its own between utterances."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -61,9 +63,25 @@ def open_session(graph: bytes, name: str) -> Session:
     options.enable_cpu_mem_arena = False  # an arena keeps what the longest utterance ever took
     options.log_severity_level = 4  # what goes wrong comes as an exception, and from us as one sentence
     try:
-        session: Session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        with _as_file(graph) as source:
+            session: Session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 (the runtime's exceptions share no base class)
         raise BundleError(
             f"{name} is no graph that ONNX Runtime can run ({_reason(error)}): export the bundle again"
         ) from None
     return session
+
+
+@contextlib.contextmanager
+def _as_file(graph: bytes) -> Iterator[bytes | str]:
+    """The path of a file in memory that holds the graph: a session keeps what it is given as bytes for ever.
+
+    The graph itself where the system has no such files (memfd_create(2) is Linux's).
+    """
+    if not hasattr(os, "memfd_create"):
+        yield graph
+        return
+    with open(os.memfd_create("affectd"), "wb", closefd=True) as file:
+        file.write(graph)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}"

@@ -52,8 +52,8 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def daemon(port: int, node: str = "bench") -> Iterator[Daemon]:
-    """A daemon that hears what is played and publishes to the broker at ``port``."""
+def daemon(port: int, node: str = "bench", bundle: str = "default", extra: str = "") -> Iterator[Daemon]:
+    """A daemon that hears what is played and publishes to the broker at ``port``; ``extra`` are lines of its file."""
     with (
         tempfile.TemporaryDirectory(prefix="affectd-") as name,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell,
@@ -64,7 +64,7 @@ def daemon(port: int, node: str = "bench") -> Iterator[Daemon]:
         config = folder / "affectd.yaml"
         config.write_text(
             f"node: {node}\nlog_level: warning\nstate_directory: {folder}\n"
-            f"source: {{kind: stdin}}\nmqtt: {{host: 127.0.0.1, port: {port}}}\n"
+            f"source: {{kind: stdin}}\nmqtt: {{host: 127.0.0.1, port: {port}}}\nmodel: {{bundle: {bundle}}}\n{extra}"
         )
         began = time.perf_counter()
         process = subprocess.Popen(

@@ -25,7 +25,8 @@ import soundfile
 from benchmarks import measure, recipe
 from edge import features
 from edge.audio import SAMPLE_RATE
-from edge.features import prosody, spectrum
+from edge.features import families, prosody, spectrum
+from edge.features.families import Spectrum
 
 SECONDS = 3
 MEASURED_SECONDS = 0.25  # of CPU time in each run, so that the resolution of the clock does not matter
@@ -104,21 +105,21 @@ def streamed(samples: np.ndarray) -> None:
 def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
     """The parts of our computation, each over the whole clip."""
     count = 1 + len(samples) // features.HOP_SAMPLES
-    spectra = [features.Spectrum(power.copy()) for power in spectrum.power_spectra(samples, 0, count)]
+    spectra = [Spectrum(power.copy()) for power in spectrum.power_spectra(samples, 0, count)]
     windows = [np.random.default_rng(0).standard_normal((len(each.power), features.WINDOW_SAMPLES)) for each in spectra]
     bins = np.empty((spectrum.BLOCK_FRAMES, spectrum.BINS), np.complex128)
 
-    def over(function: Callable[[features.Spectrum], object]) -> Callable[[], object]:
+    def over(function: Callable[[Spectrum], object]) -> Callable[[], object]:
         return lambda: [function(each) for each in spectra]
 
     return {
         "window, FFT, power": lambda: [None for _ in spectrum.power_spectra(samples, 0, count)],
         "  of it the FFT": lambda: [np.fft.rfft(each, axis=1, out=bins[: len(each)]) for each in windows],
-        "mel": over(lambda each: features.Spectrum(each.power).log_mel),
-        "mfcc, from mel": over(features.mfcc),
-        "chroma": over(lambda each: features.Spectrum(each.power).chroma),
-        "contrast": over(features.contrast),
-        "tonnetz, from chroma": over(features.tonnetz),
+        "mel": over(lambda each: Spectrum(each.power).log_mel),
+        "mfcc, from mel": over(families.mfcc),
+        "chroma": over(lambda each: Spectrum(each.power).chroma),
+        "contrast": over(families.contrast),
+        "tonnetz, from chroma": over(families.tonnetz),
         "prosody": over(lambda each: prosody.prosody(each.power)),
     }
 

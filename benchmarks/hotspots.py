@@ -24,9 +24,11 @@ from edge.daemon.pipeline import AnalysisSettings, analyse
 from edge.daemon.reporting import Origin, event_of
 from edge.explain import perturbation, shapley
 from edge.explain.explainer import Explainer
+from edge.model import encoder, voices
+from edge.features import log_mel
 from edge.model.bundle import DEFAULT, Bundle
 from edge.model.classifier import Classifier
-from edge.model.manifest import COALITIONS, MODEL
+from edge.model.manifest import COALITIONS, ENCODER, MODEL
 from edge.sources.conversion import into_blocks, read_audio
 from edge.vad.detectors import CheapDetector, NeuralDetector
 from edge.vad.gate import Gate, Utterance
@@ -43,7 +45,8 @@ def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
     cheap, neural = CheapDetector(0), NeuralDetector()
     classifier = Classifier(Bundle.load())
     chosen = classifier.bundle.features
-    explainer, frames = Explainer(classifier), features.frames(samples, chosen)
+    explainer, frames = Explainer(classifier), encoder.frames(samples, classifier.bundle)
+    spectrum = log_mel.log_mel(samples)
     prediction, inputs = classifier.predict(frames), classifier.inputs(frames)
     masks = shapley.coalitions(len(chosen.families))
     analysis = analyse(Utterance(0, samples, 20.0), classifier, AnalysisSettings())
@@ -57,7 +60,10 @@ def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
         "the gate": gate,
         "  of it WebRTC's detector": lambda: [cheap.is_speech(block) for block in blocks],
         "  of it Silero": lambda: [neural.probability(block) for block in floats],
-        "features": lambda: features.frames(samples, chosen),
+        "hand-made features": lambda: features.frames(samples, chosen),
+        "log-mel of the encoder": lambda: log_mel.log_mel(samples),
+        "encoder": lambda: encoder.encoded(classifier.bundle.encoder, spectrum),
+        "whose voice it is": lambda: voices.heard(classifier.bundle.voice, spectrum),
         "prediction: scaler, network, softmax": lambda: classifier.predict(frames),
         "explanation": lambda: explainer.families(prediction),
         f"  of it the network over {len(masks)} coalitions": lambda: perturbation.of_families(
@@ -67,7 +73,7 @@ def stages(samples: np.ndarray) -> dict[str, Callable[[], object]]:
     }
 
 
-def graph(name: str, feed: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+def graph(name: str, output: str, feed: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Milliseconds and millions of multiply-adds of each kind of node, from ONNX Runtime's own profiler."""
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
@@ -77,7 +83,7 @@ def graph(name: str, feed: dict[str, np.ndarray]) -> dict[str, dict[str, float]]
         options.enable_profiling, options.profile_file_prefix = True, f"{folder}/profile"
         session = onnxruntime.InferenceSession(DEFAULT / name, options, providers=["CPUExecutionProvider"])
         for _ in range(RUNS_OF_A_GRAPH):
-            session.run(["logits"], feed)
+            session.run([output], feed)
         events = json.loads(Path(session.end_profiling()).read_text())
     times: dict[str, list[float]] = defaultdict(list)
     nodes = {}
@@ -100,7 +106,7 @@ def multiply_adds(node: dict) -> float:
     match node["op_name"]:
         case "Conv" | "FusedConv":
             return math.prod(output) * math.prod(inputs[1][1:])
-        case "MatMul" | "Gemm" | "FusedMatMul" | "FusedGemm":
+        case "MatMul" | "Gemm" | "FusedMatMul" | "FusedGemm" | "DynamicQuantizeMatMul" | "MatMulIntegerToFloat":
             return math.prod(output) * inputs[0][-1]
         case "LSTM":
             steps, directions, batch, hidden = output
@@ -130,11 +136,12 @@ def main() -> None:
 
     classifier = Classifier(Bundle.load())
     chosen = classifier.bundle.features
-    inputs = classifier.inputs(features.frames(samples, chosen))
+    inputs, spectrum = classifier.inputs(encoder.frames(samples, classifier.bundle)), log_mel.log_mel(samples)[None]
     masks = shapley.coalitions(len(chosen.families))
     graphs = {
-        "one row": graph(MODEL, {"frames": inputs}),
-        f"{len(masks)} coalitions": graph(COALITIONS, {"frames": inputs, "masks": masks}),
+        "encoder": graph(ENCODER, "speech", {"log_mel": spectrum}),
+        "one row": graph(MODEL, "logits", {"frames": inputs}),
+        f"{len(masks)} coalitions": graph(COALITIONS, "logits", {"frames": inputs, "masks": masks}),
     }
     best = peak(options.runs)
     for name, kinds in graphs.items():

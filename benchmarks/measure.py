@@ -13,8 +13,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "edge" / "demo.opus"
+BUNDLES = {name: ROOT / "edge" / "models" / name for name in ("default", "light")}
 RESULTS = Path(__file__).parent / "results"
-LIBRARIES = ("numpy", "onnxruntime", "librosa", "torch", "shap", "opensmile")
+LIBRARIES = ("numpy", "onnxruntime", "librosa", "torch", "shap", "opensmile", "transformers")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from benchmarks.measure import RESULTS, Row, plain
 
 README = measure.ROOT / "README.md"
 PAGE = measure.ROOT / "docs" / "performance.md"
-KINDS = ("FusedConv", "Conv", "MatMul", "LSTM", "BatchNormalization", "Transpose")  # nodes that have their own row
+KINDS = ("FusedConv", "Conv", "MatMul", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "LSTM")  # nodes that have their own row
 
 
 def main() -> None:
@@ -79,13 +79,13 @@ def graphs(details: dict) -> str:
 def growth(details: dict) -> str:
     """One table for each axis."""
     parts = []
-    names = {"length": ("length, s", "length_s"), "rows": ("coalitions", "rows"), "nodes": ("daemons", "nodes")}
-    units = {"length": "CPU ms", "rows": "CPU ms", "nodes": "% of a core"}
-    for key, (title, axis) in names.items():
-        points = details["axes"][axis]
+    names = {"length": "length, s", "families": "families", "voices": "voices known", "nodes": "daemons"}
+    for key, title in names.items():
+        points = details["axes"][key]
         parts += [f"| {title} | {' | '.join(map(str, points))} |", f"|---|{'--:|' * len(points)}"]
         for name, values in details[key].items():
-            parts.append(f"| {name}, {units[key]} | {' | '.join(map(plain, values))} |")
+            unit = "% of a core" if key == "nodes" else "CPU ms"
+            parts.append(f"| {name}, {unit} | {' | '.join(map(plain, values))} |")
         parts.append("")
     return "\n".join(parts).rstrip()
 

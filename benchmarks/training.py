@@ -1,4 +1,4 @@
-"""Row L: the features of all recordings beside librosa's, and one epoch of training; scaled from samples.
+"""Row L: the features of all recordings beside librosa's, and one epoch of training `light`; scaled from samples.
 
 python -m benchmarks.training [--runs N] [--clips N] [--data FOLDER] [--config FILE] [--json FILE]
 """
@@ -28,7 +28,7 @@ def main() -> None:
     parser = measure.parser(__doc__)
     parser.add_argument("--clips", type=int, default=60, help="in the samples (default: %(default)s)")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFECTD_DATA", "../shared/data")))
-    parser.add_argument("--config", type=Path, default=measure.ROOT / "configs" / "train.yaml")
+    parser.add_argument("--config", type=Path, default=measure.ROOT / "configs" / "train-light.yaml")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if not (options.data / "manifest.csv").exists():
@@ -67,7 +67,7 @@ def main() -> None:
     epoch = measure.Spread(epochs, "s")
     row = measure.Row(
         "L",
-        f"features of {len(everything):,} recordings (from {len(several)}), CPU; one epoch",
+        f"features of {len(everything):,} recordings (from {len(several)}), CPU; one epoch of `light`",
         f"{measure.plain(whole[OURS])} s; an epoch {epoch} on one thread",
         f"{THEIRS}: {whole[THEIRS]:,.0f} s, {ratio[THEIRS]:.0f} x",
         [measure.Goal("≥ 10 x", ratio[THEIRS], 10, least=True)],

@@ -26,6 +26,7 @@ class Daemon:
     """``ready_s`` and ``ready_cpu_s``: seconds and CPU seconds from exec to READY."""
 
     process: subprocess.Popen[bytes]
+    state: Path
     ready_s: float
     ready_cpu_s: float
 
@@ -74,7 +75,7 @@ def daemon(port: int, node: str = "bench", bundle: str = "default", extra: str =
         try:
             while b"READY=1" not in bell.recv(4096):
                 pass
-            yield Daemon(process, time.perf_counter() - began, cpu_seconds(process.pid))
+            yield Daemon(process, folder, time.perf_counter() - began, cpu_seconds(process.pid))
         finally:
             process.kill()
             process.wait()

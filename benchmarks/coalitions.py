@@ -62,7 +62,9 @@ def row_of(name: str, samples: np.ndarray, runs: int) -> tuple[measure.Row, dict
         "C",
         f"{ours} of {SECONDS} s, `{name}`, CPU",
         str(cpu[ours]),
-        ", ".join(f"{other}: {measure.plain(cpu[other].median)} ms, {measure.plain(ratio[other])} x" for other in ratio),
+        ", ".join(
+            f"{other}: {measure.plain(cpu[other].median)} ms, {measure.plain(ratio[other])} x" for other in ratio
+        ),
         [
             measure.Goal(f"≤ {GOALS[name]:g} ms", cpu[ours].median, GOALS[name]),
             measure.Goal("≤ 0.45 of the batch", 1 / every[batch], 0.45),

@@ -24,8 +24,8 @@ from edge.daemon.pipeline import AnalysisSettings, analyse
 from edge.daemon.reporting import Origin, event_of
 from edge.explain import perturbation, shapley
 from edge.explain.explainer import Explainer
-from edge.model import encoder, voices
 from edge.features import log_mel
+from edge.model import encoder, voices
 from edge.model.bundle import DEFAULT, Bundle
 from edge.model.classifier import Classifier
 from edge.model.manifest import COALITIONS, ENCODER, MODEL

@@ -20,7 +20,8 @@ REST_S = 25.0
 ALONE, THEIRS = "default, nobody told apart", "librosa and torch, after one clip"
 GOALS = {"default": 105, "light": 85}
 _RECIPE = (
-    "from benchmarks.recipe import Recipe; from edge.sources.conversion import read_audio; from benchmarks.measure import DEMO;"
+    "from benchmarks.recipe import Recipe; from edge.sources.conversion import read_audio;"
+    "from benchmarks.measure import DEMO;"
     "Recipe().analyse(read_audio(DEMO)[:48000]); print('done', flush=True); input()"
 )
 

@@ -14,7 +14,14 @@ from benchmarks.measure import RESULTS, Row, plain
 
 README = measure.ROOT / "README.md"
 PAGE = measure.ROOT / "docs" / "performance.md"
-KINDS = ("FusedConv", "Conv", "MatMul", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "LSTM")  # nodes that have their own row
+KINDS = (
+    "FusedConv",
+    "Conv",
+    "MatMul",
+    "MatMulIntegerToFloat",
+    "DynamicQuantizeMatMul",
+    "LSTM",
+)  # nodes that have their own row
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ def _as_file(graph: bytes) -> Iterator[bytes | str]:
     if not hasattr(os, "memfd_create"):
         yield graph
         return
-    with open(os.memfd_create("affectd"), "wb", closefd=True) as file:
+    with os.fdopen(os.memfd_create("affectd"), "wb") as file:
         file.write(graph)
         file.flush()
         yield f"/proc/self/fd/{file.fileno()}"

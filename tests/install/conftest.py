@@ -44,6 +44,9 @@ def _wheel(folder: Path, version: str) -> Path:
     files = {
         "edge/__init__.py": f"__version__ = {version!r}\n",
         "edge/cli.py": "from edge import __version__\n\n\ndef main():\n    print('affectd', __version__)\n",
+        "onnxruntime/capi/pybind.py": "",
+        "onnxruntime/capi/libonnxruntime.so.1.99.0": "the second copy",
+        "onnxruntime/tools/__init__.py": "",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: affectd\nVersion: {version}\nLicense: MIT\n",
         f"{info}/LICENSE": "as MIT has it\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

@@ -65,6 +65,13 @@ def test_uninstall_removes_every_file_that_install_brought(payload: Make, stage:
     assert files(stage) == before
 
 
+def test_what_no_device_runs_is_not_left_on_its_card(payload: Make, stage: Path) -> None:
+    setup(payload("1.0"), "install", stage)
+    left = {path.name for path in stage.glob("opt/affectd/current/lib/python3*/site-packages/onnxruntime/**/*")}
+    assert "pybind.py" in left
+    assert not {name for name in left if name == "tools" or name.startswith("libonnxruntime.so")}
+
+
 def test_what_the_user_wrote_stays(payload: Make, stage: Path) -> None:
     one = payload("1.0")
     setup(one, "install", stage)

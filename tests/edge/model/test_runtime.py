@@ -35,6 +35,7 @@ def test_the_runtime_is_imported_where_its_telemetry_is_off_alone() -> None:
         if importing.search(path.read_text(encoding="utf-8"))
     }
     assert found == {
+        "benchmarks/accuracy/cheaper.py",
         "benchmarks/hotspots.py",
         "edge/model/runtime.py",
         "export/graphs.py",

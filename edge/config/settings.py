@@ -149,8 +149,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             description="`families`: each event has the share of each feature family in it; `aspects`: an event that "
             "is not `uncertain` also has what people would hear in the voice, such as its pitch, at several times the "
-            "cost; `none`: it is made only for who asks for it within a minute (`request/explain`), which saves a quarter "
-            "of an event's cost"
+            "cost; `none`: it is made only for who asks for it within a minute (`request/explain`), which saves a "
+            "quarter of an event's cost"
         ),
     ] = "families"
 

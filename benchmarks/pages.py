@@ -8,12 +8,13 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import measure
+from benchmarks import measure, soak
 from benchmarks.boards import estimates
 from benchmarks.measure import RESULTS, Row, plain
 
 README = measure.ROOT / "README.md"
 PAGE = measure.ROOT / "docs" / "performance.md"
+CHEAPER = RESULTS.parent / "accuracy" / "cheaper.json"
 KINDS = (
     "FusedConv",
     "Conv",
@@ -34,8 +35,11 @@ def main() -> None:
     if (RESULTS / "growth.json").exists():
         tables["growth"] = growth(_details("growth"))
     if all((RESULTS / f"{name}.json").exists() for name in ("hotspots", "utterance", "listening")):
-        peak = _details("hotspots")["peak_gmac_per_s"]
-        tables["boards"] = estimates(peak, _details("utterance")["cpu"], _details("listening")["cpu"])
+        tables["boards"] = estimates(_details("hotspots"), _details("utterance")["cpu"], _details("listening")["cpu"])
+    if (RESULTS / "soak.json").exists():
+        tables["soak"] = soak.table(_details("soak"))
+    if CHEAPER.exists():
+        tables["cheaper"] = cheaper(json.loads(CHEAPER.read_text()))
     fill(PAGE, tables)
 
 
@@ -95,6 +99,36 @@ def growth(details: dict) -> str:
             parts.append(f"| {name}, {unit} | {' | '.join(map(plain, values))} |")
         parts.append("")
     return "\n".join(parts).rstrip()
+
+
+def cheaper(found: dict) -> str:
+    """What would make `default` cheaper, and the accuracy that is left (benchmarks.accuracy.cheaper)."""
+    percent = lambda share: f"{100 * share:.1f}"  # noqa: E731
+    lines = ["| heard by | asked of `default` | UAR near | in a room |", "|---|--:|--:|--:|"]
+    for name, asked in (("default", "all"), ("light", "none")):
+        alone = found["alone"][name]
+        lines.append(f"| `{name}` alone | {asked} | {percent(alone['near'])} | {percent(alone['far'])} |")
+    for near, far in zip(found["early exit"]["near"], found["early exit"]["far"], strict=True):
+        asked = f"{percent(1 - near['alone'])} %, {percent(1 - far['alone'])} %"
+        lines.append(
+            f"| `light` where it is {near['sure']:.0%} sure, else `default` | {asked} "
+            f"| {percent(near['uar'])} | {percent(far['uar'])} |"
+        )
+    for seconds, uar in found["in pieces"].items():
+        lines.append(f"| the encoder in pieces of {seconds} | all | {percent(uar['near'])} | {percent(uar['far'])} |")
+    if "forms" in found:
+        lines += [
+            "",
+            "| weights of the encoder | MB | ms for 3 s | UAR near | in a room | probabilities moved by, mean | most |",
+        ]
+        lines.append("|---|--:|--:|--:|--:|--:|--:|")
+        for form, row in found["forms"]["forms"].items():
+            apart = row["apart"]
+            lines.append(
+                f"| {form} | {row['bytes'] / 1e6:.1f} | {row['ms']['median']:.1f} | {percent(row['uar']['near'])} "
+                f"| {percent(row['uar']['far'])} | {apart['mean']:.4f} | {apart['most']:.4f} |"
+            )
+    return "\n".join(lines)
 
 
 def _details(name: str) -> dict:

@@ -129,6 +129,28 @@ def slope(hours: list[float], values: list[float]) -> tuple[float, float]:
     return grows, float(np.sqrt(left @ left / max(1, len(left) - 2) / (across @ across)))
 
 
+def table(details: dict) -> str:
+    """What was heard, and how much each thing grew once buffers were full."""
+    looks = details["looks"][SETTLED - 1 :]
+    hours = [index * TURN_S / 3600 for index in range(len(looks))]
+    lines = [
+        f"{details['hours']:g} h of sound at {details['speed']:.0f} x real time, {details['restarts']} restarts of the "
+        f"broker, {details['events']} events, {'all of them' if details['complete'] else 'NOT all of them'} in the "
+        f"journal that a subscriber received ({details['twice']} of them twice).",
+        "",
+        "| what | after the first hour | at the end | grows by, an hour | goal | |",
+        "|---|--:|--:|--:|---|---|",
+    ]
+    for name, most in GOALS.items():
+        values = [look[name] for look in looks]
+        grows, error = slope(hours, values)
+        verdict = "met" if grows - 2 * error <= most else "**missed**"
+        lines.append(
+            f"| {name} | {values[0]:.2f} | {values[-1]:.2f} | {grows:+.2f} ± {error:.2f} | ≤ {most:g} | {verdict} |"
+        )
+    return "\n".join(lines)
+
+
 @contextlib.contextmanager
 def places() -> Iterator[tuple[Path, Broker]]:
     """A folder, and a broker that keeps its own there."""
@@ -162,28 +184,20 @@ def main() -> None:
         listening.finish()
         record.settle()
         record.stop()
-    hours = [(index + 1) * TURN_S / 3600 for index in range(len(looks))]
-    print(
-        f"\n{options.hours:g} h of sound at {speed:.0f} x real time, {broker.restarts} restarts of the broker, "
-        f"{len(set(record.seqs))} events, {'all of them' if record.complete() else 'NOT all of them'} in the journal "
-        f"({len(record.seqs) - len(set(record.seqs))} came twice).\n"
-    )
-    print("| what | after the first hour | at the end | grows by, an hour | goal | |\n|---|--:|--:|--:|---|---|")
     total = [one[WRITTEN] for one in looks]
     for one, before in zip(looks, [0.0, *total], strict=False):
         one[WRITTEN] -= before
-    grown = {}
-    for name, most in GOALS.items():
-        values = [one[name] for one in looks][SETTLED - 1 :]
-        grown[name] = slope(hours[SETTLED - 1 :], values)
-        verdict = "met" if grown[name][0] - 2 * grown[name][1] <= most else "**missed**"
-        print(
-            f"| {name} | {values[0]:.2f} | {values[-1]:.2f} | {grown[name][0]:+.2f} ± {grown[name][1]:.2f} "
-            f"| ≤ {most:g} | {verdict} |"
-        )
+    details = {
+        "looks": looks,
+        "hours": options.hours,
+        "speed": speed,
+        "restarts": broker.restarts,
+        "events": len(set(record.seqs)),
+        "twice": len(record.seqs) - len(set(record.seqs)),
+        "complete": record.complete(),
+    }
+    print(table(details))
     if options.json:
-        details = {"hours": hours, "looks": looks, "slopes": grown, "speed": speed, "restarts": broker.restarts}
-        details |= {"events": len(set(record.seqs)), "complete": record.complete()}
         measure.write([], details, options.json)
     if not record.complete():
         raise SystemExit("events are missing in the journal that was received")

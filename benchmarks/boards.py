@@ -27,8 +27,9 @@ BOARDS = (
     Board("4 (Cortex-A72, 1.8 GHz)", 1.8, 4, 8, 1478),
     Board("5 (Cortex-A76, 2.4 GHz)", 2.4, 8, 32, 2737),
 )
-"""Cortex-A76 starts two products of four 8-bit numbers each in a cycle (SDOT). The others multiply eight numbers, and
-add them up in a second instruction, which an A72 starts beside the first and an A53 behind it: Arm's optimisation guides.
+"""Cortex-A76 starts two products of four 8-bit numbers each in a cycle (SDOT). The others multiply eight numbers, then
+add them up in a second instruction, which an A72 starts beside the first and an A53 behind it (from the software
+optimisation guides of Arm).
 """
 
 

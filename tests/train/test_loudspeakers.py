@@ -10,6 +10,8 @@ from train import loudspeakers, microphones
 from train.loudspeakers import FAMILIES, Scene
 from train.surroundings import Surroundings
 
+pytest.importorskip("pyroomacoustics", reason="rooms are drawn by pyroomacoustics: pip install 'affectd[train]'")
+
 SPEECH = (0.1 * np.sin(np.arange(16_000) * 0.1) * np.hanning(16_000)).astype(np.float32)
 
 

@@ -75,31 +75,31 @@ def far(samples: Floats, generator: np.random.Generator, around: Surroundings) -
     """Anywhere in a room, with noise 5 to 30 dB below, through whatever microphone."""
     wet = around.rooms.apply(samples, generator)
     heard = microphones.behind(wet, around.sounds.draw(len(wet), generator), generator.uniform(5, 30))
-    return _microphone(heard, generator, bands=0.2)
+    return microphone(heard, generator, bands=0.2)
 
 
 def noisy(samples: Floats, generator: np.random.Generator, around: Surroundings) -> Floats:
     """Close by, with noise 0 to 25 dB below, through whatever microphone; a room of its own in one case of four."""
     wet = around.rooms.apply(samples, generator) if generator.random() < 0.25 else samples
     heard = microphones.behind(wet, around.sounds.draw(len(wet), generator), generator.uniform(0, 25))
-    return _microphone(heard, generator, bands=0.2)
+    return microphone(heard, generator, bands=0.2)
 
 
 def steady(samples: Floats, generator: np.random.Generator, around: Surroundings) -> Floats:
     """Anywhere in a room, with steady noise between white and a little below pink, as of a fan or a poor amplifier."""
     wet = around.rooms.apply(samples, generator)
     noise = coloured(len(wet), generator.uniform(0, 1.2), generator)
-    return _microphone(microphones.behind(wet, noise, generator.uniform(5, 30)), generator, bands=0.1)
+    return microphone(microphones.behind(wet, noise, generator.uniform(5, 30)), generator, bands=0.1)
 
 
 def narrow(samples: Floats, generator: np.random.Generator, around: Surroundings) -> Floats:
     """8 kHz or a poor stream, noise 15 to 45 dB below; a room of its own in two cases of five."""
     wet = around.rooms.apply(samples, generator) if generator.random() < 0.4 else samples
     heard = microphones.behind(wet, around.sounds.draw(len(wet), generator), generator.uniform(15, 45))
-    return _microphone(heard, generator, bands=1.0)
+    return microphone(heard, generator, bands=1.0)
 
 
-def _microphone(samples: Floats, generator: np.random.Generator, bands: float) -> Floats:
+def microphone(samples: Floats, generator: np.random.Generator, bands: float) -> Floats:
     """At any level from -50 to -15 dBFS; now and then clipped, even, off zero, humming or, by ``bands``, narrow."""
     heard = microphones.at_level(samples, generator.uniform(-50, -15))
     for change, share in (

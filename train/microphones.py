@@ -36,6 +36,31 @@ def at_level(samples: Floats, level: float) -> Floats:
     return np.asarray(samples * (10 ** (level / 20) / rms(samples)), np.float32)
 
 
+def peaking(frequency: float, gain: float, quality: float) -> Doubles:
+    """A resonance, or with a negative ``gain``, dB, its opposite: a second-order section [1, 6] (Bristow-Johnson)."""
+    angle = 2 * np.pi * frequency / SAMPLE_RATE
+    strength, width = 10 ** (gain / 40), np.sin(angle) / (2 * quality)
+    section = np.array([
+        1 + width * strength, -2 * np.cos(angle), 1 - width * strength,
+        1 + width / strength, -2 * np.cos(angle), 1 - width / strength,
+    ])  # fmt: skip
+    normalised: Doubles = section[None] / section[3]
+    return normalised
+
+
+def response(samples: Floats, generator: np.random.Generator) -> Floats:
+    """What a capsule and its case make of the spectrum: less bass, a tilt, resonances, at times less treble."""
+    lowest = np.exp(generator.uniform(np.log(30), np.log(250)))
+    sections = [
+        scipy.signal.butter(int(generator.integers(1, 3)), lowest, "highpass", fs=SAMPLE_RATE, output="sos"),
+        peaking(7500, generator.uniform(-12, 6), 0.3),
+        *(peaking(generator.uniform(200, 7000), generator.uniform(-6, 6), generator.uniform(0.7, 4)) for _ in range(3)),
+    ]
+    if generator.random() < 0.3:
+        sections.append(scipy.signal.butter(2, generator.uniform(4000, 7500), fs=SAMPLE_RATE, output="sos"))
+    return np.asarray(scipy.signal.sosfilt(np.concatenate(sections), samples), np.float32)
+
+
 def offset(samples: Floats, generator: np.random.Generator) -> Floats:
     """An offset of 0.1 to 5 % of full scale."""
     size = np.exp(generator.uniform(np.log(0.001), np.log(0.05)))

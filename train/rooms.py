@@ -26,6 +26,7 @@ BANDS = (125, 250, 500, 1000, 2000, 4000)  # Hz, octaves in which walls absorb a
 SCATTERING = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 SMALLEST, LARGEST = (2.4, 2.2, 2.3), (8.0, 6.0, 3.2)  # length, width, height, m
 WALLS = ("east", "west", "north", "south", "floor", "ceiling")
+DIRECT = 60  # samples that hold the direct sound, 2.5 ms after its peak
 LEAD = 40  # samples that pyroomacoustics puts before a source's own delay
 SOUND = 343.0  # m/s
 
@@ -74,12 +75,28 @@ class Rooms:
         """The room of this number, from the disk where it is there already."""
         return _kept(self.cache / self.digest, self.side, number)
 
-    def apply(self, samples: Floats, generator: np.random.Generator) -> Floats:
-        """The sound [samples] as heard in one of the rooms, as long and as loud as it was."""
-        response = self.room(int(generator.integers(DRAWS[self.side].count))).response
+    def apply(
+        self, samples: Floats, generator: np.random.Generator, distance: tuple[float, float] | None = None
+    ) -> Floats:
+        """The sound [samples] as heard in one of the rooms, as long and as loud as it was.
+
+        ``distance``, m, bounds how far the source is; None for the room's own.
+        """
+        room = self.room(int(generator.integers(DRAWS[self.side].count)))
+        response = at_distance(room, generator.uniform(*distance)) if distance else room.response
         wet = scipy.signal.fftconvolve(samples, response)[: len(samples)]
         loudness = np.sqrt(np.mean(np.square(samples)) / (np.mean(np.square(wet)) + 1e-12))
         return np.asarray(wet * loudness, np.float32)
+
+
+def at_distance(room: Room, distance: float) -> Floats:
+    """The response [samples] with the source at another distance, m.
+
+    The direct sound grows as the distance shrinks; the echoes, which come from everywhere, stay.
+    """
+    moved = room.response.copy()
+    moved[:DIRECT] *= room.distance / distance
+    return moved
 
 
 @lru_cache(maxsize=512)

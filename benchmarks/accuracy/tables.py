@@ -53,8 +53,8 @@ def main() -> None:
     notes = msgspec.yaml.decode((HERE / "notes.yaml").read_bytes(), type=Notes)
     APPENDIX.write_text(appendix(notes), encoding="utf-8")
     pages.fill(ROOT / "README.md", {"accuracy": "\n".join(short(notes.headlines))})
-    page = {"accuracy": "\n".join(long(notes.headlines)), "intensity": "\n".join(intensity())}
-    pages.fill(ROOT / "docs" / "accuracy.md", page)
+    filled = {"accuracy": long(notes.headlines), "intensity": intensity(), "playback": playback()}
+    pages.fill(ROOT / "docs" / "accuracy.md", {name: "\n".join(lines) for name, lines in filled.items()})
 
 
 def appendix(notes: Notes) -> str:
@@ -208,6 +208,23 @@ def intensity() -> list[str]:
         for name, row in found["scores"].items():
             cells = f"{row['n']} | {row['speakers']} | {row['auc']:.3f} | {row['spearman']:.3f}"
             lines.append(f"| {bundle} | {name} | {cells} |")
+    return lines
+
+
+def playback() -> list[str]:
+    """How well speech out of a loudspeaker is told from people; a dash where no utterance was marked."""
+    parts = ("all", "near", "far")
+    head = ["from", "played", "AUC", *(f"precision / recall, {part}" for part in parts)]
+    lines = [f"| {' | '.join(head)} |", "|---|---|" + "--:|" * (1 + len(parts))]
+    for name, rows in json.loads((HERE / "playback.json").read_text())["summary"].items():
+        for words, row in rows.items():
+            cells = [
+                " / ".join(
+                    "-" if rate is None else percent(rate) for rate in (row[part]["precision"], row[part]["recall"])
+                )
+                for part in parts
+            ]
+            lines.append(f"| {name} | {words} | {row['auc']:.2f} | {' | '.join(cells)} |")
     return lines
 
 

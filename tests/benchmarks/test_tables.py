@@ -25,11 +25,13 @@ def test_the_table_of_a_page_is_what_the_reports_give(page: str, table: object) 
     assert found[1].splitlines() == table(NOTES.headlines)
 
 
-def test_the_table_of_the_intensity_is_what_the_reports_give() -> None:
+@pytest.mark.parametrize(("name", "table"), [("intensity", tables.intensity), ("playback", tables.playback)])
+def test_a_further_table_is_what_the_reports_give(name: str, table: object) -> None:
+    assert callable(table)
     text = (tables.ROOT / "docs/accuracy.md").read_text(encoding="utf-8")
-    found = re.search("<!-- intensity -->\n(.*?)\n<!-- intensity -->", text, re.DOTALL)
+    found = re.search(f"<!-- {name} -->\n(.*?)\n<!-- {name} -->", text, re.DOTALL)
     assert found
-    assert found[1].splitlines() == tables.intensity()
+    assert found[1].splitlines() == table()
 
 
 def test_the_table_of_the_readme_has_at_most_eight_rows() -> None:

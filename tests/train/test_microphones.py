@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.signal
 
 from edge import features
 from edge.sources.highpass import high_passed_float
@@ -79,3 +80,15 @@ def test_an_offset_reaches_no_feature(hiss: np.ndarray) -> None:
         features.frames(high_passed_float(sound), features.SIX) for sound in (hiss, hiss + np.float32(0.03))
     )
     np.testing.assert_allclose(plain, shifted, atol=0.05)
+
+
+def test_a_resonance_has_its_gain_where_it_is_and_none_elsewhere() -> None:
+    section = microphones.peaking(1000, 6, 4)
+    _, response = scipy.signal.sosfreqz(section, [100, 1000, 5000], fs=16_000)
+    np.testing.assert_allclose(20 * np.log10(np.abs(response)), [0, 6, 0], atol=0.1)
+
+
+def test_no_two_microphones_colour_alike_and_none_keeps_the_lowest_bass(hiss: np.ndarray) -> None:
+    heard = [np.abs(np.fft.rfft(microphones.response(hiss, np.random.default_rng(seed)))) ** 2 for seed in range(6)]
+    assert all(power[2:10].mean() < 0.3 * power[1000:3000].mean() for power in heard)
+    assert np.std([10 * np.log10(power[7500:9000].sum() / power[1500:3000].sum()) for power in heard]) > 1

@@ -50,3 +50,10 @@ def test_a_sound_in_a_room_stays_as_long_and_as_loud_and_rings_on(tmp_path: Path
     assert np.mean(wet**2) == pytest.approx(np.mean(click**2), rel=1e-3)
     assert np.abs(wet[2000:4000]).max() > 1e-3
     assert np.abs(wet[:900]).max() < 1e-3
+
+
+def test_a_nearer_source_has_more_of_its_direct_sound_and_no_more_of_the_echoes(tmp_path: Path) -> None:
+    room = Rooms(tmp_path, "evaluation").room(0)
+    near = rooms.at_distance(room, room.distance / 4)
+    np.testing.assert_allclose(near[: rooms.DIRECT], 4 * room.response[: rooms.DIRECT])
+    np.testing.assert_array_equal(near[rooms.DIRECT :], room.response[rooms.DIRECT :])

@@ -36,6 +36,7 @@ export class Page {
   );
   private readonly when = card("when", texts.when);
   private readonly why = card("why", texts.why);
+  private readonly sentence = el("p", { class: "sentence" });
   private readonly voice = el("div");
   private readonly probable = card("probable", texts.probabilities);
   private readonly announcer = el("p", { class: "unseen", "aria-live": "polite" });
@@ -125,7 +126,7 @@ export class Page {
     const { labels, threshold } = this.about;
     this.shown = utterance;
     const closer = this.history.closer(utterance.id);
-    this.verdict.replaceChildren(verdictView(utterance, labels));
+    this.verdict.replaceChildren(verdictView(utterance, labels), this.sentence);
     fill(this.when, texts.when, utterance.outline.columns ? [momentsView(utterance, closer)] : []);
     fill(this.why, texts.why, [
       el("p", { class: "muted" }, texts.whyBelow(emotionName(utterance.label))),
@@ -140,7 +141,10 @@ export class Page {
 
   private showVoice(utterance: Utterance): void {
     if (!this.about) return;
-    this.voice.replaceChildren(...voiceView(utterance, this.history.voice(utterance.id), this.about.texts));
+    const voice = this.history.voice(utterance.id);
+    this.sentence.textContent = voice?.sentence ?? texts.voiceWorking;
+    this.sentence.classList.toggle("muted", !voice);
+    this.voice.replaceChildren(...(voice ? voiceView(utterance, voice, this.about.texts) : []));
   }
 
   private look(utterance: Utterance): HTMLElement {

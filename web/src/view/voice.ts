@@ -1,4 +1,4 @@
-/** What people hear in a voice: a sentence, and what each aspect adds to the verdict. */
+/** What people hear in a voice, and what each aspect of it adds to the verdict. */
 
 import type { Texts } from "../hearing/manifest.ts";
 import type { AspectEffects, Utterance, Voice } from "../hearing/verdict.ts";
@@ -6,13 +6,10 @@ import { emotionName, texts } from "../texts.ts";
 import { bars, signed } from "./bars.ts";
 import { el } from "./dom.ts";
 
-/** `words` are those of the aspects; `voice` is null as long as it is being explained. */
-export function voiceView(utterance: Utterance, voice: Voice | null, words: Texts): Node[] {
-  if (!voice) return [el("p", { class: "muted" }, texts.voiceWorking)];
-  const parts: Node[] = [el("p", { class: "sentence" }, voice.sentence)];
-  if (voice.aspects) parts.push(el("h3", {}, texts.voice), ...aspectsView(voice.aspects, utterance.label, words));
-  else if (voice.unheard) parts.push(el("p", { class: "muted" }, voice.unheard));
-  return parts;
+/** What each aspect of a voice adds, or why it has none; `words` are those of the aspects. */
+export function voiceView(utterance: Utterance, { aspects, unheard }: Voice, words: Texts): Node[] {
+  if (aspects) return [el("h3", {}, texts.voice), ...aspectsView(aspects, utterance.label, words)];
+  return unheard ? [el("p", { class: "muted" }, unheard)] : [];
 }
 
 function aspectsView(aspects: AspectEffects, label: string, words: Texts): Node[] {

@@ -96,7 +96,7 @@ window.Worker = class extends Worker {
         super(...given);
         this.addEventListener("message", ({ data }) => {
             const { outline, ...utterance } = data.utterance ?? {};
-            if (data.kind !== "sound") window.said.push({ ...data, utterance });
+            window.said.push(data.kind === "sound" ? { kind: "sound" } : { ...data, utterance });
         });
     }
 };

@@ -101,6 +101,16 @@ def test_verdicts_do_not_wait_for_voices(visitor: Visitor, recording: Path) -> N
     assert first == heard[-1]["id"], "the one that is shown comes first"
 
 
+def test_sound_does_not_wait_for_voices(visitor: Visitor) -> None:
+    visitor.open()
+    visitor.page.get_by_role("button", name="Listen").click()
+    visitor.voices(2)
+    visitor.page.get_by_role("button", name="Stop").click()
+    order = visitor.page.evaluate("said.map(({ kind }) => kind)")
+    first = order.index("voice")
+    assert "sound" in order[order.index("heard") : first]
+
+
 def test_what_there_is_no_time_for_is_said(visitor: Visitor, recording: Path, tmp_path: Path) -> None:
     visitor.open()
     again = written(np.tile(read_audio(recording), 6), tmp_path / "again.wav")

@@ -194,7 +194,12 @@ class Hearing {
     if (this.waiting.length > MOST_WAITING) this.done(this.waiting[0], null, texts.voiceLate);
     if (this.explaining) return;
     this.explaining = true;
-    inTurn(() => this.step());
+    this.later();
+  }
+
+  /** Goes on with the voices once what has come meanwhile, such as sound, is done: a promise alone would not wait. */
+  private later(): void {
+    setTimeout(() => inTurn(() => this.step()));
   }
 
   /** One run of a graph for the voice that was begun, else the newest; then whatever else has come goes first. */
@@ -212,7 +217,7 @@ class Hearing {
       throw error;
     } finally {
       this.explaining = this.waiting.length > 0;
-      if (this.explaining) inTurn(() => this.step());
+      if (this.explaining) this.later();
     }
   }
 

@@ -198,6 +198,13 @@ def test_rules_of_explanations_are_those_of_the_command(tmp_path: Path) -> None:
             for logits, shares in voices
         ],
         "labels": LABELS,
+        "heard": [
+            {"time": 24, "families": ["prosody", "mel"]},
+            {"time": 25, "families": ["prosody", "mel"]},
+            {"time": 1250, "families": ["mel", "prosody", "speech"]},
+            {"time": 1251, "families": ["prosody", "mel"]},
+            {"time": 100, "families": ["mfcc", "mel"]},
+        ],
         "noise": 2 * SAMPLE_RATE + 77,
     }
     command = ["node", str(program("explain", tmp_path))]
@@ -208,6 +215,8 @@ def test_rules_of_explanations_are_those_of_the_command(tmp_path: Path) -> None:
     for theirs, (logits, shares) in zip(found["counterfactuals"], voices, strict=True):
         ours = by_aspects.counterfactual(logits, LABELS, "anger", shares)
         assert theirs == ({"aspects": ours.aspects, "label": ours.label} if ours else None)
+    short, long, deaf = texts.TOO_SHORT.format(0.4), texts.TOO_LONG.format(20), texts.NO_PROSODY.format("mine")
+    assert found["unheard"] == [short, None, None, long, deaf]
     noise = white_noise(2 * SAMPLE_RATE + 77)
     np.testing.assert_allclose(found["power"], features.power_of(noise).ravel(), atol=1e-9)
     np.testing.assert_allclose(found["fine"], log_mel.power_of(noise).ravel(), atol=1e-9)

@@ -37,7 +37,7 @@ export interface Heard {
 }
 
 /** Why an utterance has no aspects at all; null where it has. */
-export function unheard({ raw }: Heard, manifest: Manifest): string | null {
+export function unheard({ raw }: Pick<Heard, "raw">, manifest: Manifest): string | null {
   const { families, frame_rate: rate, bundle, texts } = manifest;
   if (!["prosody", "mel"].every((name) => families.some((family) => family.name === name)))
     return format(texts.NO_PROSODY, bundle.name);

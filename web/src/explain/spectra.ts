@@ -1,12 +1,11 @@
 /** Power spectra of one utterance under a change of its voice (edge/explain/spectra.py). */
 
-import type { Frames } from "../hearing/frames.ts";
-import { mean } from "../hearing/frames.ts";
+import { SAMPLE_RATE } from "../audio/format.ts";
+import { type Frames, mean } from "../hearing/frames.ts";
 import type { Manifest } from "../hearing/manifest.ts";
 import { type Change, level, median, melody, prosody, VOICED } from "./aspects.ts";
 import { roundEven } from "./occlusion.ts";
 
-const SAMPLE_RATE = 16_000;
 const REFERENCE = 150; // Hz, of octaves
 const ENVELOPE = 28; // of the cepstrum, 1.8 ms: shorter than the period of nearly every voice
 const SMALLEST = 1e-12; // power

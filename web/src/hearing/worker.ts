@@ -11,12 +11,12 @@ import { Gate, type GateItem } from "../gate/gate.ts";
 import { readNpz } from "../gate/npz.ts";
 import { Silero, SileroWeights } from "../gate/silero.ts";
 import { cheapDetector } from "../gate/webrtc.ts";
+import { texts } from "../texts.ts";
 import { Adapter } from "./adapter.ts";
 import { load } from "./assets.ts";
 import { FORMAT, type Manifest } from "./manifest.ts";
 import type { Captured, FromWorker, ToWorker } from "./messages.ts";
 import { Model, type Trace } from "./model.ts";
-import { texts } from "../texts.ts";
 import { seconds, Stream } from "./stream.ts";
 import type { AspectEffects, Verdict } from "./verdict.ts";
 
@@ -221,14 +221,15 @@ class Hearing {
     }
   }
 
-  private done(utterance: Waiting, aspects: AspectEffects | null, unheard: string | null): void {
+  /** Says what was found of a voice, or the `reason` why nothing was, and overwrites its sound. */
+  private done(utterance: Waiting, aspects: AspectEffects | null, reason: string | null): void {
     const { id, verdict, heard, steps } = utterance;
     this.waiting.splice(this.waiting.indexOf(utterance), 1);
     void steps?.return(undefined as never);
     heard.samples.fill(0);
     heard.raw.data.fill(0);
     const said = sentence(verdict, aspects, this.model.manifest.texts);
-    page.postMessage({ kind: "voice", id, voice: { aspects, unheard, sentence: said } });
+    page.postMessage({ kind: "voice", id, voice: { aspects, unheard: reason, sentence: said } });
   }
 }
 
@@ -251,11 +252,19 @@ async function open(): Promise<Hearing> {
     new Adapter(manifest),
     false,
   ); // the first run prepares
-  const { bundle, labels, families, threshold, affectd, texts } = manifest;
+  const { bundle, labels, families, threshold, affectd } = manifest;
   const names = families.map(({ name }) => name);
   page.postMessage({
     kind: "ready",
-    about: { version: affectd, bundle: bundle.name, digest: bundle.digest, labels, families: names, threshold, texts },
+    about: {
+      version: affectd,
+      bundle: bundle.name,
+      digest: bundle.digest,
+      labels,
+      families: names,
+      threshold,
+      texts: manifest.texts,
+    },
   });
   return new Hearing(model, () => new Gate(cheap, new Silero(weights)));
 }

@@ -38,13 +38,14 @@ PATIENCE_MS = 300_000
 
 # Listens to what the worker says, and feeds it sound faster than any microphone where a recording is given.
 _LISTEN_IN = """
-window.heard = []; window.ends = 0; window.feed = null;
+window.heard = []; window.voices = []; window.ends = 0; window.feed = null;
 window.Worker = class extends Worker {
     constructor(...given) {
         super(...given);
         this.addEventListener("message", ({ data }) => {
             const { outline, ...utterance } = data.utterance ?? {};
             if (data.kind === "heard") window.heard.push(utterance);
+            if (data.kind === "voice") window.voices.push(data.voice);
             if (data.kind === "finished") window.ends += 1;
         });
     }
@@ -70,12 +71,12 @@ def serving(site: Path) -> Iterator[str]:
             server.terminate()
 
 
-def opened(browser: Browser, address: str, before: Callable[[Page], object] = id) -> Page:
-    """The page, ready, as one that has never been opened."""
+def opened(browser: Browser, address: str, before: Callable[[Page], object] = id, *, voices: bool = True) -> Page:
+    """The page, ready, as one that has never been opened; with or without what is heard in ``voices``."""
     page = browser.new_context(permissions=["microphone"]).new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.add_init_script(_LISTEN_IN)
-    settings = json.dumps(json.dumps({"whole": True, "adapt": False}))
+    settings = json.dumps(json.dumps({"whole": True, "adapt": False, "voices": voices}))
     page.add_init_script(f"localStorage.setItem('affectd.settings', {settings})")
     before(page)
     page.goto(address)
@@ -93,19 +94,42 @@ def hear(page: Page, clip: Path) -> list[dict[str, Any]]:
     return found
 
 
+def voice(page: Page, clip: Path) -> dict[str, Any]:
+    """What is heard in the voice of a file that is one utterance."""
+    before = page.evaluate("voices.length")
+    hear(page, clip)
+    while page.evaluate("voices.length") == before:
+        page.wait_for_timeout(10)
+    found: dict[str, Any] = page.evaluate("voices.at(-1)")
+    return found
+
+
 def parity(browser: Browser, address: str, options: argparse.Namespace) -> dict[str, float]:
-    """How far the page is from `affectd analyse --whole` on real clips: probabilities, and how many verdicts differ."""
+    """How far the page is from `affectd analyse --whole` on real clips: verdicts, and what is heard in the voices."""
     files = sorted(options.data.glob("*/*.opus"))
     with tempfile.TemporaryDirectory() as folder:
         clips = []
         for index, file in enumerate(random.Random(3).sample(files, CLIPS)):
             clips.append(Path(folder) / f"{index:02d}.wav")
             soundfile.write(clips[-1], read_audio(file), SAMPLE_RATE)
-        command = [sys.executable, "-m", "edge", "analyse", "--whole", "--bundle", options.bundle, *map(str, clips)]
-        printed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+        command = [
+            sys.executable,
+            "-m",
+            "edge",
+            "analyse",
+            "--whole",
+            "--bundle",
+            options.bundle,
+            "--explain",
+            "aspects",
+        ]
+        printed = subprocess.run(
+            [*command, *map(str, clips)], cwd=ROOT, capture_output=True, check=True, text=True
+        ).stdout
         expected = [json.loads(line) for line in printed.splitlines()]
         page = opened(browser, address)
-        found = [hear(page, clip)[0] for clip in clips]
+        voices = [voice(page, clip) for clip in clips]
+        found = page.evaluate("heard")
     apart = [
         max(abs(ours["probabilities"][label] - share) for label, share in theirs["probabilities"].items())
         for ours, theirs in zip(found, expected, strict=True)
@@ -117,15 +141,39 @@ def parity(browser: Browser, address: str, options: argparse.Namespace) -> dict[
         "within": sum(distance <= 1e-3 for distance in apart),
         "median": median(apart),
         "most": max(apart),
+        **aspects(voices, expected),
+    }
+
+
+def aspects(voices: list[dict[str, Any]], expected: list[dict[str, Any]]) -> dict[str, float]:
+    """How far what is heard in voices is from what the command hears in them: shares, and how many sentences differ."""
+    pairs = [
+        (found["aspects"], one["explanation"]["aspects"])
+        for found, one in zip(voices, expected, strict=True)
+        if found["aspects"]
+    ]
+    apart = [
+        max(
+            (abs(each["effect"] - theirs["effects"][name]["effect"]) for name, each in ours["effects"].items()),
+            default=0,
+        )
+        for ours, theirs in pairs
+    ]
+    return {
+        "voices": len(pairs),
+        "sentences": sum(found["sentence"] == one["sentence"] for found, one in zip(voices, expected, strict=True)),
+        "others": sum(ours.get("counterfactual") == theirs.get("counterfactual") for ours, theirs in pairs),
+        "shares_median": median(apart),
+        "shares_most": max(apart),
     }
 
 
 def utterance(browser: Browser, address: str, _: argparse.Namespace) -> dict[str, float]:
-    """Three seconds of speech to verdict and explanation: CPU time of the worker, and by the clock, ms."""
+    """Three seconds of speech to verdict and explanation: of the worker's CPU, and by the clock, ms; and its voice."""
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.wav"
         soundfile.write(clip, read_audio(DEMO)[SAMPLE_RATE : 4 * SAMPLE_RATE], SAMPLE_RATE)
-        page = opened(browser, address)
+        page = opened(browser, address, voices=False)
         for _warm in range(5):
             hear(page, clip)
         cpu, clock = [], []
@@ -133,8 +181,20 @@ def utterance(browser: Browser, address: str, _: argparse.Namespace) -> dict[str
             before = worker_cpu_ms()
             clock.append(hear(page, clip)[0]["milliseconds"])
             cpu.append(worker_cpu_ms() - before)
+        page.context.close()
+        page = opened(browser, address)
+        for _warm in range(5):
+            voice(page, clip)
+        both = []
+        for _run in range(RUNS):
+            before = worker_cpu_ms()
+            voice(page, clip)
+            both.append(worker_cpu_ms() - before)
+        evaluations = page.evaluate("voices.at(-1).aspects.evaluations")
     page.context.close()
-    return {"cpu": median(cpu), "cpu_least": min(cpu), "clock": median(clock), "clock_least": min(clock)}
+    found = {"cpu": median(cpu), "cpu_least": min(cpu), "clock": median(clock), "clock_least": min(clock)}
+    more = {"voice": median(both) - median(cpu), "voice_least": min(both) - min(cpu), "evaluations": evaluations}
+    return found | more
 
 
 def worker_cpu_ms() -> float:
@@ -249,6 +309,7 @@ def pictures(browser: Browser, address: str, options: argparse.Namespace) -> dic
             page.locator(".timeline button").nth(1).click()
             page.get_by_role("button", name="Look closer").click()
             page.get_by_role("heading", name="Single features").wait_for()
+            page.get_by_role("heading", name="What is heard in the voice").wait_for()
             page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
             page.screenshot(path=ROOT / "docs" / f"web-{width}.png")
             page.context.close()
@@ -295,11 +356,20 @@ def table(found: dict[str, Any]) -> str:
             f"probabilities within 1e-3 on {each['within']}, median {each['median']:.1g}, most {each['most']:.1g} "
             "| all | all |"
         )
+        rows.append(
+            f"| voices as `analyse --explain aspects` hears them, {each['voices']} | {each['sentences']} sentences and "
+            f"{each['others']} other verdicts the same; shares within {each['shares_most']:.1g} log-odds, median "
+            f"{each['shares_median']:.1g} | | |"
+        )
     if each := found.get("utterance"):
         rows.append(
             f"| an explained utterance of 3 s, one thread | {each['cpu']:.0f} ms of CPU (least "
             f"{each['cpu_least']:.0f}); {each['clock']:.0f} ms by the clock (least {each['clock_least']:.0f}) "
             "| 120 ms | 50 ms |"
+        )
+        rows.append(
+            f"| what is heard in its voice, {each['evaluations']} coalitions, after that | {each['voice']:.0f} ms of "
+            f"CPU (least {each['voice_least']:.0f}) | | |"
         )
     if each := found.get("start"):
         rows.append(

@@ -29,7 +29,9 @@ const assets = {
   runtime: asset("runtime", join(HERE, "node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm"), gzipped),
   fvad: asset("fvad", join(HERE, "node_modules/@echogarden/fvad-wasm/fvad.wasm")),
   silero: asset("silero", join(EDGE, "vad/silero.npz")),
-  waveform: asset("affectd", join(options.model, "affectd.onnx")),
+  spectra: asset("spectra", join(options.model, "spectra.onnx")),
+  frames: asset("frames", join(options.model, "frames.onnx")),
+  network: asset("network", join(options.model, "model.onnx")),
   coalitions: asset("coalitions", join(options.model, "coalitions.onnx")),
   manifest: asset("manifest", join(options.model, "affectd.json"), gzipped),
 };

@@ -52,17 +52,18 @@ what is breathy or rough is less so. A ``least`` of relative aspects is of the n
 USUAL_MOVEMENT = {"pitch_movement": 3.4, "loudness_movement": 7.0, "tempo": 3.2}
 """Means over the training recordings, since no history of features tells them: docs/explanations.md."""
 
-_LIMITS = {
+LIMITS = {
     "pitch": (-12.0, 12.0), "pitch_movement": (0.2, 3.0), "loudness": (-30.0, 30.0), "loudness_movement": (0.3, 2.0),
     "tempo": (0.6, 1.6), "brightness": (-15.0, 15.0), "clarity": (0.6, 1.0),
 }  # fmt: skip
 """How far a change may go, as a step or a factor: beyond it nothing sounds like a voice."""
 
 _REGULARITY = 0.5  # of the periodic power, for a change of voicing, in logarithms: what was seen of speech
-_CHANGED = {
+CHANGED = {
     "pitch": "octaves", "pitch_movement": "melody", "loudness": "gain_db", "loudness_movement": "dynamics",
     "tempo": "rate", "brightness": "brighter_db", "clarity": "regularity",
 }  # fmt: skip
+"""The field of ``Change`` that moves each aspect."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +141,11 @@ def absent(apart: Mapping[str, float]) -> dict[str, str]:
 
 def change(name: str, difference: float) -> Change:
     """What takes an aspect back by its ``difference`` from usual, as far as voices go."""
-    low, high = _LIMITS[name]
+    low, high = LIMITS[name]
     if name == "clarity":
         difference *= _REGULARITY
     amount = float(np.clip(np.exp(-difference) if ASPECTS[name].relative else -difference, low, high))
-    return Change(**{_CHANGED[name]: amount / 12 if name == "pitch" else amount})
+    return Change(**{CHANGED[name]: amount / 12 if name == "pitch" else amount})
 
 
 def tempo(levels: NDArray[np.floating]) -> float:

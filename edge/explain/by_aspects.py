@@ -170,15 +170,8 @@ def _check(prediction: Prediction, classifier: Classifier) -> None:
     """ExplanationError where there are no aspects to be had."""
     bundle, frames = classifier.bundle, prediction.frames
     if not {"prosody", "mel"} <= set(bundle.features.families) or bundle.profile != "frames":
-        raise ExplanationError(
-            f"The bundle {bundle.path} does not hear both log-mel and prosody, from which aspects are measured: "
-            "use one that does"
-        )
+        raise ExplanationError(texts.NO_PROSODY.format(bundle.path))
     if len(frames) < occlusion.WINDOW_FRAMES:
-        raise ExplanationError(
-            f"The clip is shorter than {occlusion.WINDOW_SECONDS:g} s, in which no melody can be heard: give more of it"
-        )
+        raise ExplanationError(texts.TOO_SHORT.format(f"{occlusion.WINDOW_SECONDS:g}"))
     if len(frames) > LONGEST_SECONDS * features.FRAME_RATE:
-        raise ExplanationError(
-            f"The clip is longer than {LONGEST_SECONDS} s, too long for aspects, which are of one utterance: cut it"
-        )
+        raise ExplanationError(texts.TOO_LONG.format(LONGEST_SECONDS))

@@ -1,4 +1,4 @@
-"""From sound to verdict in one ONNX graph, for whatever runs ONNX Runtime: a browser, a phone, C++.
+"""From sound to verdict in one ONNX graph, and in pieces, for whatever runs ONNX Runtime: a browser, a phone, C++.
 
 What the device does in Python to one utterance becomes nodes of the graph, in the same order and precision:
 
@@ -16,10 +16,12 @@ What the device does in Python to one utterance becomes nodes of the graph, in t
 Operators are those of opset 17 without extensions, all of which the WebAssembly build of ONNX Runtime has. That build
 cannot be fed an input that has a default, so ``coalitions.onnx`` is the bundle's with every input required.
 
+``spectra.onnx``, ``frames.onnx`` and ``model.onnx`` are the same in pieces: up to 2, up to 4, and the network of 5.
+
 ``manifest`` writes what else a page needs to know; ``parity`` compares with the device before anything is replaced.
 """
 
-from export.waveform.model import coalitions, waveform
+from export.waveform.model import coalitions, pieces, waveform
 from export.waveform.write import write
 
-__all__ = ["coalitions", "waveform", "write"]
+__all__ = ["coalitions", "pieces", "waveform", "write"]

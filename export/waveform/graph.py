@@ -249,6 +249,6 @@ def _renamed(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
     return copy
 
 
-def port(name: str, shape: Sequence[str | int]) -> onnx.ValueInfoProto:
-    """A float32 input or output; a name in ``shape`` is a free axis."""
-    return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, list(shape))
+def port(name: str, shape: Sequence[str | int], dtype: type[np.generic] = np.float32) -> onnx.ValueInfoProto:
+    """An input or output; a name in ``shape`` is a free axis."""
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), list(shape))

@@ -1,10 +1,10 @@
-"""``affectd.json``: what a program needs to know beside the two graphs (docs/waveform.md)."""
+"""``affectd.json``: what a program needs to know beside the graphs (docs/waveform.md)."""
 
 import msgspec
 
 from edge import __version__, features
 from edge.audio import SAMPLE_RATE
-from edge.explain import shapley
+from edge.explain import aspects, shapley, texts
 from edge.features import SPEECH
 from edge.features.wording import words
 from edge.model.adapter import SMALLEST_VARIANCE
@@ -48,5 +48,19 @@ def manifest(bundle: Bundle) -> bytes:
             "smallest_variance": SMALLEST_VARIANCE,
         },
         "shapley": shapley.weights(len(chosen.families)).tolist(),
+        "aspects": [
+            {
+                "name": name,
+                "unit": aspect.unit,
+                "least": aspect.least,
+                "voiced": aspect.voiced,
+                "relative": aspect.relative,
+                "usual": aspects.USUAL_MOVEMENT.get(name),
+                "change": aspects.CHANGED[name],
+                "limits": aspects.LIMITS[name],
+            }
+            for name, aspect in aspects.ASPECTS.items()
+        ],
+        "texts": {name: text for name, text in vars(texts).items() if name.isupper()},
     }
     return msgspec.json.encode(document)

@@ -1,5 +1,6 @@
 """Proof that the graph from sound computes what the device does, before it is given to anyone."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ from edge.errors import BundleError
 from edge.model import encoder
 from edge.model.bundle import Bundle
 from edge.model.classifier import Classifier, Prediction
+from edge.model.manifest import MODEL, STATISTICS_INPUT
 from edge.model.runtime import Session
 from edge.sources.highpass import high_passed
+from export.waveform.model import FRAMES, SPECTRA
 
 Floats = NDArray[np.float32]
 
@@ -30,6 +33,19 @@ def outputs(session: Session, samples: NDArray[np.int16]) -> dict[str, Floats]:
     return dict(zip(names, session.run(names, {"samples": scaled[None]}), strict=True))
 
 
+def in_pieces(pieces: Mapping[str, Session], bundle: Bundle, samples: NDArray[np.int16]) -> dict[str, Floats]:
+    """The outputs, by name, of the pieces of that graph one after another for the same; frames are raw."""
+    scaled = (samples / np.float32(FULL_SCALE)).astype(np.float32)
+    names = [port.name for port in pieces[SPECTRA].get_outputs()]
+    spectra = dict(zip(names, pieces[SPECTRA].run(names, {"samples": scaled[None]}), strict=True))
+    (frames,) = pieces[FRAMES].run(["frames"], spectra)
+    feed = {"frames": bundle.scaler.apply(frames)[None]}
+    if bundle.embedding:
+        feed[STATISTICS_INPUT] = np.repeat(np.array([[0], [1]], np.float32), bundle.embedding, axis=1)
+    logits, attention = pieces[MODEL].run(["logits", "attention"], feed)
+    return {"frames": frames, "logits": logits, "attention": attention}
+
+
 def difference(found: dict[str, Floats], wanted: Prediction) -> float:
     """The largest difference between the graph's outputs and the device's prediction."""
     parts = [
@@ -41,9 +57,17 @@ def difference(found: dict[str, Floats], wanted: Prediction) -> float:
     return float(np.max([np.abs(part).max() for part in parts]))
 
 
-def check(bundle: Bundle, session: Session, path: Path) -> float:
-    """The largest difference on sounds that are made here; BundleError, which names ``path``, where it is too large."""
-    worst = max(difference(outputs(session, sound), heard(sound, bundle)) for sound in sounds())
+def check(bundle: Bundle, session: Session, pieces: Mapping[str, Session], path: Path) -> float:
+    """The largest difference on sounds that are made here; BundleError, which names ``path``, where it is too large.
+
+    ``pieces`` are those of the graph, which must give what it gives.
+    """
+    worst = 0.0
+    for sound in sounds():
+        whole = outputs(session, sound)
+        parts = in_pieces(pieces, bundle, sound)
+        apart = [np.abs(whole[name] - parts[name]).max() for name in ("logits", "attention")]
+        worst = max(worst, difference(whole, heard(sound, bundle)), *map(float, apart))
     if not worst <= TOLERANCE:
         raise BundleError(
             f"{path} differs from the device by {worst:.2g}, more than {TOLERANCE:g}: nothing was written; "

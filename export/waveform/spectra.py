@@ -18,8 +18,8 @@ def power(samples: Value) -> Value:
     return (bins * bins).sum(-1)
 
 
-def whisper(samples: Value) -> Value:
-    """``edge.features.log_mel.log_mel`` of more than 200 whole numbers float32 [n]: float32 [1, 80, n // 160]."""
+def fine(samples: Value) -> Value:
+    """``edge.features.log_mel.power_of`` of more than 200 whole numbers float32 [n]: float64 [n // 160, 201]."""
     graph, width, hop = samples.graph, log_mel.WINDOW_SAMPLES, log_mel.HOP_SAMPLES
     count = samples.size() // hop
     padded = (samples.astype(np.float64) * (1 / FULL_SCALE)).padded(width // 2, width // 2, "reflect")
@@ -36,8 +36,12 @@ def whisper(samples: Value) -> Value:
     centre = windows.between(middle, middle + 1, axis=1)
     real = (first + last).apply("MatMul", cosines) + centre @ alternating[None]
     imaginary = (first - last).apply("MatMul", sines)
-    power = (real * real + imaginary * imaginary) @ log_mel.BANK
-    level = power.at_least(log_mel.FLOOR).apply("Log") * float(1 / np.log(10))
+    return real * real + imaginary * imaginary
+
+
+def whisper(power: Value) -> Value:
+    """``edge.features.log_mel.of_power`` of power spectra float64 [n, 201]: float32 [1, 80, n]."""
+    level = (power @ log_mel.BANK).at_least(log_mel.FLOOR).apply("Log") * float(1 / np.log(10))
     loudest = level.apply("ReduceMax", axes=[0, 1], keepdims=1)
     level = level.at_least(loudest - log_mel.RANGE)
     return ((level + 4) / 4).astype(np.float32).transpose(1, 0).reshape(1, log_mel.BANDS, -1)

@@ -1,4 +1,4 @@
-"""The folder that a program on another platform takes: the two graphs, what belongs to them, and the card."""
+"""The folder that a program on another platform takes: the graphs, what belongs to them, and the card."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from edge.model.manifest import CARD, COALITIONS
 from edge.model.runtime import open_session
 from export.waveform import parity
 from export.waveform.manifest import manifest
-from export.waveform.model import coalitions, waveform
+from export.waveform.model import coalitions, pieces, waveform
 
 WAVEFORM, DESCRIPTION = "affectd.onnx", "affectd.json"
 
@@ -19,10 +19,12 @@ def write(bundle: Bundle, out: Path) -> float:
     Returns the largest difference that was found. BundleError where the bundle has no such graph, where the graph
     computes something else, or where the disk refuses.
     """
-    graph = waveform(bundle)
-    worst = parity.check(bundle, open_session(graph, WAVEFORM), out / WAVEFORM)
+    graph, parts = waveform(bundle), pieces(bundle)
+    sessions = {name: open_session(part, name) for name, part in parts.items()}
+    worst = parity.check(bundle, open_session(graph, WAVEFORM), sessions, out / WAVEFORM)
     files = {
         WAVEFORM: graph,
+        **parts,
         COALITIONS: coalitions(bundle),
         DESCRIPTION: manifest(bundle),
         CARD: (bundle.path / CARD).read_bytes(),

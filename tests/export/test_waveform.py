@@ -8,17 +8,22 @@ import numpy as np
 import onnx
 import pytest
 
+from edge import features
 from edge.audio import FULL_SCALE, SAMPLE_RATE
 from edge.errors import BundleError
-from edge.explain import shapley
+from edge.explain import shapley, texts
+from edge.explain.aspects import ASPECTS, Change
 from edge.explain.explainer import Explainer
 from edge.explain.values import value_function
+from edge.features import log_mel
+from edge.model import encoder
 from edge.model.adapter import Adapter
 from edge.model.bundle import Bundle
 from edge.model.choice import SHIPPED
 from edge.model.classifier import Classifier
 from edge.model.runtime import Session, open_session
 from edge.sources.conversion import read_audio
+from edge.sources.highpass import high_passed
 from export import waveform
 from export.__main__ import main
 from export.graphs import OPSET
@@ -37,6 +42,7 @@ class Part:
     graph: bytes
     session: Session
     coalitions: Session
+    pieces: dict[str, Session]
     about: dict
 
 
@@ -45,7 +51,12 @@ def part(request) -> Part:
     bundle = Bundle.load(SHIPPED[request.param])
     graph, coalitions = waveform.waveform(bundle), waveform.coalitions(bundle)
     sessions = open_session(graph, "affectd.onnx"), open_session(coalitions, "coalitions.onnx")
-    return Part(bundle, graph, *sessions, json.loads(manifest(bundle)))
+    return Part(bundle, graph, *sessions, opened(bundle), json.loads(manifest(bundle)))
+
+
+def opened(bundle: Bundle) -> dict[str, Session]:
+    """The graph of a bundle in pieces."""
+    return {name: open_session(piece, name) for name, piece in waveform.pieces(bundle).items()}
 
 
 def assert_equal(part: Part, samples: np.ndarray) -> None:
@@ -123,6 +134,26 @@ def test_samples_between_two_steps_are_rounded_and_those_beyond_the_scale_are_cl
     np.testing.assert_allclose(found[0], parity.heard(sixteen_bits(rounded), part.bundle).logits, atol=TOLERANCE)
 
 
+def test_pieces_give_what_the_whole_gives(part, demo):
+    samples = demo[: 3 * SAMPLE_RATE]
+    whole, found = parity.outputs(part.session, samples), parity.in_pieces(part.pieces, part.bundle, samples)
+    np.testing.assert_array_equal(part.bundle.scaler.apply(found["frames"]), whole["frames"][0])
+    for name in ("logits", "attention"):
+        np.testing.assert_allclose(found[name], whole[name], atol=1e-5)
+
+
+def test_spectra_that_were_changed_are_heard_as_on_the_device(part, demo):
+    with encoder.cleaned(high_passed(demo[: 3 * SAMPLE_RATE])) as clean:
+        changed = {
+            "power": 4 * features.power_of(clean)[:, ::-1],
+            **({"fine": 4 * log_mel.power_of(clean)[:, ::-1]} if part.bundle.encoder else {}),
+        }
+    hand_made = features.of_power(changed["power"], part.bundle.features)
+    expected = encoder.joined(hand_made, part.bundle, log_mel.of_power(changed["fine"]) if len(changed) > 1 else None)
+    (found,) = part.pieces["frames.onnx"].run(["frames"], changed)
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+
+
 def test_coalitions_give_the_shapley_values_of_the_device(part, demo):
     samples = demo[: 3 * SAMPLE_RATE]
     wanted = parity.heard(samples, part.bundle)
@@ -156,14 +187,17 @@ def test_the_coalition_of_all_families_hears_a_known_voice_as_the_device_does(pa
 def test_every_input_is_required_since_a_browser_can_feed_no_other(part):
     assert [port.name for port in part.session.get_inputs()] == ["samples"]
     assert [port.name for port in part.coalitions.get_inputs()] == ["frames", "masks", "usual"]
-    assert not part.coalitions.get_overridable_initializers()
+    assert [port.name for port in part.pieces["model.onnx"].get_inputs()] == ["frames", "usual"]
+    for session in (part.coalitions, *part.pieces.values()):
+        assert not session.get_overridable_initializers()
 
 
 def test_the_graph_needs_no_extension(part):
-    proto = onnx.load_from_string(part.graph)
-    assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", OPSET)]
-    domains = Counter(node.domain for node in proto.graph.node)
-    assert set(domains) <= {"", "ai.onnx"}
+    for graph in (part.graph, *waveform.pieces(part.bundle).values()):
+        proto = onnx.load_from_string(graph)
+        assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", OPSET)]
+        domains = Counter(node.domain for node in proto.graph.node)
+        assert set(domains) <= {"", "ai.onnx"}
 
 
 def test_description_says_what_a_page_needs(part):
@@ -176,10 +210,21 @@ def test_description_says_what_a_page_needs(part):
     assert len(about["features"]) == len(bundle.features.names) - bundle.features.speech
 
 
+def test_description_says_what_aspects_are_and_are_called(part):
+    about = part.about
+    assert [aspect["name"] for aspect in about["aspects"]] == list(ASPECTS)
+    assert all(hasattr(Change(), aspect["change"]) for aspect in about["aspects"])
+    assert about["texts"]["NO_PITCH"] == texts.NO_PITCH
+    assert about["texts"]["ASPECTS"]["pitch"] == list(texts.ASPECTS["pitch"])
+
+
 def test_command_writes_a_folder_that_is_compared_with_the_device(tmp_path, capsys):
     assert main(["--waveform", "--bundle", "light", "--out", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "affectd.onnx",
+        "spectra.onnx",
+        "frames.onnx",
+        "model.onnx",
         "coalitions.onnx",
         "affectd.json",
         "MODEL_CARD.md",
@@ -198,13 +243,15 @@ def test_untrained_bundles_of_fewer_parts_have_a_graph(bundles):
     for name in ("frames", "prosody", "speech"):
         bundle = bundles[name]
         session = open_session(waveform.waveform(bundle), name)
-        assert parity.check(bundle, session, bundle.path) < TOLERANCE
+        assert parity.check(bundle, session, opened(bundle), bundle.path) < TOLERANCE
         assert "intensity" not in [port.name for port in session.get_outputs()]
 
 
 def test_pooled_bundle_is_refused_in_one_sentence(bundles):
     with pytest.raises(BundleError, match="pooled"):
         waveform.waveform(bundles["pooled"])
+    with pytest.raises(BundleError, match="pooled"):
+        waveform.pieces(bundles["pooled"])
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,14 @@ def build(bundle: str, folder: Path) -> Path:
     return folder / "site"
 
 
+def program(name: str, folder: Path) -> Path:
+    """A program of ``web/test`` for node."""
+    target = folder / f"{name}.mjs"
+    command = ["node_modules/.bin/esbuild", f"test/{name}.ts", "--bundle", "--platform=node", "--format=esm"]
+    subprocess.run([*command, f"--outfile={target}"], cwd=WEB, check=True, capture_output=True)
+    return target
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its files, with the small bundle, whose arithmetic is the same everywhere."""
@@ -66,6 +74,13 @@ def address(site: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def shipped_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the page with the bundle that it is shipped with."""
+    with serving(build("default", tmp_path_factory.mktemp("default"))) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
 def browser(playwright: Playwright, clip: Path) -> Iterator[Browser]:
     """Chromium, whose microphone hears the clip."""
     browser = launch(playwright, *hearing(clip))
@@ -81,7 +96,7 @@ window.Worker = class extends Worker {
         super(...given);
         this.addEventListener("message", ({ data }) => {
             const { outline, ...utterance } = data.utterance ?? {};
-            if (data.kind !== "sound") window.said.push({ ...data, utterance });
+            window.said.push(data.kind === "sound" ? { kind: "sound" } : { ...data, utterance });
         });
     }
 };
@@ -130,6 +145,11 @@ class Visitor:
         self.page.set_input_files("input[type=file]", file)  # type: ignore[arg-type]
         until(lambda: len(self.said("finished")) > ends, PATIENCE_MS / 1000)
         return [message["utterance"] for message in self.said("heard")[before:]]
+
+    def voices(self, count: int) -> list[dict[str, Any]]:
+        """What was heard in so many voices, which takes a while, in the order of their utterances."""
+        until(lambda: len(self.said("voice")) >= count, PATIENCE_MS / 1000)
+        return [message["voice"] for message in sorted(self.said("voice"), key=lambda message: message["id"])]
 
     def problem(self) -> str:
         """The sentence about what is wrong."""

@@ -13,25 +13,16 @@ from edge.sources.conversion import read_audio
 from edge.sources.highpass import high_passed
 from edge.vad.gate import Gate, GateItem, SpeechEnded, SpeechStarted
 from tests.conftest import DEMO, ROOT
-from tests.web.conftest import PACKAGES, WEB
+from tests.web.conftest import PACKAGES, program
 
 
 def test_utterances_are_those_of_the_daemon(tmp_path: Path) -> None:
-    program = tmp_path / "gate.mjs"
-    command = [
-        "node_modules/.bin/esbuild",
-        "test/gate.ts",
-        "--bundle",
-        "--platform=node",
-        "--format=esm",
-        f"--outfile={program}",
-    ]
-    subprocess.run(command, cwd=WEB, check=True, capture_output=True)
+    gate = program("gate", tmp_path)
     for recording in (_recording(), _recording() // 40 + _noise(30)):
         expected = _found(recording)
         weights, fvad = ROOT / "edge/vad/silero.npz", PACKAGES / "@echogarden/fvad-wasm/fvad.wasm"
         ended = subprocess.run(
-            ["node", program, weights, fvad], input=recording.tobytes(), capture_output=True, check=True
+            ["node", gate, weights, fvad], input=recording.tobytes(), capture_output=True, check=True
         )
         assert [_rounded(item) for item in json.loads(ended.stdout)] == [_rounded(item) for item in expected]
         assert {item["kind"] for item in expected} == {"started", "utterance", "ended"}

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from edge.sources.conversion import read_audio
 from tests.chromium import PATIENCE_MS
 from tests.conftest import affectd, until
-from tests.web.conftest import Visitor, build, serving, visiting
+from tests.web.conftest import Visitor, visiting
 
 CLOSE = 1e-3
 
@@ -40,7 +40,7 @@ def test_file_gets_the_numbers_of_the_command(visitor: Visitor, clip: Path) -> N
     (expected,) = analysed("--whole", "--bundle", "light", clip)
     assert_same(heard, expected)
     expect(visitor.page.locator(".emotion")).to_have_text(expected["emotion"])
-    rows = visitor.page.locator("section[aria-labelledby=why] .bars").first.locator("tr")
+    rows = visitor.page.get_by_role("table", name="What the network was given").locator("tr")
     shown = [float(number.replace("−", "-")) for number in rows.locator(".number").all_inner_texts()]
     assert shown == [round(value, 2) for value in expected["explanation"]["families"].values()]
 
@@ -100,11 +100,13 @@ def test_ten_seconds_are_counted_down(visitor: Visitor) -> None:
     assert sum(u["utterance"]["seconds"] for u in visitor.said("heard")) < 10.5
 
 
-def test_shipped_bundle_names_the_same_emotions(browser: Browser, corpus: list[dict[str, str]], tmp_path: Path) -> None:
+def test_shipped_bundle_names_the_same_emotions(
+    browser: Browser, shipped_address: str, corpus: list[dict[str, str]], tmp_path: Path
+) -> None:
     files = [Path(row["file"]) for row in corpus[:: len(corpus) // 5]]
     sounds = [_wav(file, tmp_path / f"{index}.wav") for index, file in enumerate(files)]
     expected = analysed("--whole", "--bundle", "default", *sounds)
-    with serving(build("default", tmp_path)) as address, visiting(browser, address) as visitor:
+    with visiting(browser, shipped_address) as visitor:
         visitor.open(whole=True, adapt=False)
         for sound, one in zip(sounds, expected, strict=True):
             (heard,) = visitor.hear(sound)

@@ -21,12 +21,14 @@ def saved(visitor: Visitor, button: str) -> tuple[str, bytes]:
 def test_session_is_exported(visitor: Visitor, recording: Path) -> None:
     visitor.open()
     heard = visitor.hear(recording)
+    voices = visitor.voices(len(heard))
     name, content = saved(visitor, "JSON")
     lines = [json.loads(line) for line in content.decode().splitlines()]
     assert name == "affectd.jsonl"
     assert [line["emotion"] for line in lines] == [utterance["emotion"] for utterance in heard]
     assert lines[0]["file"] == recording.name
-    assert lines[0]["explanation"] == heard[0]["explanation"]
+    assert lines[0]["explanation"] == heard[0]["explanation"] | {"aspects": voices[0]["aspects"]}
+    assert [line["sentence"] for line in lines] == [voice["sentence"] for voice in voices]
     name, content = saved(visitor, "CSV")
     rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
     assert name == "affectd.csv"

@@ -1,6 +1,6 @@
 /** The session: what was heard since the page was opened, in memory alone, and as the files that `affectd` writes. */
 
-import type { Closer, Outline, Utterance } from "./hearing/verdict.ts";
+import type { Closer, Outline, Utterance, Voice } from "./hearing/verdict.ts";
 
 const MOST = 5000; // utterances: a day's
 const MOST_OUTLINES = 40; // of the newest, 15 kB each
@@ -9,6 +9,7 @@ const NOTHING: Outline = { extremes: new Float32Array(2), levels: new Uint8Array
 export class History {
   private all: Utterance[] = [];
   private readonly closers = new Map<number, Closer>();
+  private readonly voices = new Map<number, Voice>();
 
   /** Oldest first. */
   get utterances(): readonly Utterance[] {
@@ -22,7 +23,7 @@ export class History {
       this.all[old] = { ...this.all[old], outline: NOTHING };
       this.closers.delete(this.all[old].id);
     }
-    if (this.all.length > MOST) this.all.shift();
+    if (this.all.length > MOST) this.voices.delete(this.all.shift()?.id ?? 0);
   }
 
   /** Keeps what a closer look has found, as long as there is a picture to it. */
@@ -34,15 +35,35 @@ export class History {
     return this.closers.get(id) ?? null;
   }
 
+  /** Keeps what is heard in the voice of an utterance that is still there. */
+  keepVoice(id: number, voice: Voice): void {
+    if (this.all.some((utterance) => utterance.id === id)) this.voices.set(id, voice);
+  }
+
+  voice(id: number): Voice | null {
+    return this.voices.get(id) ?? null;
+  }
+
   clear(): void {
     this.all = [];
+    this.voices.clear();
     this.closers.clear();
   }
 }
 
 /** One JSON object a line, as `affectd analyse` prints it; `began` is when it was said, where a microphone heard it. */
-export function toJson(utterances: readonly Utterance[]): string {
-  return utterances.map((utterance) => `${JSON.stringify(finding(utterance))}\n`).join("");
+export function toJson(history: History): string {
+  return history.utterances.map((utterance) => `${JSON.stringify(explained(utterance, history))}\n`).join("");
+}
+
+/** With what is heard in the voice, where that is known. */
+function explained(utterance: Utterance, history: History) {
+  const found = finding(utterance);
+  const voice = history.voice(utterance.id);
+  if (!voice) return found;
+  const { aspects, unheard, sentence } = voice;
+  const more = aspects ? { aspects } : unheard ? { unheard } : {};
+  return { ...found, explanation: { ...found.explanation, ...more }, sentence };
 }
 
 /** A table (RFC 4180) with the columns of the app's. */

@@ -68,6 +68,7 @@ function begin(): void {
   if (lacking) return notice.warn(texts.problems.missing(lacking));
   listener = new Listener(take, (reason) => notice.warn(texts.problems.model(reason)));
   listener.send({ kind: "adapt", on: chosen.adapt });
+  listener.send({ kind: "voices", on: chosen.voices });
   notice.say(texts.loading(0));
 }
 
@@ -103,6 +104,10 @@ function take(message: FromWorker): void {
       if (message.closer) history.keep(message.id, message.closer);
       else notice.warn(texts.closerGone);
       page.closer(message.id);
+      break;
+    case "voice":
+      history.keepVoice(message.id, message.voice);
+      page.heardVoice(message.id);
       break;
     case "deaf":
       notice.warn(texts.problems.deaf(message.seconds, wasHidden));
@@ -207,6 +212,7 @@ function change(changed: Settings): void {
   store(changed);
   document.documentElement.dataset["theme"] = changed.theme;
   listener?.send({ kind: "adapt", on: changed.adapt });
+  listener?.send({ kind: "voices", on: changed.voices });
 }
 
 function forget(): void {
@@ -215,7 +221,7 @@ function forget(): void {
 }
 
 function exportJson(): void {
-  download(new File([toJson(history.utterances)], "affectd.jsonl", { type: "application/jsonl" }));
+  download(new File([toJson(history)], "affectd.jsonl", { type: "application/jsonl" }));
 }
 
 function exportCsv(): void {

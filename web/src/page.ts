@@ -9,6 +9,7 @@ import { LiveView } from "./view/live.ts";
 import { momentsView } from "./view/moments.ts";
 import { Timeline } from "./view/timeline.ts";
 import { sureness, verdictView } from "./view/verdict.ts";
+import { voiceView } from "./view/voice.ts";
 import { familiesView, featuresView, probabilitiesView } from "./view/why.ts";
 
 export interface PageActions {
@@ -35,6 +36,8 @@ export class Page {
   );
   private readonly when = card("when", texts.when);
   private readonly why = card("why", texts.why);
+  private readonly sentence = el("p", { class: "sentence" });
+  private readonly voice = el("div");
   private readonly probable = card("probable", texts.probabilities);
   private readonly announcer = el("p", { class: "unseen", "aria-live": "polite" });
   private readonly count = el("span", { class: "muted" }, texts.empty);
@@ -94,6 +97,11 @@ export class Page {
     if (this.shown?.id === id) this.show(this.shown);
   }
 
+  /** What is heard in the voice of an utterance has become known. */
+  heardVoice(id: number): void {
+    if (this.shown?.id === id) this.showVoice(this.shown);
+  }
+
   clear(): void {
     this.timeline?.clear();
     this.shown = null;
@@ -118,11 +126,25 @@ export class Page {
     const { labels, threshold } = this.about;
     this.shown = utterance;
     const closer = this.history.closer(utterance.id);
-    this.verdict.replaceChildren(verdictView(utterance, labels));
+    this.verdict.replaceChildren(verdictView(utterance, labels), this.sentence);
     fill(this.when, texts.when, utterance.outline.columns ? [momentsView(utterance, closer)] : []);
-    fill(this.why, texts.why, [familiesView(utterance), closer ? featuresView(closer) : this.look(utterance)]);
+    fill(this.why, texts.why, [
+      el("p", { class: "muted" }, texts.whyBelow(emotionName(utterance.label))),
+      this.voice,
+      familiesView(utterance),
+      closer ? featuresView(closer) : this.look(utterance),
+    ]);
+    this.showVoice(utterance);
     fill(this.probable, texts.probabilities, [probabilitiesView(utterance, labels, threshold)]);
     this.timeline?.choose(utterance.id);
+  }
+
+  private showVoice(utterance: Utterance): void {
+    if (!this.about) return;
+    const voice = this.history.voice(utterance.id);
+    this.sentence.textContent = voice?.sentence ?? texts.voiceWorking;
+    this.sentence.classList.toggle("muted", !voice);
+    this.voice.replaceChildren(...(voice ? voiceView(utterance, voice, this.about.texts) : []));
   }
 
   private look(utterance: Utterance): HTMLElement {

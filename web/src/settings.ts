@@ -3,6 +3,7 @@
 export interface Settings {
   readonly adapt: boolean;
   readonly whole: boolean;
+  readonly voices: boolean;
   readonly theme: "auto" | "light" | "dark";
   readonly broker: string;
   readonly node: string;
@@ -10,7 +11,15 @@ export interface Settings {
 }
 
 const KEY = "affectd.settings";
-const DEFAULTS: Settings = { adapt: true, whole: false, theme: "auto", broker: "", node: "phone", user: "" };
+const DEFAULTS: Settings = {
+  adapt: true,
+  whole: false,
+  voices: true,
+  theme: "auto",
+  broker: "",
+  node: "phone",
+  user: "",
+};
 
 /** The stored settings; defaults for what is missing, damaged, or where the browser stores nothing. */
 export function stored(): Settings {

@@ -1,4 +1,7 @@
-/** Every text that a person reads, in English. To translate the page, translate this file. */
+/**
+ * Every text that a person reads, in English, but for the sentences about a voice, which are in edge/explain/texts.py. To
+ * translate the page, translate both.
+ */
 
 const seconds = (count: number): string => `${count.toFixed(count < 10 ? 1 : 0)} s`;
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
@@ -64,6 +67,16 @@ export const texts = {
     prosody: "melody (prosody)",
     speech: "speech (network)",
   } as Readonly<Record<string, string>>,
+  voiceWorking: "Hearing the voice …",
+  voiceLate: "So much was heard at once that there was no time for what is heard in this voice.",
+  voice: "What is heard in the voice",
+  asUsual: (names: string): string => `as usual: ${names}`,
+  otherVerdict: (names: string, label: string): string => `with ${names} as usual the verdict would be ${label}`,
+  nothingUnusual: (label: string): string =>
+    `nothing in this voice is far from usual, so nothing of it says why ${label}`,
+  figures: "The figures",
+  figuresOf: ["aspect", "here", "usual", "unit"],
+  given: "What the network was given",
   total: (base: string, value: string): string => `Together they move the log-odds from ${base} to ${value}, exactly.`,
   when: "When",
   attention: "The bars show where the network looked.",
@@ -96,6 +109,8 @@ export const texts = {
   forgotten: "What was learnt of the voices is forgotten.",
   whole: "Take a file as one utterance",
   wholeHelp: "Without the search for speech; at most a minute.",
+  voices: "Say what is heard in a voice",
+  voicesHelp: "Its pitch, loudness, tempo and more, after each verdict. It takes several times the verdict's work.",
   theme: "Colours",
   themes: { auto: "as the system", light: "light", dark: "dark" } as Readonly<Record<string, string>>,
   about: (version: string, bundle: string, digest: string): string =>

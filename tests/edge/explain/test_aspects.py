@@ -11,7 +11,7 @@ from edge.audio import SAMPLE_RATE
 from edge.errors import ExplanationError
 from edge.explain import aspects, by_aspects, shapley, texts
 from edge.explain.aspects import ASPECTS, Change
-from edge.explain.spectra import Spectra, stretched, tilt_for
+from edge.explain.spectra import Spectra, stretched, tilt_for, white_noise
 from edge.explain.values import log_odds
 from edge.model import encoder
 from edge.model.bundle import DEFAULT, Bundle
@@ -119,6 +119,14 @@ def test_tilt_reaches_what_is_wanted(speech):
     power = features.power_of(speech)
     assert tilt_for(power, 0.0) == 0.0
     assert tilt_for(power, 4.0) > 0 > tilt_for(power, -4.0)
+
+
+def test_breath_is_white_and_the_same_each_time():
+    noise = white_noise(20 * SAMPLE_RATE)
+    np.testing.assert_array_equal(noise[:3], white_noise(3))
+    assert noise[:3] == pytest.approx([-0.5, -0.0916509, 0.3166981], abs=1e-6)
+    power = features.power_of(noise)[4:-4].mean(axis=0)[4:-4]
+    assert power == pytest.approx(power.mean(), rel=0.2)
 
 
 def test_shares_add_up_to_what_the_voice_adds(classifier, speech, prediction):

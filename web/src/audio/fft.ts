@@ -22,7 +22,7 @@ export class Spectrum {
   }
 
   /** Writes the magnitudes [size / 2 + 1] of `samples` from `at` on, under a Hann window, to `out` from `to` on. */
-  magnitudes(samples: Float32Array, at: number, out: Float32Array, to = 0): void {
+  magnitudes(samples: ArrayLike<number>, at: number, out: Float32Array | Float64Array, to = 0): void {
     const { size, re, im } = this;
     for (let n = 0; n < size; n++) {
       re[this.reversed[n]] = (samples[at + n] ?? 0) * this.hann[n];

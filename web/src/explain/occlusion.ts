@@ -2,7 +2,7 @@
 
 import type { Frames } from "../hearing/frames.ts";
 
-const WINDOW_SECONDS = 0.4;
+export const WINDOW_SECONDS = 0.4;
 const STEP_SECONDS = 0.2;
 const EDGE = 0.5; // share of a window that fades: a sudden edge would be an event of its own
 
@@ -25,7 +25,7 @@ export function windows(time: number, frameRate: number): Float64Array[] {
 }
 
 /** The nearest whole number, the even one of two, as numpy's. */
-function roundEven(value: number): number {
+export function roundEven(value: number): number {
   const below = Math.floor(value);
   return value - below === 0.5 ? below + (below % 2) : Math.round(value);
 }

@@ -5,9 +5,9 @@ interface Asset {
   readonly bytes: number;
 }
 
-declare const ASSETS: Readonly<Record<"runtime" | "fvad" | "silero" | "waveform" | "coalitions" | "manifest", Asset>>;
+export type Name = "runtime" | "fvad" | "silero" | "spectra" | "frames" | "network" | "coalitions" | "manifest";
 
-export type Name = keyof typeof ASSETS;
+declare const ASSETS: Readonly<Record<Name, Asset>>;
 
 const GZIP = [0x1f, 0x8b];
 

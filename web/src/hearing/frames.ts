@@ -7,6 +7,18 @@ export interface Frames {
   readonly width: number;
 }
 
+/** Raw frames in standard deviations from the training mean. */
+export function scaled(
+  raw: Frames,
+  { mean, scale }: { readonly mean: readonly number[]; readonly scale: readonly number[] },
+): Frames {
+  const { data, width } = raw;
+  return {
+    ...raw,
+    data: data.map((value, index) => Math.fround(value - mean[index % width]) / scale[index % width]),
+  };
+}
+
 /** One column as numbers. */
 export function column(frames: Frames, index: number): Float64Array {
   return Float64Array.from({ length: frames.time }, (_, row) => frames.data[row * frames.width + index]);

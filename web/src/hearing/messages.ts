@@ -1,6 +1,7 @@
 /** What the page and the worker that hears say to each other. */
 
-import type { Closer, Utterance } from "./verdict.ts";
+import type { Texts } from "./manifest.ts";
+import type { Closer, Utterance, Voice } from "./verdict.ts";
 
 /** Sound as the microphone's worklet sends it: at its own rate, full scale 1. */
 export interface Captured {
@@ -14,6 +15,7 @@ export type ToWorker =
   | { readonly kind: "stop" }
   | { readonly kind: "file"; readonly name: string; readonly samples: Float32Array; readonly whole: boolean }
   | { readonly kind: "adapt"; readonly on: boolean }
+  | { readonly kind: "voices"; readonly on: boolean }
   | { readonly kind: "forget" }
   | { readonly kind: "closer"; readonly id: number };
 
@@ -25,6 +27,7 @@ export interface About {
   readonly labels: readonly string[];
   readonly families: readonly string[];
   readonly threshold: number;
+  readonly texts: Texts;
 }
 
 export type FromWorker =
@@ -36,6 +39,8 @@ export type FromWorker =
   | { readonly kind: "heard"; readonly utterance: Utterance }
   | { readonly kind: "short"; readonly seconds: number }
   | { readonly kind: "closer"; readonly id: number; readonly closer: Closer | null }
+  /** Follows each `heard`, when there was time. */
+  | { readonly kind: "voice"; readonly id: number; readonly voice: Voice }
   | { readonly kind: "deaf"; readonly seconds: number }
   /** The stream, or the file, has ended, after so many utterances. */
   | { readonly kind: "finished"; readonly utterances: number };

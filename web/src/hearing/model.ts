@@ -1,13 +1,15 @@
-/** The two graphs at work: from the samples of one utterance to its verdict, and to why. */
+/** The graphs at work: from the samples of one utterance to its verdict, and to why. */
 
 import * as ort from "onnxruntime-web/wasm";
 import { SAMPLE_RATE } from "../audio/format.ts";
 import { logOdds } from "../explain/logodds.ts";
 import { curve, hidden, windows } from "../explain/occlusion.ts";
 import { coalitions, shapley } from "../explain/shapley.ts";
+import type { Graphs, Heard } from "../explain/byaspects.ts";
+import type { Power } from "../explain/spectra.ts";
 import { adapted, type Adapter } from "./adapter.ts";
 import { inverseTemperature, softmax } from "./calibration.ts";
-import type { Frames } from "./frames.ts";
+import { type Frames, scaled } from "./frames.ts";
 import { intensity } from "./intensity.ts";
 import { type Manifest } from "./manifest.ts";
 import type { Closer, Effect, Verdict } from "./verdict.ts";
@@ -21,12 +23,16 @@ export interface Trace {
   readonly target: number;
 }
 
+/** The model's graphs: from samples to spectra, to frames, to logits; and those of coalitions of families. */
+export const GRAPHS = ["spectra", "frames", "network", "coalitions"] as const;
+
+type Sessions = Readonly<Record<(typeof GRAPHS)[number], ort.InferenceSession>>;
+
 /** A model in memory; it holds no state but its sessions. */
-export class Model {
+export class Model implements Graphs {
   private constructor(
     readonly manifest: Manifest,
-    private readonly waveform: ort.InferenceSession,
-    private readonly tail: ort.InferenceSession,
+    private readonly sessions: Sessions,
     private readonly masks: Float32Array,
   ) {}
 
@@ -34,45 +40,73 @@ export class Model {
   static async open(
     runtime: ArrayBuffer,
     manifest: Manifest,
-    waveform: ArrayBuffer,
-    tail: ArrayBuffer,
+    graphs: Readonly<Record<(typeof GRAPHS)[number], ArrayBuffer>>,
   ): Promise<Model> {
     ort.env.wasm.wasmBinary = runtime;
     ort.env.wasm.numThreads = 1;
     ort.env.logLevel = "error";
-    const open = (graph: ArrayBuffer): Promise<ort.InferenceSession> =>
-      ort.InferenceSession.create(new Uint8Array(graph), { executionProviders: ["wasm"], enableCpuMemArena: false });
-    return new Model(manifest, await open(waveform), await open(tail), coalitions(manifest.families.length));
+    const sessions: Partial<Record<(typeof GRAPHS)[number], ort.InferenceSession>> = {};
+    for (const name of GRAPHS)
+      sessions[name] = await ort.InferenceSession.create(new Uint8Array(graphs[name]), {
+        executionProviders: ["wasm"],
+        enableCpuMemArena: false,
+      });
+    return new Model(manifest, sessions as Sessions, coalitions(manifest.families.length));
   }
 
   /**
    * Hears `samples`, 16 kHz, full scale 1. `adapter` is what is known of the source, and learns from the utterance
    * afterwards where `learn` says so.
    */
-  async hear(samples: Float32Array, adapter: Adapter, learn: boolean): Promise<[Verdict, Trace]> {
+  async hear(samples: Float32Array, adapter: Adapter, learn: boolean): Promise<[Verdict, Trace, Heard]> {
     const { manifest } = this;
-    const heard = await this.waveform.run({ samples: new ort.Tensor("float32", samples, [1, samples.length]) }, [
-      "frames",
-      "attention",
-    ]);
-    const scaled = matrix(heard["frames"]);
+    const spectra = await this.spectra(samples);
+    const raw = await this.frames(spectra);
+    for (const { data } of spectra) data.fill(0); // freed memory is not cleared
+    const standard = scaled(raw, manifest.scaler);
     const adaptation = adapter.snapshot();
     const adaptedOn = adapter.utterances;
-    const inputs = adapted(scaled, adaptation);
+    const inputs = adapted(standard, adaptation);
     const { logits, embedding } = await this.of(inputs, this.masks, adaptation.usual);
-    const raw = unscaled(manifest, scaled);
     const whole = logits[logits.length - 1]; // of all coalitions, the last is the utterance itself
     const inverse = inverseTemperature(manifest, raw, embedding, adaptation.weight);
     const probabilities = softmax(whole, inverse);
     const target = probabilities.indexOf(Math.max(...probabilities));
     const verdict = this.verdict(target, probabilities, logits, adaptedOn);
-    const strength = intensity(manifest, raw, scaled, embedding, adaptation);
-    if (learn) adapter.observe(scaled, embedding);
-    const attention = Array.from(heard["attention"].data as Float32Array);
+    const strength = intensity(manifest, raw, standard, embedding, adaptation);
+    if (learn) adapter.observe(standard, embedding);
+    const { attention } = await this.network(inputs.data, 1, adaptation.usual);
     return [
       { ...verdict, intensity: strength, attention, seconds: samples.length / SAMPLE_RATE },
       { inputs, usual: adaptation.usual, target },
+      { samples, raw, adaptation, target: manifest.labels[target] },
     ];
+  }
+
+  /** The power spectra of samples: those of the families, and those of the encoder where there is one. */
+  async spectra(samples: Float32Array): Promise<Power[]> {
+    const { spectra } = this.sessions;
+    const found = await spectra.run({ samples: new ort.Tensor("float32", samples, [1, samples.length]) });
+    return spectra.outputNames.map((name) => {
+      const [time, width] = found[name].dims;
+      return { data: found[name].data as Float64Array, time, width };
+    });
+  }
+
+  /** The raw frames of such spectra. */
+  async frames(spectra: readonly Power[]): Promise<Frames> {
+    const { frames } = this.sessions;
+    const feed = spectra.map(({ data, time, width }, index) => [
+      frames.inputNames[index],
+      new ort.Tensor("float64", data, [time, width]),
+    ]);
+    const { dims, data } = (await frames.run(Object.fromEntries(feed)))["frames"];
+    return { data: data as Float32Array, time: dims[0], width: dims[1] };
+  }
+
+  /** Logits [rows, classes] of so many copies of adapted frames, one behind another. */
+  async logits(copies: Float32Array, rows: number, usual: Float32Array): Promise<Float32Array[]> {
+    return (await this.network(copies, rows, usual)).logits;
   }
 
   /** Which moments, and which single features, spoke for the target: two dozen runs a second of sound, and one a feature. */
@@ -118,18 +152,32 @@ export class Model {
     masks: Float32Array,
     usual: Float32Array,
   ): Promise<{ logits: Float32Array[]; embedding: Float32Array }> {
-    const { families, labels, embedding } = this.manifest;
+    const { families, embedding } = this.manifest;
     const rows = masks.length / families.length;
-    const found = await this.tail.run({
+    const found = await this.sessions.coalitions.run({
       frames: new ort.Tensor("float32", inputs.data, [1, inputs.time, inputs.width]),
       masks: new ort.Tensor("float32", masks, [rows, families.length]),
       usual: new ort.Tensor("float32", usual, [2, embedding]),
     });
-    const logits = found["logits"].data as Float32Array;
     return {
-      logits: Array.from({ length: rows }, (_, row) => logits.subarray(row * labels.length, (row + 1) * labels.length)),
+      logits: rowsOf(found["logits"]),
       embedding: (found["embedding"].data as Float32Array).slice(-embedding),
     };
+  }
+
+  /** What the network says of copies of frames: the logits of each, and where it looks in the first. */
+  private async network(
+    copies: Float32Array,
+    rows: number,
+    usual: Float32Array,
+  ): Promise<{ logits: Float32Array[]; attention: number[] }> {
+    const { scaler, embedding } = this.manifest;
+    const width = scaler.mean.length;
+    const found = await this.sessions.network.run({
+      frames: new ort.Tensor("float32", copies, [rows, copies.length / rows / width, width]),
+      usual: new ort.Tensor("float32", usual, [2, embedding]),
+    });
+    return { logits: rowsOf(found["logits"]), attention: Array.from(rowsOf(found["attention"])[0]) };
   }
 
   /** The mean of what goes when a window alone is hidden, and what comes when it alone is shown, for each frame. */
@@ -169,15 +217,8 @@ export class Model {
   }
 }
 
-function matrix(tensor: ort.Tensor): Frames {
-  const [, time, width] = tensor.dims;
-  return { data: tensor.data as Float32Array, time, width };
-}
-
-function unscaled(manifest: Manifest, scaled: Frames): Frames {
-  const { mean, scale } = manifest.scaler;
-  return {
-    ...scaled,
-    data: scaled.data.map((value, index) => value * scale[index % scaled.width] + mean[index % scaled.width]),
-  };
+function rowsOf({ data, dims }: ort.Tensor): Float32Array[] {
+  return Array.from({ length: dims[0] }, (_, row) =>
+    (data as Float32Array).subarray(row * dims[1], (row + 1) * dims[1]),
+  );
 }

@@ -40,6 +40,37 @@ export interface Closer {
   readonly features: readonly Effect[];
 }
 
+/** One aspect of a voice: how it is, how it usually is, and what it adds to the log-odds of the target. */
+export interface AspectEffect {
+  readonly words: string;
+  readonly own: number;
+  readonly usual: number;
+  readonly unit: string;
+  /** Its Shapley value; 0 where it is as usual. */
+  readonly effect: number;
+}
+
+/** What the aspects of a voice add to the log-odds of the verdict, shared out without rest. */
+export interface AspectEffects {
+  readonly method: string;
+  readonly base_value: number;
+  readonly value: number;
+  readonly effects: Readonly<Record<string, AspectEffect>>;
+  /** Aspects that this utterance has not, and why. */
+  readonly absent: Readonly<Record<string, string>>;
+  readonly residual: number;
+  /** The fewest aspects that, as usual, change the verdict, and to what. */
+  readonly counterfactual?: { readonly aspects: readonly string[]; readonly label: string };
+  readonly evaluations: number;
+}
+
+/** What people hear in the voice, or why there is nothing to say of that; and one sentence about the verdict. */
+export interface Voice {
+  readonly aspects: AspectEffects | null;
+  readonly unheard: string | null;
+  readonly sentence: string;
+}
+
 /** An utterance as the page keeps it: no sound, only how it looked. */
 export interface Utterance extends Verdict {
   readonly id: number;

@@ -5,18 +5,23 @@ import { BLOCK_SAMPLES, SAMPLE_RATE } from "../audio/format.ts";
 import { Continuity } from "../audio/continuity.ts";
 import { outline } from "../audio/outline.ts";
 import { Resampler } from "../audio/resample.ts";
+import { explain, type Heard, unheard } from "../explain/byaspects.ts";
+import { sentence } from "../explain/sentence.ts";
 import { Gate, type GateItem } from "../gate/gate.ts";
 import { readNpz } from "../gate/npz.ts";
 import { Silero, SileroWeights } from "../gate/silero.ts";
 import { cheapDetector } from "../gate/webrtc.ts";
+import { texts } from "../texts.ts";
 import { Adapter } from "./adapter.ts";
 import { load } from "./assets.ts";
 import { FORMAT, type Manifest } from "./manifest.ts";
 import type { Captured, FromWorker, ToWorker } from "./messages.ts";
 import { Model, type Trace } from "./model.ts";
 import { seconds, Stream } from "./stream.ts";
+import type { AspectEffects, Verdict } from "./verdict.ts";
 
 const TRACES = 12; // utterances that a closer look is possible at: about half a megabyte each
+const MOST_WAITING = 40; // utterances whose voice is still to be explained: a third of a megabyte each
 const MICROPHONE = "microphone";
 const PORTION = SAMPLE_RATE; // of a file that goes through the gate at once
 
@@ -25,10 +30,22 @@ const page = self as unknown as {
   onmessage: (event: MessageEvent<ToWorker>) => void;
 };
 
+/** An utterance whose voice is to be explained. */
+interface Waiting {
+  readonly id: number;
+  readonly verdict: Verdict;
+  readonly heard: Heard;
+  /** The explanation, once begun. */
+  steps: AsyncGenerator<void, AspectEffects> | null;
+}
+
 /** All that hears, once it is loaded. */
 class Hearing {
   private readonly adapter: Adapter;
   private readonly traces = new Map<number, Trace>();
+  private readonly waiting: Waiting[] = []; // the newest last
+  private explaining = false;
+  private voices = true;
   private adapting = true;
   private port: MessagePort | null = null;
   private stream: Stream | null = null;
@@ -57,6 +74,9 @@ class Hearing {
         break;
       case "adapt":
         this.adapting = message.on;
+        break;
+      case "voices":
+        this.voices = message.on;
         break;
       case "forget":
         this.adapter.forget();
@@ -153,7 +173,7 @@ class Hearing {
     place: { source: string; start: number; end: number; began: number | null; snrDb: number | null },
   ): Promise<void> {
     const begin = performance.now();
-    const [verdict, trace] = await this.model.hear(samples, this.adapter, this.adapting);
+    const [verdict, trace, heard] = await this.model.hear(samples, this.adapter, this.adapting);
     const milliseconds = performance.now() - begin;
     const id = (this.heard += 1);
     this.utterances += 1;
@@ -163,7 +183,53 @@ class Hearing {
       kind: "heard",
       utterance: { ...verdict, ...place, id, bandwidthHz: bandwidth(samples), outline: outline(samples), milliseconds },
     });
+    this.wait({ id, verdict, heard: { ...heard, samples: samples.slice() }, steps: null });
     samples.fill(0); // freed memory is not cleared
+  }
+
+  /** Has a voice explained when there is time. */
+  private wait(utterance: Waiting): void {
+    this.waiting.push(utterance);
+    if (!this.voices) return this.done(utterance, null, null);
+    if (this.waiting.length > MOST_WAITING) this.done(this.waiting[0], null, texts.voiceLate);
+    if (this.explaining) return;
+    this.explaining = true;
+    this.later();
+  }
+
+  /** Goes on with the voices once what has come meanwhile, such as sound, is done: a promise alone would not wait. */
+  private later(): void {
+    setTimeout(() => inTurn(() => this.step()));
+  }
+
+  /** One run of a graph for the voice that was begun, else the newest; then whatever else has come goes first. */
+  private async step(): Promise<void> {
+    const utterance = this.waiting.find(({ steps }) => steps) ?? this.waiting[this.waiting.length - 1];
+    const { manifest } = this.model;
+    try {
+      const reason = unheard(utterance.heard, manifest);
+      if (reason !== null) return this.done(utterance, null, reason);
+      utterance.steps ??= explain(this.model, manifest, utterance.heard);
+      const { done, value } = await utterance.steps.next();
+      if (done) this.done(utterance, value, null);
+    } catch (error) {
+      this.done(utterance, null, null);
+      throw error;
+    } finally {
+      this.explaining = this.waiting.length > 0;
+      if (this.explaining) this.later();
+    }
+  }
+
+  /** Says what was found of a voice, or the `reason` why nothing was, and overwrites its sound. */
+  private done(utterance: Waiting, aspects: AspectEffects | null, reason: string | null): void {
+    const { id, verdict, heard, steps } = utterance;
+    this.waiting.splice(this.waiting.indexOf(utterance), 1);
+    void steps?.return(undefined as never);
+    heard.samples.fill(0);
+    heard.raw.data.fill(0);
+    const said = sentence(verdict, aspects, this.model.manifest.texts);
+    page.postMessage({ kind: "voice", id, voice: { aspects, unheard: reason, sentence: said } });
   }
 }
 
@@ -180,7 +246,7 @@ async function open(): Promise<Hearing> {
   if (manifest.format !== FORMAT) throw new Error(`the model's format is ${manifest.format}, not ${FORMAT}`);
   const weights = new SileroWeights(readNpz(files.silero));
   const cheap = await cheapDetector(files.fvad);
-  const model = await Model.open(files.runtime, manifest, files.waveform, files.coalitions);
+  const model = await Model.open(files.runtime, manifest, files);
   await model.hear(
     new Float32Array(manifest.seconds.shortest * SAMPLE_RATE + BLOCK_SAMPLES),
     new Adapter(manifest),
@@ -190,7 +256,15 @@ async function open(): Promise<Hearing> {
   const names = families.map(({ name }) => name);
   page.postMessage({
     kind: "ready",
-    about: { version: affectd, bundle: bundle.name, digest: bundle.digest, labels, families: names, threshold },
+    about: {
+      version: affectd,
+      bundle: bundle.name,
+      digest: bundle.digest,
+      labels,
+      families: names,
+      threshold,
+      texts: manifest.texts,
+    },
   });
   return new Hearing(model, () => new Gate(cheap, new Silero(weights)));
 }

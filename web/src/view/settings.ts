@@ -12,6 +12,9 @@ export interface SettingsActions {
 export class SettingsView {
   private readonly adapt = toggle(texts.adapt, texts.adaptHelp, () => this.set({ adapt: this.adapt.input.checked }));
   private readonly whole = toggle(texts.whole, texts.wholeHelp, () => this.set({ whole: this.whole.input.checked }));
+  private readonly voices = toggle(texts.voices, texts.voicesHelp, () =>
+    this.set({ voices: this.voices.input.checked }),
+  );
   private readonly about = el("p", { class: "muted small" });
   private readonly theme = el("select", {
     id: "theme",
@@ -26,6 +29,7 @@ export class SettingsView {
   ) {
     this.adapt.input.checked = settings.adapt;
     this.whole.input.checked = settings.whole;
+    this.voices.input.checked = settings.voices;
     this.theme.append(...Object.entries(texts.themes).map(([value, name]) => el("option", { value }, name)));
     this.theme.value = settings.theme;
     this.element = el(
@@ -35,6 +39,7 @@ export class SettingsView {
       this.adapt.element,
       el("button", { type: "button", class: "quiet", click: () => this.actions.forget() }, texts.forget),
       this.whole.element,
+      this.voices.element,
       el("p", { class: "field" }, el("label", { for: "theme" }, texts.theme), this.theme),
       node,
       this.about,

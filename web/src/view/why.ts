@@ -7,18 +7,17 @@ import { bars, signed } from "./bars.ts";
 import { el } from "./dom.ts";
 
 /** The families' shares, and what they add up to. */
-export function familiesView({ explanation, label }: Utterance): HTMLElement {
+export function familiesView({ explanation }: Utterance): HTMLElement {
   const all = Object.entries(explanation.families).map(([name, value]) => ({
     name: familyName(name),
     value,
     text: signed(value),
   }));
-  const caption = texts.whyBelow(emotionName(label));
   return el(
-    "div",
+    "section",
     {},
-    el("p", { class: "muted" }, caption),
-    bars(caption, all),
+    el("h3", {}, texts.given),
+    bars(texts.given, all),
     el("p", { class: "muted small" }, texts.total(signed(explanation.base_value), signed(explanation.value))),
   );
 }

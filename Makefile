@@ -64,6 +64,11 @@ bench: $(BENCH)/ready ## measure every cost and the alternatives (half an hour);
 	@.ci/packages mosquitto
 	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks $(ARGS)
 
+soak: $(BENCH)/ready ## six hours of sound in a quarter of an hour, the broker killed every ten minutes of it: what grows?
+	@.ci/packages mosquitto
+	$(BENCH)/bin/python -m benchmarks.soak --json benchmarks/results/soak.json $(ARGS)
+	$(BENCH)/bin/python -m benchmarks.pages
+
 bench-check: $(BENCH)/ready ## fail if a ratio is more than 25 % worse than the committed one
 	@.ci/packages mosquitto
 	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks.check $(ARGS)

@@ -12,14 +12,13 @@ from benchmarks.measure import RESULTS
 
 NAMES = (
     "utterance", "features", "coalitions", "listening", "memory", "start", "latency", "throughput", "size", "training",
-    "hotspots", "growth", "soak",
+    "hotspots", "growth",
 )  # fmt: skip
-ONCE = {"memory", "size", "soak"}  # measured once: two take long, and sizes do not vary
+ONCE = {"memory", "size"}  # measured once: memory takes long, and sizes do not vary
 QUICK = {
     "features": ["--clips", "20"],
     "listening": ["--seconds", "20"],
     "memory": ["--hours", "0.6"],
-    "soak": ["--hours", "1.5"],
     "latency": ["--utterances", "4"],
     "throughput": ["--clips", "60"],
 }

@@ -14,6 +14,7 @@ _ABOVE = slice(int(4300 / _HZ), None)
 LOUD = 2 * 10 ** (-45 / 20) * FULL_SCALE  # peak to peak, below which rounding to 16 bit is too near
 _DARK = 1e-4  # -40 dB: power above 4.3 kHz against that of a telephone's band
 _BLOCKS = 32  # loud ones, a second of speech, of which the brightest decides
+_REST = 15  # blocks behind a bright one: steady noise, which is always bright, is looked at twice a second
 _WINDOW = np.hanning(BLOCK_SAMPLES).astype(np.float32)
 _ROUNDING = float((_WINDOW**2).sum()) / 12 * (BLOCK_SAMPLES / 2 + 1 - _ABOVE.start)  # power it leaves above 4.3 kHz
 _AUDIBLE = 10 * _ROUNDING / _DARK  # power in a telephone's band, beside which rounding is darker than dark
@@ -27,9 +28,13 @@ class BandwidthMonitor:
         self.narrow = False
         self._brightest = 0.0
         self._count = 0
+        self._rest = 0  # blocks that need no look, since one was bright
 
     def push(self, block: NDArray[np.int16]) -> None:
         """Take a block, int16 [512]; those that are not loud, or too loud, tell nothing."""
+        if self._rest:
+            self._rest -= 1
+            return
         low, high = int(block.min()), int(block.max())
         if high - low < LOUD or max(high, -low) >= _RAIL:
             return
@@ -40,7 +45,7 @@ class BandwidthMonitor:
         self._brightest = max(self._brightest, float(power[_ABOVE].sum()) / telephone)
         self._count += 1
         if self._brightest >= _DARK:
-            self.narrow, self._brightest, self._count = False, 0.0, 0
+            self.narrow, self._brightest, self._count, self._rest = False, 0.0, 0, _REST
         elif self._count >= _BLOCKS:
             self.narrow = True
 

@@ -54,12 +54,17 @@ def fill(page: Path, tables: Mapping[str, str]) -> None:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """What it costs in one sentence: rows A, D and G."""
-    ours = {row.letter: row.ours for row in reversed(rows)}
-    explained, idle, memory = ours["A"].split(" (")[0], ours["D"].rsplit("= ")[-1], ours["G"].split(" at rest")[0]
+    """What it costs in one sentence: rows A, D and G, of both bundles."""
+
+    def ours(letter: str, bundle: str) -> str:
+        return next(row.ours for row in rows if row.letter == letter and f"`{bundle}`" in row.work)
+
+    explained, light = (ours("A", name).split(" (")[0] for name in measure.BUNDLES)
+    memory, least = (ours("G", name).split(" at rest")[0] for name in measure.BUNDLES)
+    idle = ours("D", "default").rsplit("= ")[-1]
     return (
-        f"{explained} of one x86-64 core for an explained event of 3 s of speech, {idle} in a quiet room, "
-        f"{memory} of memory at rest ([every cost, and estimates for a Raspberry Pi](docs/performance.md))."
+        f"{explained} of one x86-64 core for an explained event of 3 s of speech, {idle} in a quiet room, {memory} of memory "
+        f"at rest; with `light` {light} and {least} ([every cost, and estimates for a Raspberry Pi](docs/performance.md))."
     )
 
 

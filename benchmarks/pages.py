@@ -63,8 +63,9 @@ def summary(rows: Sequence[Row]) -> str:
     memory, least = (ours("G", name).split(" at rest")[0] for name in measure.BUNDLES)
     idle = ours("D", "default").rsplit("= ")[-1]
     return (
-        f"{explained} of one x86-64 core for an explained event of 3 s of speech, {idle} in a quiet room, {memory} of memory "
-        f"at rest; with `light` {light} and {least} ([every cost, and estimates for a Raspberry Pi](docs/performance.md))."
+        f"{explained} of one x86-64 core for an explained event of 3 s of speech, {idle} in a quiet room, {memory} of "
+        f"memory at rest; with `light` {light} and {least} "
+        "([every cost, and estimates for a Raspberry Pi](docs/performance.md))."
     )
 
 

@@ -32,7 +32,7 @@ AWAY_S = 1.0
 SETTLED = 6  # looks, an hour: what grows until then are buffers
 PATIENCE_S, QUIET_S = 60.0, 5.0
 WRITTEN = "written since the last look, MB"
-GOALS = {"memory, MB": 0.3, "threads": 0.0, "descriptors": 0.0, WRITTEN: 0.05, "state folder, MB": 0.5}
+GOALS = {"memory, MB": 0.2, "threads": 0.0, "descriptors": 0.0, WRITTEN: 0.05, "state folder, MB": 0.5}
 """The most that each may grow by in an hour of sound; the state folder holds the events of its days, some kB each."""
 
 

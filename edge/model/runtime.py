@@ -76,12 +76,28 @@ def open_session(graph: bytes, name: str) -> Session:
 def _as_file(graph: bytes) -> Iterator[bytes | str]:
     """The path of a file in memory that holds the graph: a session keeps what it is given as bytes for ever.
 
-    The graph itself where the system has no such files (memfd_create(2) is Linux's).
+    The graph itself where there can be no such file: outside Linux (memfd_create(2)), or in a sandbox that forbids it.
     """
+    descriptor = _in_memory(graph)
+    path = f"/proc/self/fd/{descriptor}"
+    try:
+        yield path if descriptor is not None and os.path.exists(path) else graph  # noqa: PTH110 (a Path is no cheaper)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _in_memory(graph: bytes) -> int | None:
+    """The descriptor of a file in memory with this content, or None."""
     if not hasattr(os, "memfd_create"):
-        yield graph
-        return
-    with os.fdopen(os.memfd_create("affectd"), "wb") as file:
-        file.write(graph)
-        file.flush()
-        yield f"/proc/self/fd/{file.fileno()}"
+        return None
+    descriptor = None
+    try:
+        descriptor = os.memfd_create("affectd")
+        if os.write(descriptor, graph) == len(graph):
+            return descriptor
+    except OSError:  # such as RLIMIT_FSIZE, which counts it as a file
+        pass
+    if descriptor is not None:
+        os.close(descriptor)
+    return None

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.model.bundle import Bundle
+from edge.model.runtime import open_session
 from tests.conftest import ROOT
 
 ENTRANCES = ("edge.model.runtime", "edge.cli", "train.__main__", "export.__main__", "app.bundles", "benchmarks.measure")
@@ -42,3 +44,19 @@ def test_the_runtime_is_imported_where_its_telemetry_is_off_alone() -> None:
         "export/voices.py",
         "tests/edge/vad/test_silero.py",
     }
+
+
+def test_a_session_keeps_no_copy_of_its_graph(bundle: Bundle) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    session = open_session((bundle.path / "coalitions.onnx").read_bytes(), "coalitions.onnx")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not [name for name, value in vars(session).items() if isinstance(value, bytes)]
+
+
+def test_a_bundle_is_opened_where_no_file_may_be_written(bundle: Bundle) -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+        f"from edge.model.bundle import Bundle; print(Bundle.load(__import__('pathlib').Path({str(bundle.path)!r})).name)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [bundle.name], done.stderr

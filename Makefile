@@ -60,7 +60,7 @@ check: $(DEV)/ready $(PACKAGES) ## format, lint, types, import contract
 	$(DEV)/bin/lint-imports --no-cache
 	cd web && npm run --silent check
 
-bench: $(BENCH)/ready ## measure every cost and the alternatives (half an hour); ARGS=--quick, or names of parts
+bench: $(BENCH)/ready ## measure every cost and the alternatives (forty minutes); ARGS=--quick, or names of parts
 	@.ci/packages mosquitto
 	AFFECTD_DATA=$(DATA) $(BENCH)/bin/python -m benchmarks $(ARGS)
 

@@ -84,25 +84,36 @@ def daemon(port: int, node: str = "bench", bundle: str = "default", extra: str =
 @contextlib.contextmanager
 def broker() -> Iterator[int]:
     """Start a mosquitto; yields its port."""
-    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    if not Path(program).exists():
-        raise SystemExit("mosquitto is missing: apt-get install mosquitto")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as settings:
         settings.write(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
         settings.flush()
-        process = subprocess.Popen([program, "-c", settings.name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = mosquitto(Path(settings.name), port)
         try:
-            while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
-                if process.poll() is not None:
-                    raise SystemExit(f"mosquitto does not start on port {port}")
-                time.sleep(0.01)
             yield port
         finally:
             process.terminate()
             process.wait()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def mosquitto(settings: Path, port: int) -> "subprocess.Popen[bytes]":
+    """A mosquitto with these settings, once it answers at its port."""
+    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+    if not Path(program).exists():
+        raise SystemExit("mosquitto is missing: apt-get install mosquitto")
+    process = subprocess.Popen([program, "-c", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
+        if process.poll() is not None:
+            raise SystemExit(f"mosquitto does not start on port {port}")
+        time.sleep(0.01)
+    return process
 
 
 def play_paced(daemons: dict[Daemon, np.ndarray], seconds: float) -> None:

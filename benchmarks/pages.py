@@ -131,7 +131,7 @@ def cheaper(found: dict) -> str:
         for form, row in found["forms"]["forms"].items():
             apart = row["apart"]
             lines.append(
-                f"| {form} | {row['bytes'] / 1e6:.1f} | {row['ms']['median']:.1f} | {percent(row['uar']['near'])} "
+                f"| {form} | {row['bytes'] / 1e6:.1f} | {row['ms']:.1f} | {percent(row['uar']['near'])} "
                 f"| {percent(row['uar']['far'])} | {apart['mean']:.4f} | {apart['most']:.4f} |"
             )
     return "\n".join(lines)

@@ -9,9 +9,6 @@ python -m benchmarks.soak [--hours H] [--json FILE]
 
 import contextlib
 import json
-import shutil
-import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,7 +19,7 @@ import paho.mqtt.client as mqtt
 from tqdm import tqdm
 
 from benchmarks import measure, scenes
-from benchmarks.daemon import Daemon, daemon, play_paced
+from benchmarks.daemon import Daemon, daemon, free_port, mosquitto, play_paced
 from edge.audio import BLOCK_SAMPLES
 
 TURN_S = 600  # of sound between two restarts of the broker
@@ -40,29 +37,20 @@ class Broker:
     """A mosquitto at one port that remembers sessions, and can be killed and started again."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._settings = folder / "mosquitto.conf"
         self._settings.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
             f"persistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\nmax_queued_messages 0\n"
             "user root\n"
         )
-        self._program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         self.restarts = -1
         self.start()
 
     def start(self) -> None:
         """Returns once it answers."""
-        self._process = subprocess.Popen(
-            [self._program, "-c", self._settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        self._process = mosquitto(self._settings, self.port)
         self.restarts += 1
-        while socket.socket().connect_ex(("127.0.0.1", self.port)) != 0:
-            if self._process.poll() is not None:
-                raise SystemExit(f"mosquitto does not start on port {self.port}")
-            time.sleep(0.01)
 
     def kill(self) -> None:
         """Without a word to anybody."""
@@ -152,12 +140,12 @@ def table(details: dict) -> str:
 
 
 @contextlib.contextmanager
-def places() -> Iterator[tuple[Path, Broker]]:
-    """A folder, and a broker that keeps its own there."""
+def remembering() -> Iterator[Broker]:
+    """A broker with a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         broker = Broker(Path(name))
         try:
-            yield Path(name), broker
+            yield broker
         finally:
             broker.kill()
 
@@ -170,7 +158,7 @@ def main() -> None:
     turn = turn[: len(turn) // BLOCK_SAMPLES * BLOCK_SAMPLES]
     looks: list[dict[str, float]] = []
     began = time.monotonic()
-    with places() as (_, broker), daemon(broker.port) as listening:
+    with remembering() as broker, daemon(broker.port) as listening:
         record = Record(broker.port)
         for _ in tqdm(range(round(options.hours * 3600 / TURN_S)), desc="soak", unit="turn"):
             listening.hear(turn)

@@ -9,7 +9,6 @@ Run from the repository's root: python -m benchmarks.accuracy.cheaper [--checkpo
 
 import argparse
 import json
-import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -130,9 +129,9 @@ def forms(whole: bytes) -> dict[str, bytes]:
     }
 
 
-def cpu_ms(call: Callable[[], object]) -> measure.Spread:
+def cpu_ms(call: Callable[[], object]) -> float:
     """CPU milliseconds of a call, the median of several runs."""
-    return measure.interleaved({"it": call}, 5)[0]["it"]
+    return measure.interleaved({"it": call}, 5)[0]["it"].median
 
 
 def shipped(folder: Path, cache: Path) -> dict[str, object]:
@@ -204,8 +203,8 @@ def main() -> None:
         found["forms"] = of_checkpoint(options.checkpoint, folder, options.cache)
     else:
         found |= shipped(folder, options.cache)
-    text = json.dumps(found, indent=1, default=measure._encoded)
-    options.json.write_text(re.sub(r"(\d\.\d{4})\d+", r"\1", text) + "\n")
+    text = json.dumps(report.rounded(found), indent=1)
+    options.json.write_text(text + "\n")
     print(text)
 
 

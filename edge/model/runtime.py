@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -78,26 +79,11 @@ def _as_file(graph: bytes) -> Iterator[bytes | str]:
 
     The graph itself where there can be no such file: outside Linux (memfd_create(2)), or in a sandbox that forbids it.
     """
-    descriptor = _in_memory(graph)
-    path = f"/proc/self/fd/{descriptor}"
-    try:
-        yield path if descriptor is not None and os.path.exists(path) else graph  # noqa: PTH110 (a Path is no cheaper)
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
-
-
-def _in_memory(graph: bytes) -> int | None:
-    """The descriptor of a file in memory with this content, or None."""
-    if not hasattr(os, "memfd_create"):
-        return None
-    descriptor = None
-    try:
-        descriptor = os.memfd_create("affectd")
-        if os.write(descriptor, graph) == len(graph):
-            return descriptor
-    except OSError:  # such as RLIMIT_FSIZE, which counts it as a file
-        pass
-    if descriptor is not None:
-        os.close(descriptor)
-    return None
+    with contextlib.ExitStack() as stack:
+        source: bytes | str = graph
+        with contextlib.suppress(AttributeError, OSError):  # RLIMIT_FSIZE counts it as a file
+            file = stack.enter_context(os.fdopen(os.memfd_create("affectd"), "wb", buffering=0))
+            path = Path(f"/proc/self/fd/{file.fileno()}")
+            if file.write(graph) == len(graph) and path.exists():
+                source = str(path)
+        yield source

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edge.explain import occlusion
 from edge.features import FeatureSet
+from edge.model import memory
 from edge.model.bundle import Bundle
 from edge.model.manifest import input_names
 
@@ -21,16 +22,23 @@ COLD: Mapping[str, Floats] = {}
 FRAMES_OF_COPIES = 5_000  # a row is a copy of all features, then the runtime's transposed copy of it
 FRAMES_OF_COALITIONS = 25_000  # a row begins behind the first layer, whose output is shared: 560 bytes a frame
 
+LONG_FRAMES = 2_000  # 32 s: from here on a buffer fits no free piece between two others, and memory would grow
+
 COPIES_OF_INPUTS = 4  # rows that the copies of the utterance itself, before any is perturbed, take the place of
 
 
 def in_batches(rows: int, frames: int, budget: int, run: Callable[[slice], list[Floats]]) -> list[Floats]:
     """The outputs of ``run`` for ``rows`` rows of so many frames each, concatenated: one array per output.
 
-    ``run`` gets a slice of the rows, of at most ``budget`` rows times frames and at least one row.
+    ``run`` gets a slice of the rows, of at most ``budget`` rows times frames and at least one row. What a batch of a
+    long utterance has freed is given back before the next: it may lie where that one cannot use it.
     """
     size = max(1, budget // max(1, frames) - COPIES_OF_INPUTS)
-    batches = [run(slice(at, min(at + size, rows))) for at in range(0, rows, size)]
+    batches = []
+    for at in range(0, rows, size):
+        batches.append(run(slice(at, min(at + size, rows))))
+        if frames > LONG_FRAMES:
+            memory.release()
     return [np.concatenate(outputs) for outputs in zip(*batches, strict=True)]
 
 

@@ -44,7 +44,9 @@ class Assistant:
         # As the guide says, but for the port.
         addresses = f'"unix:native" "tcp:127.0.0.1:{self.port}"'
         (settings / "affectd.conf").write_text(f"pulse.properties = {{ server.address = [ {addresses} ] }}\n")
-        servers = "pipewire & sleep 1; wireplumber & exec pipewire-pulse"
+        # Each ends where what it needs is not there yet.
+        there = 'until [ -S "$XDG_RUNTIME_DIR/pipewire-0" ]; do sleep 0.1; done'
+        servers = f"pipewire & {there}; wireplumber & exec pipewire-pulse"
         self._processes = [self._run("dbus-run-session", "--", "sh", "-c", servers)]
         until(lambda: self._pactl("info"), 60)
         # Called again until the session manager is there to link what it plays.

@@ -4,7 +4,7 @@ Radford et al., *Robust Speech Recognition via Large-Scale Weak Supervision* (20
 `model.py`. One thing differs: an utterance is encoded at its own length and not padded to thirty seconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,9 +20,9 @@ Floats = NDArray[np.float32]
 PEAK = 1.0  # the loudest bin of an utterance, once its level is taken out: that of a close voice
 
 
-def pieces(sound: NDArray[np.floating]) -> list[NDArray[np.floating]]:
-    """An utterance's frames [time, ..] in as few pieces as are no longer than ``LONGEST``, of even size."""
-    count = -(-len(sound) // LONGEST)
+def pieces(sound: NDArray[np.floating], longest: int = LONGEST) -> list[NDArray[np.floating]]:
+    """An utterance's frames [time, ..] in as few pieces as are no longer than ``longest``, of even size."""
+    count = -(-len(sound) // longest)
     size = STRIDE * -(-len(sound) // (STRIDE * count))
     return [sound[start : start + size] for start in range(0, len(sound), size)]
 
@@ -37,6 +37,8 @@ class EncoderSettings:
     heads: int = 6
     level: bool = True
     """Whether every utterance's loudest bin is moved to ``PEAK`` first: a quiet voice is encoded as a loud one."""
+    trained: int = field(default=0, repr=False)
+    """Of the blocks the last, which training moves; all in front of them stays as it was pretrained."""
 
 
 class Attention(nn.Module):
@@ -92,6 +94,24 @@ class Encoder(nn.Module):
         frames = functional.gelu(self.second(functional.gelu(self.first(spectrum)))).transpose(1, 2)
         frames = frames + positions(frames)
         for block in self.blocks:
+            frames = block(frames)
+        return frames
+
+    @property
+    def trained(self) -> nn.ModuleList:
+        """The blocks that training moves."""
+        return self.blocks[self.settings.blocks - self.settings.trained :]
+
+    def fixed(self) -> "Encoder":
+        """What is in front of ``trained``, with the same weights, as an encoder of its own."""
+        front = Encoder(replace(self.settings, blocks=self.settings.blocks - self.settings.trained, trained=0))
+        known = self.state_dict()
+        front.load_state_dict({name: known[name] for name in front.state_dict()})
+        return front.eval()
+
+    def finish(self, frames: Tensor) -> Tensor:
+        """What ``trained`` makes of the frames [batch, time', states] of ``fixed``."""
+        for block in self.trained:
             frames = block(frames)
         return frames
 

@@ -124,8 +124,9 @@ class Trainer:
         self.settings, self.fabric = settings, fabric
         self.teachers = fabric.to_device(teachers) if teachers else None
         self.hearing = Hearing(network_of(settings.profile, sizes), speech)
-        if speech and settings.speech and not settings.speech.rate:
+        if speech:
             speech.encoder.requires_grad_(False)
+            speech.encoder.trained.requires_grad_(True)
         self.averaged = AveragedModel(
             self.hearing,
             multi_avg_fn=get_ema_multi_avg_fn(settings.averaging),  # type: ignore[no-untyped-call]
@@ -268,12 +269,12 @@ def tell(trainer: Trainer, folder: Path) -> None:
 
 
 def parameters(hearing: Hearing, settings: Settings) -> list[dict[str, Any]]:
-    """What is trained, and how fast: the encoder at its own share of the learning rate."""
-    slow = list(hearing.speech.encoder.parameters()) if hearing.speech else []
+    """What is trained, and how fast: the encoder's last blocks at their own share of the learning rate."""
+    slow = list(hearing.speech.encoder.trained.parameters()) if hearing.speech else []
     known = {id(parameter) for parameter in slow}
-    fast = [parameter for parameter in hearing.parameters() if id(parameter) not in known]
+    fast = [parameter for parameter in hearing.parameters() if parameter.requires_grad and id(parameter) not in known]
     groups: list[dict[str, Any]] = [{"params": fast, "lr": settings.learning_rate}]
-    if settings.speech and settings.speech.rate and slow:
+    if settings.speech and slow:
         groups.append({"params": slow, "lr": settings.learning_rate * settings.speech.rate})
     return groups
 

@@ -112,8 +112,7 @@ class Material:
     ) -> list[Floats]:
         """All columns of the clips as they are heard in a condition, raw: what a device has of them."""
         named = condition(heard, self.cache, self.sounds)
-        frozen = settings.speech is not None and not settings.speech.rate
-        wanted = speech.encoder if speech and frozen else speech is not None
+        wanted = speech.encoder.fixed() if speech else False
         frames, sounds = self.streams(clips, settings.features, named, wanted)
         if speech is None:
             return frames
@@ -201,7 +200,7 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     classes = inherited.classes if inherited else classes_of(split.train)
     speech = speech_of(settings, before[start] if start else None)
     hearings = [teacher.hearing() for teacher in teachers.values()]
-    known = Known(classes, sound_for(settings, speech, hearings), inherited.hand_made if inherited else None)
+    known = Known(classes, sound_for(speech, hearings), inherited.hand_made if inherited else None)
     first = material.bank(split.train, settings, known)
     known = replace(known, scaler=first.scaler)
     banks = [first] + [
@@ -223,14 +222,14 @@ def train(settings: Settings, split: Split, material: Material, folder: Path, st
     return calibrate(checkpoint, aside, material, settings) if aside else checkpoint
 
 
-def sound_for(settings: Settings, speech: Speech | None, teachers: Sequence[Hearing]) -> bool | Encoder:
-    """What training must have of each clip beside its frames: nothing, its log-mel, or what one encoder makes of it.
+def sound_for(speech: Speech | None, teachers: Sequence[Hearing]) -> bool | Encoder:
+    """What training must have of each clip beside its frames: nothing, its log-mel, or what an encoder's fixed part
+    makes of it.
 
-    The last, which saves most of the work, where the encoder stays as it is and no teacher has another.
+    The last, which saves most of the work, where no teacher has another.
     """
-    encoders = [one.encoder for one in (speech, *(teacher.speech for teacher in teachers)) if one]
-    trained = speech is not None and (settings.speech is None or settings.speech.rate > 0)
-    if not encoders or trained or len({digest_of(one) for one in encoders}) > 1:
+    encoders = [one.encoder.fixed() for one in (speech, *(teacher.speech for teacher in teachers)) if one]
+    if not encoders or len({digest_of(one) for one in encoders}) > 1:
         return bool(encoders)
     return encoders[0]
 
@@ -248,10 +247,11 @@ def speech_of(settings: Settings, start: Checkpoint | None) -> Speech | None:
     if settings.speech is None:
         return None
     if start and start.speech:
-        return start.speech.module()
+        sizes = replace(start.speech.settings, trained=settings.speech.trained)
+        return msgspec.structs.replace(start.speech, settings=sizes).module()
     torch.manual_seed(settings.seed)
     pretrained = load_encoder(settings.speech.weights, settings.speech.blocks, settings.speech.level)
-    speech = Speech(pretrained.settings, settings.speech.width)
+    speech = Speech(replace(pretrained.settings, trained=settings.speech.trained), settings.speech.width)
     speech.encoder.load_state_dict(pretrained.state_dict())
     return speech
 

@@ -78,8 +78,10 @@ class SpeechSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Columns that its frames are projected to."""
     level: bool = True
     """Whether the loudness of an utterance is taken out before it is encoded."""
-    rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
-    """Share of the learning rate that the encoder is trained at; 0: it stays as it was."""
+    trained: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Blocks, the last, that are trained with the rest; what is in front of them stays as it was."""
+    rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.05
+    """Share of the learning rate that they are trained at."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -183,6 +185,8 @@ def read_settings(path: Path) -> Settings:
     if settings.profile == "pooled" and (settings.families != features.FIVE.families or settings.speech):
         five = ", ".join(features.FIVE.families)
         raise ConfigError([f"{path}: the profile pooled hears the families {five}, and no encoder - at `$.profile`."])
+    if settings.speech and settings.speech.trained > settings.speech.blocks:
+        raise ConfigError([f"{path}: more blocks would be trained than the encoder has - at `$.speech.trained`."])
     unknown = sorted(set(settings.network) - set(NetworkSettings.__dataclass_fields__))
     if unknown:
         raise ConfigError([f"{path}: network has no size called {unknown[0]} - at `$.network`."])

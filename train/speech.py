@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge.features import log_mel
-from edge.model.encoder import nearest
+from edge.model.encoder import LONGEST, STRIDE, nearest
 from train import encoder
 from train.encoder import Encoder, EncoderSettings
 from train.network import EmotionNetwork
@@ -36,10 +36,10 @@ class Speech(nn.Module):
         return self.project(self.encoder(spectrum))  # type: ignore[no-any-return]
 
     def heard(self, sound: Tensor) -> Tensor:
-        """The columns of log-mel [batch, time, 80], or of the encoder's own frames [batch, time', states]."""
+        """The columns of log-mel [batch, time, 80], or of the frames [batch, time', states] of the fixed part."""
         if sound.shape[2] == log_mel.BANDS:
             return self(sound.transpose(1, 2))  # type: ignore[no-any-return]
-        return self.project(sound)  # type: ignore[no-any-return]
+        return self.project(self.encoder.finish(sound))  # type: ignore[no-any-return]
 
     def scaled(self, sound: Tensor) -> Tensor:
         """``heard``, in standard deviations from the mean."""
@@ -80,5 +80,6 @@ def encoded(hearer: Encoder, spectrum: NDArray[np.floating]) -> NDArray[np.float
 
 def _in_pieces(hear: Callable[[Tensor], Tensor], sound: NDArray[np.floating]) -> Floats:
     """What becomes of a sound [time, ..], none of whose pieces is too long, as float32 [time', ..]."""
-    given = [torch.from_numpy(np.asarray(piece, np.float32)).unsqueeze(0) for piece in encoder.pieces(sound)]
+    longest = LONGEST if sound.shape[1] == log_mel.BANDS else LONGEST // STRIDE
+    given = [torch.from_numpy(np.asarray(piece, np.float32)).unsqueeze(0) for piece in encoder.pieces(sound, longest)]
     return np.concatenate([hear(piece)[0].float().numpy() for piece in given])

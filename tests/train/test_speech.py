@@ -1,5 +1,6 @@
 """The family that an encoder hears: aligned with the others, trained with them or frozen, and killed runs going on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from edge import features
-from edge.errors import AffectdError
+from edge.errors import AffectdError, ConfigError
 from edge.features.log_mel import log_mel
 from tests.train.conftest import SETTINGS, TINY, tiny_encoder
 from tests.train.test_encoder import hugging_face
@@ -16,9 +17,10 @@ from train import batches, run
 from train import fit as fitting
 from train.bank import Bank
 from train.checkpoint import Checkpoint, read_checkpoint
+from train.encoder import Encoder
 from train.fit import parameters
 from train.run import Material
-from train.settings import Settings, SpeechSettings
+from train.settings import Settings, SpeechSettings, read_settings
 from train.speech import Speech, columns_of, encoded, join, nearest
 
 safetensors = pytest.importorskip("safetensors.torch", reason="safetensors is not installed")
@@ -32,20 +34,20 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def hearing(weights: Path, rate: float, **changes: object) -> Settings:
-    own = SpeechSettings(weights=str(weights), width=6, rate=rate)
+def hearing(weights: Path, trained: int, **changes: object) -> Settings:
+    own = SpeechSettings(weights=str(weights), width=6, trained=trained, rate=0.1)
     network = {**SETTINGS.network, "statistics": True}
     return msgspec.structs.replace(SETTINGS, speech=own, network=network, epochs=3, **changes)
 
 
 @pytest.fixture(scope="module")
 def frozen(weights: Path, corpus: Path, folder: Path) -> Checkpoint:
-    return run.run(hearing(weights, 0.0), Material(corpus, folder / "cache"), folder / "frozen")
+    return run.run(hearing(weights, 0), Material(corpus, folder / "cache"), folder / "frozen")
 
 
 @pytest.fixture(scope="module")
 def tuned(weights: Path, corpus: Path, folder: Path) -> Checkpoint:
-    return run.run(hearing(weights, 0.1), Material(corpus, folder / "cache"), folder / "tuned")
+    return run.run(hearing(weights, 1), Material(corpus, folder / "cache"), folder / "tuned")
 
 
 @pytest.mark.parametrize("samples", [1, 255, 256, 400, 16_000, 48_123])
@@ -65,11 +67,12 @@ def test_joined_columns_stand_behind_the_hand_made_ones() -> None:
     np.testing.assert_array_equal(joined[:, 3], [0, 1, 2, 2, 3, 4, 5, 6, 6, 7])
 
 
-def test_frozen_frames_give_the_columns_that_log_mel_gives() -> None:
-    module = Speech(TINY, 6).eval()
+@pytest.mark.parametrize("trained", [0, 1, 2])
+def test_frames_of_the_fixed_part_give_the_columns_that_log_mel_gives(trained: int) -> None:
+    module = Speech(replace(TINY, trained=trained), 6).eval()
     spectrum = np.random.default_rng(1).normal(0, 0.5, (2345, 80)).astype(np.float32)
     (whole,) = columns_of(module, [spectrum])
-    (cached,) = columns_of(module, [encoded(module.encoder, spectrum)])
+    (cached,) = columns_of(module, [encoded(module.encoder.fixed(), spectrum)])
     assert whole.shape == (1173, 6)
     np.testing.assert_allclose(cached, whole, atol=2e-2)
 
@@ -105,11 +108,22 @@ def test_a_frozen_encoder_stays_as_it_was_and_another_does_not(frozen: Checkpoin
     assert tuned.speech is not None
     known = run.digest_of(tiny_encoder())
     assert run.digest_of(frozen.speech.module().encoder) == known
-    assert run.digest_of(tuned.speech.module().encoder) != known
+    moved = tuned.speech.module().encoder
+    assert run.digest_of(moved) != known
+    pretrained = Encoder(moved.settings)
+    pretrained.load_state_dict(tiny_encoder().state_dict())
+    assert run.digest_of(moved.fixed()) == run.digest_of(pretrained.fixed())
 
 
-def test_the_encoder_is_trained_at_its_own_rate(weights: Path) -> None:
-    settings = hearing(weights, 0.1)
+def test_more_trained_blocks_than_there_are_is_one_sentence(tmp_path: Path) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text("name: run\nspeech: {blocks: 2, trained: 3}\n")
+    with pytest.raises(ConfigError, match=r"run\.yaml: more blocks would be trained than the encoder has"):
+        read_settings(config)
+
+
+def test_the_trained_blocks_have_a_rate_of_their_own(weights: Path) -> None:
+    settings = hearing(weights, 1)
     module = run.Hearing(torch.nn.Linear(2, 2), run.speech_of(settings, None))  # type: ignore[arg-type]
     rates = [group["lr"] for group in parameters(module, settings)]
     assert rates == pytest.approx([settings.learning_rate, 0.1 * settings.learning_rate])
@@ -128,7 +142,7 @@ def test_a_checkpoint_holds_its_encoder(tuned: Checkpoint, folder: Path) -> None
 def test_a_killed_run_goes_on_where_it_was(
     tuned: Checkpoint, weights: Path, corpus: Path, folder: Path, tmp_path: Path
 ) -> None:
-    settings = hearing(weights, 0.1)
+    settings = hearing(weights, 1)
     material = Material(corpus, folder / "cache")
     killed = AssertionError("killed")
     tell, told = fitting.tell, []
@@ -149,7 +163,7 @@ def test_a_killed_run_goes_on_where_it_was(
 
 
 def test_one_that_begins_from_a_checkpoint_needs_no_weights(frozen: Checkpoint, corpus: Path, folder: Path) -> None:
-    settings = hearing(Path("nowhere"), 0.1)
+    settings = hearing(Path("nowhere"), 1)
     start = folder / "frozen" / "checkpoint.pt"
     found = run.run(settings, Material(corpus, folder / "cache"), folder / "further", start)
     assert found.speech is not None
@@ -157,7 +171,7 @@ def test_one_that_begins_from_a_checkpoint_needs_no_weights(frozen: Checkpoint, 
 
 def test_no_weights_are_told_before_training(corpus: Path, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(AffectdError, match="no weights lie there"):
-        run.run(hearing(tmp_path / "absent", 0.1), Material(corpus, folder / "cache"), tmp_path / "run")
+        run.run(hearing(tmp_path / "absent", 1), Material(corpus, folder / "cache"), tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 

@@ -89,13 +89,17 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(Block(settings.states, settings.heads) for _ in range(settings.blocks))
 
     def forward(self, spectrum: Tensor) -> Tensor:
-        if self.settings.level:
-            spectrum = spectrum - spectrum.amax(dim=(1, 2), keepdim=True) + PEAK
-        frames = functional.gelu(self.second(functional.gelu(self.first(spectrum)))).transpose(1, 2)
-        frames = frames + positions(frames)
+        frames = self.begin(spectrum)
         for block in self.blocks:
             frames = block(frames)
         return frames
+
+    def begin(self, spectrum: Tensor) -> Tensor:
+        """What the first block is given [batch, (time + 1) // 2, states]."""
+        if self.settings.level:
+            spectrum = spectrum - spectrum.amax(dim=(1, 2), keepdim=True) + PEAK
+        frames = functional.gelu(self.second(functional.gelu(self.first(spectrum)))).transpose(1, 2)
+        return frames + positions(frames)
 
     @property
     def trained(self) -> nn.ModuleList:

@@ -13,6 +13,7 @@ import msgspec
 
 from benchmarks import pages
 from benchmarks.accuracy import ablation
+from benchmarks.accuracy.encoders import CHOOSING, SEEN
 from benchmarks.accuracy.headlines import Headline, around, known, long, measured, short
 from benchmarks.accuracy.reports import (
     ADAPT,
@@ -66,6 +67,7 @@ def appendix(notes: Notes) -> str:
         "shipped": shipped(),
         "baselines": baselines(),
         "histories": histories(),
+        "encoders": encoders(),
         **{f"ablation {name}": ablation.table(variants).splitlines() for name, variants in ablation.known().items()},
     }
     order = [name for name in notes.sections if name in tables]
@@ -159,6 +161,23 @@ def baselines() -> list[str]:
         for name, scores in (rows | networks).items():
             cells = " | ".join(percent(scores[a]["uar"]["mean"]) for a in ADAPT)
             lines.append(f"| {protocol} | {name.replace(':', ', ')} | {cells} |")
+    return lines
+
+
+def encoders() -> list[str]:
+    """UAR of a small head on each encoder's blocks, means over the corpora that choices are made on, and the others."""
+    path = HERE / "encoders.json"
+    if not path.is_file():
+        return []
+    groups = list(product((("chosen on", CHOOSING), ("the other four", SEEN)), ("near", "far")))
+    heads = [f"{words}, {heard}" for (words, _), heard in groups]
+    lines = [f"| what the head is given | {' | '.join(heads)} |", "|---" * (1 + len(heads)) + "|"]
+    for title, found in json.loads(path.read_text()).items():
+        cells = [
+            " / ".join(percent(mean(found[corpus][f"{heard} {adapt}"] for corpus in names)) for adapt in ADAPT)
+            for (_, names), heard in groups
+        ]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
     return lines
 
 

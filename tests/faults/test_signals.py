@@ -138,7 +138,7 @@ def stopped(place):
     supervisor.watch([], str)
     sys.settrace(None)
 
-for place in range(1, 60):
+for place in range(int(sys.argv[1]), 60, int(sys.argv[2])):
     stop = threading.Timer(1.0, signal.raise_signal, [signal.SIGTERM])
     stop.daemon = True
     stop.start()
@@ -149,7 +149,15 @@ for place in range(1, 60):
 
 def test_f40_a_signal_at_any_line_of_the_wait_for_it_ends_the_wait() -> None:
     """A handler runs between two lines of the main thread, which may hold the lock of what it waits for."""
-    subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=ROOT, check=True, timeout=120)
+    side_by_side = 6
+    commands = [[sys.executable, "-c", INTERRUPTED, str(1 + first), str(side_by_side)] for first in range(side_by_side)]
+    running = [subprocess.Popen(command, cwd=ROOT) for command in commands]
+    try:
+        assert [process.wait(120) for process in running] == [0] * side_by_side
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
 
 
 def test_f40_a_daemon_that_was_started_to_outlive_its_terminal_does(tmp_path: Path, broker: Broker) -> None:

@@ -54,6 +54,11 @@ def test_phone_becomes_a_sensor(visitor: Visitor, ports: tuple[int, int]) -> Non
     assert (event.node, event.seq, event.emotion, event.model) == ("shelf", 1, heard["emotion"], info.model)
     assert event.id == f"shelf-{info.boot}-000001"
     assert event.probabilities == pytest.approx(heard["probabilities"], abs=1e-4)
+    (voice,) = [said["voice"] for said in visitor.said("voice")][:1]
+    assert event.explanation is not None
+    assert event.explanation.sentence == voice["sentence"]
+    effects = {name: each["effect"] for name, each in voice["aspects"]["effects"].items()}
+    assert event.explanation.aspects == pytest.approx(effects, abs=1e-4)
     assert not message.retain
     assert subscriber.next("state").payload.decode() == event.emotion
     page.get_by_role("button", name="Stop").click()

@@ -229,7 +229,7 @@ def test_f31_what_waits_in_a_wide_pipe_is_passed_over_to_the_last_sample(rate: i
     running = threading.Thread(target=capture.run)
     running.start()
     block = BLOCK_SAMPLES * rate // SAMPLE_RATE
-    os.write(writing, loud(2, 40 * block, rate, channels))
+    os.write(writing, loud(2, 20 * block, rate, channels))  # all of it fits into the pipe, whose reader is held up
     assert held.wait(60)
     size = 2 * channels * block
     old, new = 800_000 // size, 100_000 // size  # blocks

@@ -1,6 +1,6 @@
 /** What is published about one utterance: the payload of edge/events/event.py. */
 
-import type { Utterance } from "../hearing/verdict.ts";
+import type { AspectEffects, Utterance, Voice } from "../hearing/verdict.ts";
 
 export const SCHEMA = 1;
 
@@ -11,8 +11,16 @@ export interface Origin {
   readonly model: string;
 }
 
-/** Of an utterance from the microphone, the `seq`th of this opening. A page cannot know whether its clock is right. */
-export function eventOf(utterance: Utterance, origin: Origin, seq: number): Record<string, unknown> {
+/**
+ * Of an utterance from the microphone, the `seq`th of this opening, and of what is heard in its voice, where that was
+ * ready in time. A page cannot know whether its clock is right.
+ */
+export function eventOf(
+  utterance: Utterance,
+  voice: Voice | null,
+  origin: Origin,
+  seq: number,
+): Record<string, unknown> {
   const {
     emotion,
     confidence,
@@ -50,12 +58,18 @@ export function eventOf(utterance: Utterance, origin: Origin, seq: number): Reco
       base_value: round(explanation.base_value, 4),
       value: round(explanation.value, 4),
       residual: round(explanation.residual, 6) + 0,
+      ...(voice?.aspects ? { aspects: rounded(effects(voice.aspects)) } : {}),
+      ...(voice ? { sentence: voice.sentence } : {}),
     },
     adapted_on: adaptedOn,
     model: origin.model,
     clock: "unsynced",
     replayed: false,
   };
+}
+
+function effects({ effects }: AspectEffects): Record<string, number> {
+  return Object.fromEntries(Object.entries(effects).map(([name, { effect }]) => [name, effect]));
 }
 
 function rounded(values: Readonly<Record<string, number>>): Record<string, number> {

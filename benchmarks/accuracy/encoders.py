@@ -14,6 +14,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ from train.corpora import Clip, read_folders, relabel
 from train.encoder import Encoder, pieces
 from train.fit import BatchSource, fit, infer
 from train.pretrained import load_encoder
-from train.recordings import hand_made, log_mel, streams_of
+from train.recordings import hand_made, log_mel, states_of, streams_of
+from train.run import digest_of
 from train.settings import AugmentationSettings, HistorySettings, Settings, data_folders, sounds_folder
 
 RESULTS = Path(__file__).parent / "encoders.json"
@@ -88,15 +90,15 @@ def rows_of(encoders: dict[str, int]) -> list[Row]:
 
 
 @torch.inference_mode()
-def blocks_of(encoder: Encoder, spectrum: NDArray[np.floating]) -> list[Floats]:
-    """Mean and spread over time [2 states] of what each block makes of a log-mel [time, 80]."""
+def blocks_of(encoder: Encoder, spectrum: NDArray[np.floating]) -> NDArray[np.float16]:
+    """Mean and spread over time [blocks, 2 states] of what each block makes of a log-mel [time, 80]."""
     found: list[list[Floats]] = [[] for _ in encoder.blocks]
     for piece in pieces(spectrum):
         frames = encoder.begin(torch.from_numpy(np.asarray(piece, np.float32)).T.unsqueeze(0))
         for block, kept in zip(encoder.blocks, found, strict=True):
             frames = block(frames)
             kept.append(frames[0].numpy())
-    return [statistics(np.concatenate(kept)) for kept in found]
+    return np.stack([statistics(np.concatenate(kept)) for kept in found]).astype(np.float16)
 
 
 def statistics(frames: Floats) -> Floats:
@@ -111,15 +113,15 @@ def vectors_of(clips: Sequence[Clip], heard: str, training: bool, encoders: dict
         change = augmentation.change_of(COPIES[heard], cache, sounds) if COPIES[heard] else None
     else:
         change = condition(heard, cache, sounds)
-    fronts = (hand_made(FeatureSet(features.SIX.families)), log_mel())
-    found: dict[str, list[Floats]] = {}
-    for clip in tqdm(clips, desc=f"hear ({heard})", unit="clip", leave=False):
-        (frames,), (spectrum,) = streams_of([clip], data_folders()[0], cache, 1, change, "", fronts)
-        found.setdefault(HAND_MADE, []).append(statistics(np.asarray(frames, np.float32)))
-        for name, encoder in encoders.items():
-            for number, vector in enumerate(blocks_of(encoder, spectrum), start=1):
-                found.setdefault(f"{name} {number}", []).append(vector)
-    return {name: np.stack(vectors) for name, vectors in found.items()}
+    name = change[0] if change else "plain"
+    root, fronts = data_folders()[0], (hand_made(FeatureSet(features.SIX.families)), log_mel())
+    frames, spectra = streams_of(clips, root, cache, 1, change, "", fronts)
+    found = {HAND_MADE: np.stack([statistics(np.asarray(clip, np.float32)) for clip in frames])}
+    for title, encoder in encoders.items():
+        kept = cache / f"{digest_of(encoder)}-statistics" / name
+        vectors = np.stack(states_of(clips, root, kept, partial(blocks_of, encoder), spectra))
+        found |= {f"{title} {number + 1}": vectors[:, number].astype(np.float32) for number in range(vectors.shape[1])}
+    return found
 
 
 def judged(

@@ -58,5 +58,5 @@ def test_the_last_block_is_what_the_encoder_gives(time: int) -> None:
     if time == 50:
         with torch.inference_mode():
             frames = encoder(torch.from_numpy(spectrum.T.copy()).unsqueeze(0))[0].numpy()
-        np.testing.assert_allclose(last[:64], frames.mean(axis=0), atol=1e-5)
-        np.testing.assert_allclose(last[64:], frames.std(axis=0), atol=1e-5)
+        np.testing.assert_allclose(last[:64], frames.mean(axis=0), atol=5e-3)
+        np.testing.assert_allclose(last[64:], frames.std(axis=0), atol=5e-3)

@@ -150,9 +150,9 @@ def test_what_is_no_speech_gets_one_sentence(
 
 def test_samples_of_an_utterance_are_those_that_the_gate_heard(clip: Path) -> None:
     recording = Recording(clip.name, clip.read_bytes())
-    whole = high_passed(read_audio(clip))
-    assert (recording.samples(1024, 20_000) == whole[1024:20_000]).all()
-    assert (recording.samples(0, len(whole)) == whole).all()
+    whole = high_passed(read_audio(clip)).astype(int)
+    assert np.abs(recording.samples(1024, 20_000) - whole[1024:20_000]).max() <= 1  # blocks are filtered in float32
+    assert np.abs(recording.samples(0, len(whole)) - whole).max() <= 1
 
 
 def test_a_recording_is_followed_every_half_second(app: str, page: Page) -> None:

@@ -74,7 +74,9 @@ def test_wyoming_microphone_at_48_khz_stereo_becomes_an_event_and_comes_back(
     assert daemon.poll() is None
     daemon.terminate()
     assert daemon.wait(20) == 0
-    assert f'state=lost reason="tcp://127.0.0.1:{port} has closed the connection' in (tmp_path / "log").read_text()
+    told = (tmp_path / "log").read_text()
+    lost = f'state=lost reason="tcp://127.0.0.1:{port} has '
+    assert lost + "closed the connection" in told or lost + "ended in the middle of a message" in told
 
 
 def test_wyoming_satellite_that_connects_becomes_an_event_and_is_let_go_while_muted(

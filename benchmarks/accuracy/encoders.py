@@ -11,6 +11,7 @@ python -m benchmarks.accuracy.encoders --encoder tiny=runs/weights/tiny.en:4 [--
 
 import argparse
 import json
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,23 +25,24 @@ from tqdm import tqdm
 
 from edge import features
 from edge.features import FeatureSet
-from train import augmentation, listen, metrics
+from train import augmentation, listen, report
 from train.bank import Bank, fit_scaler
+from train.calibration import constant
 from train.conditions import condition
 from train.corpora import Clip, read_folders, relabel
 from train.encoder import Encoder, pieces
 from train.fit import BatchSource, fit, infer
 from train.pretrained import load_encoder
 from train.recordings import hand_made, log_mel, states_of, streams_of
-from train.run import digest_of
+from train.run import NEAR, PLAIN, digest_of
 from train.settings import AugmentationSettings, HistorySettings, Settings, data_folders, sounds_folder
 
 RESULTS = Path(__file__).parent / "encoders.json"
 CHOOSING = ("nemo", "ased", "turev")
 SEEN = ("ravdess", "emodb", "emovo", "tess")
 HAND_MADE = "hand-made"
-COPIES = {"near": "", "far": "far"}
-"""What the training side is heard as: the recordings, and a copy in a room."""
+CONDITIONS = (NEAR, "far")
+"""What the training side is heard as, and the others: the recordings, and a copy in a room."""
 
 Floats = NDArray[np.float32]
 Vectors = dict[str, Floats]
@@ -48,6 +50,7 @@ Vectors = dict[str, Floats]
 
 HEAD = Settings(
     name="head",
+    labels={"calm": "neutral", "boredom": None},
     epochs=8,
     seconds=1 / features.FRAME_RATE,  # of a single frame
     network={"channels": [256], "strides": [1], "kernels": [1], "hidden": 8, "dropout": 0.5, "statistics": True},
@@ -108,12 +111,9 @@ def statistics(frames: Floats) -> Floats:
 
 def vectors_of(clips: Sequence[Clip], heard: str, training: bool, encoders: dict[str, Encoder], cache: Path) -> Vectors:
     """What every source makes of the clips, as they are heard in training, or in a condition of evaluation."""
-    sounds = sounds_folder()
-    if training:
-        change = augmentation.change_of(COPIES[heard], cache, sounds) if COPIES[heard] else None
-    else:
-        change = condition(heard, cache, sounds)
-    name = change[0] if change else "plain"
+    draw = augmentation.change_of if training and heard != NEAR else condition
+    change = draw(heard, cache, sounds_folder())
+    name = change[0] if change else PLAIN
     root, fronts = data_folders()[0], (hand_made(FeatureSet(features.SIX.families)), log_mel())
     frames, spectra = streams_of(clips, root, cache, 1, change, "", fronts)
     found = {HAND_MADE: np.stack([statistics(np.asarray(clip, np.float32)) for clip in frames])}
@@ -143,7 +143,6 @@ def judged(
     with torch.no_grad():  # forgets how often each emotion was drawn, as train.run does
         network.dense.bias.sub_(torch.from_numpy(source.class_log_prior()))
     there = [clips[place] for place in outside]
-    meant = np.array([classes.index(clip.emotion) for clip in there])
     model = listen.AdaptiveModel(
         scale=scaler.apply,
         predict=lambda scaled, adaptation: infer(network, adaptation(scaled), adaptation.embedding_statistics),
@@ -154,33 +153,34 @@ def judged(
         frames = [vectors[place][None] for place in outside]
         for adapt in listen.PROTOCOLS:
             for history in listen.HISTORIES if adapt != "none" else listen.HISTORIES[:1]:
-                logits = listen.listen(there, frames, model, adapt, history=history).logits
-                probabilities = np.exp(logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
-                probabilities /= probabilities.sum(axis=1, keepdims=True)
+                said = listen.listen(there, frames, model, adapt, history=history)
                 title = " ".join([heard, adapt, *([history] if history == "life" else [])])
-                found[title] = round(metrics.score(probabilities, meant, classes).uar, 4)
+                found[title] = report.describe(there, said, classes, constant(1.0), adapt)["uar"]
     return found
+
+
+def named(argument: str) -> tuple[str, str, int]:
+    """Name, weights and number of blocks of an encoder, as on the command line."""
+    found = re.fullmatch(r"([^=]+)=(.+):([1-9]\d*)", argument)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{argument} is no NAME=WEIGHTS:BLOCKS, such as tiny=runs/weights/tiny.en:4")
+    return found[1], found[2], int(found[3])
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Hears all recordings, trains a head for every row and corpus, and writes what each reaches."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--encoder", action="append", required=True, metavar="NAME=WEIGHTS:BLOCKS")
+    parser.add_argument("--encoder", action="append", required=True, metavar="NAME=WEIGHTS:BLOCKS", type=named)
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where features are kept")
     parser.add_argument("--corpora", nargs="+", default=[*CHOOSING, *SEEN], help="those that are left out")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where the figures are written")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
-    encoders = {}
-    for named in arguments.encoder:
-        name, _, where = named.partition("=")
-        weights, _, blocks = where.rpartition(":")
-        encoders[name] = load_encoder(weights, int(blocks))
-    labels: dict[str, str | None] = {"calm": "neutral", "boredom": None}
-    clips = relabel(read_folders(data_folders(), HEAD.manifest), labels)
-    known = {heard: vectors_of(clips, heard, True, encoders, arguments.cache) for heard in COPIES}
-    tested = {"near": known["near"], "far": vectors_of(clips, "far", False, encoders, arguments.cache)}
+    encoders = {name: load_encoder(weights, blocks) for name, weights, blocks in arguments.encoder}
+    clips = relabel(read_folders(data_folders(), HEAD.manifest), HEAD.labels)
+    known = {heard: vectors_of(clips, heard, True, encoders, arguments.cache) for heard in CONDITIONS}
+    tested = {NEAR: known[NEAR], "far": vectors_of(clips, "far", False, encoders, arguments.cache)}
     results: dict[str, dict[str, dict[str, float]]] = {}
     for row in rows_of({name: encoder.settings.blocks for name, encoder in encoders.items()}):
         given = {heard: row.of(vectors) for heard, vectors in known.items()}

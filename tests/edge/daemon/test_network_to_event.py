@@ -67,16 +67,14 @@ def test_wyoming_microphone_at_48_khz_stereo_becomes_an_event_and_comes_back(
     event = hear(subscriber)
     assert event.emotion in {*event.probabilities, "uncertain"}
     assert 0.3 < event.duration_s < 15
-    server.kill()
+    server.terminate()
     microphone(subscriber, b"offline")
     start(other=satellite.start("serve", port, 48000, 2, *satellite.playing(DEMO, 48000, 2)))
     microphone(subscriber, b"online")
     assert daemon.poll() is None
     daemon.terminate()
     assert daemon.wait(20) == 0
-    told = (tmp_path / "log").read_text()
-    lost = f'state=lost reason="tcp://127.0.0.1:{port} has '
-    assert lost + "closed the connection" in told or lost + "ended in the middle of a message" in told
+    assert f'state=lost reason="tcp://127.0.0.1:{port} has closed the connection' in (tmp_path / "log").read_text()
 
 
 def test_wyoming_satellite_that_connects_becomes_an_event_and_is_let_go_while_muted(
